@@ -1,0 +1,105 @@
+"""What the services need from the world outside: shapes and typing.Protocols, no behaviour.
+
+Services depend on these names only; `controller/app.py` puts the real transport behind them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Protocol
+
+MAX_OUTPUT_BYTES = 1 << 20
+"""What is kept of one line's output; the rest is read from the adapter and dropped."""
+
+
+class Failure(StrEnum):
+    """Why a run, or one line of it, did not end as asked. Each asks for a different next step."""
+
+    UNREACHABLE = "unreachable"
+    TIMEOUT = "timeout"
+    AUTHENTICATION_REFUSED = "authentication-refused"
+    HOST_KEY_CHANGED = "host-key-changed"
+    HOST_KEY_UNKNOWN = "host-key-unknown"
+    DEVICE_REFUSED = "device-refused"
+    CONNECTION_LOST = "connection-lost"
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One adapter to talk to over SSH.
+
+    series_name: a name of `controller.series.ALL`.
+    address: a numeric IPv4 or IPv6 address; port: 1-65535.
+    host_key: the pinned key as "ssh-ed25519 AAAA…" (a comment may follow), or "" when nothing is pinned yet;
+    without a pin no connection is made.
+    """
+
+    serial: str
+    series_name: str
+    address: str
+    port: int
+    username: str
+    password: str = field(repr=False)
+    host_key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Deadlines in seconds, and the bound on what is kept of each line's output, in bytes.
+
+    connect_s: the TCP connection and the SSH key exchange; login_s: authentication up to the first prompt, set-up
+    lines included; line_s: each line; total_s: everything, waiting for a free place excluded.
+    """
+
+    connect_s: float = 10.0
+    login_s: float = 20.0
+    line_s: float = 30.0
+    total_s: float = 120.0
+    max_bytes: int = MAX_OUTPUT_BYTES
+
+
+@dataclass(frozen=True, slots=True)
+class Printed:
+    """What one line made the adapter print.
+
+    body: the exact bytes between the echo of the line and the next prompt, CR LF as the adapter sent them; only what
+    belongs to the terminal is gone (escape sequences, pager text). Partial when failure is TIMEOUT or CONNECTION_LOST.
+    truncated: more than Limits.max_bytes came, and the body is its beginning.
+    detail: one sentence for a person when failure is set, else "".
+    """
+
+    line: str
+    body: bytes
+    truncated: bool
+    started_at: datetime
+    duration_s: float
+    failure: Failure | None
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Collected:
+    """The outcome of one run on one adapter.
+
+    printed: one item per line that was sent, in order; lines after the one that ended the run are missing.
+    failure: the first thing that ended or marred the run; detail: one sentence with a next step, or "".
+    """
+
+    printed: tuple[Printed, ...]
+    failure: Failure | None
+    detail: str
+
+
+class Collector(Protocol):
+    """Runs declared lines on adapters: at most one session per adapter, a bounded number at once."""
+
+    async def collect(self, target: Target, lines: Sequence[str], limits: Limits) -> Collected:
+        """Log in, send the lines one after the other, log out.
+
+        What the adapter or the network does wrong is in the answer, not raised. Raises ValueError, before anything
+        is sent, when a line is not declared by the target's series (`Series.find`), LookupError when no such series.
+        """
+        ...
