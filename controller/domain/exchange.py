@@ -31,6 +31,7 @@ MOVES: dict[tuple[State, Event], State] = {
     (State.PULLED, Event.DEADLINE_PASSED): State.LAPSED,
     (State.PULLED, Event.REPLACED): State.SUPERSEDED,
     (State.LAPSED, Event.CONFIG_SERVED): State.PULLED,
+    (State.LAPSED, Event.CAME_BACK): State.CONFIRMED,
 }
 
 OPEN = frozenset({State.ORDERED, State.PULLED})

@@ -48,7 +48,7 @@ BEGIN
     UPDATE code SET firmware_target = p_firmware
     WHERE code = p_entry AND firmware_target IS DISTINCT FROM p_firmware;
 
-    UPDATE task SET state = 'failed', failure = 'registration_changed', finished_at = v_at,
+    UPDATE task SET state = 'failed', failure = 'registration-changed', finished_at = v_at,
         detail = 'The registration changed before the task ran; start it again for the adapter that is there now.'
     WHERE code IN (p_entry, p_standby) AND state = 'waiting';
 
@@ -104,7 +104,10 @@ BEGIN
         UPDATE exchange SET state = p_to,
             pulled_at = CASE WHEN p_to = 'pulled' THEN p_at ELSE pulled_at END,
             confirmed_at = CASE WHEN p_to = 'confirmed' THEN p_at ELSE confirmed_at END
-        WHERE id = p_exchange AND state = p_from;
+        -- A lapsed one comes back only while no newer exchange holds one of its codes.
+        WHERE id = p_exchange AND state = p_from AND NOT EXISTS (
+            SELECT FROM exchange o WHERE o.id <> p_exchange AND o.state IN ('ordered', 'pulled')
+              AND p_to = 'pulled' AND (o.entry = exchange.entry OR o.standby = exchange.standby));
         IF FOUND THEN
             INSERT INTO outbox (at, topic, subject, payload)
             VALUES (p_at, 'exchange.' || p_to, p_code, jsonb_build_object('exchange', p_exchange, 'adapter', p_adapter));

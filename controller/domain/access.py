@@ -1,0 +1,38 @@
+"""Who is calling and what they may touch. Roles are checked by the route's declaration, ownership here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from controller.domain.errors import NotFound
+
+
+class Role(StrEnum):
+    """device is a role of its own: it authenticates by its ARMS keys and reaches only the device face."""
+
+    OPERATOR = "operator"
+    SUPPORT = "support"
+    ADMINISTRATOR = "administrator"
+    DEVICE = "device"
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """An authenticated account. contract: the operator's own, None for the other roles. source: its address."""
+
+    account: str
+    role: Role
+    contract: str | None
+    key_id: str
+    source: str = ""
+
+    def sees(self, contract: str) -> bool:
+        """True when what belongs to the contract may be shown to the caller."""
+        return self.contract is None or self.contract == contract
+
+
+def require_contract(caller: Caller, contract: str, what: str, name: str) -> None:
+    """Raise NotFound when `what` of the contract is not the caller's: to others it does not exist."""
+    if not caller.sees(contract):
+        raise NotFound("No {what} {name}.", next_step="Check the name.", what=what, name=name)

@@ -1,0 +1,132 @@
+"""Exchanges: what a plan is made from, the exchanging transaction, and the questions people ask."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from asyncpg import Record, UniqueViolationError
+from asyncpg.exceptions import PostgresError
+
+from controller.domain.access import Caller
+from controller.domain.errors import Conflict
+from controller.domain.exchange import State
+from controller.domain.firmware import Image
+from controller.domain.swap import Plan
+from controller.store.pool import Database
+
+_CHANGED = "HK409"  # raised by swap_registrations when the plan no longer fits (migrations/0002)
+
+_PAIR = """
+    SELECT c.code, c.contract, c.kind, c.firmware_target,
+           a.serial, a.series, a.model, a.hardware_revision, a.locked_out_at IS NOT NULL AS locked_out,
+           coalesce(k.firmware, '') AS firmware,
+           (SELECT count(*) FROM task t WHERE t.code = c.code AND t.state IN ('waiting', 'running')) AS open_tasks,
+           x.id AS open_exchange, x.ordered_at AS open_since
+    FROM code c
+    LEFT JOIN registration r ON r.code = c.code
+    LEFT JOIN adapter a ON a.serial = r.adapter
+    LEFT JOIN contact k ON k.adapter = a.serial
+    LEFT JOIN exchange x ON x.state IN ('ordered', 'pulled')
+         AND x.entry = CASE c.kind WHEN 'entry' THEN c.code END
+         OR x.state IN ('ordered', 'pulled') AND x.standby = CASE c.kind WHEN 'standby' THEN c.code END
+    WHERE c.code = ANY ($1)"""
+
+
+async def pair(db: Database, entry: str, standby: str) -> dict[str, Record]:
+    """The rows of the two codes by code, each with its adapter, open tasks and open exchange; absent when unknown."""
+    async with db.connection() as connection:
+        return {row["code"]: row for row in await connection.fetch(_PAIR, [entry, standby])}
+
+
+async def images_of(db: Database, series: str) -> tuple[Image, ...]:
+    """The catalogued images of one series."""
+    query = "SELECT series, version, sha256, size, models, hardware_revisions FROM firmware_image WHERE series = $1"
+    async with db.connection() as connection:
+        return tuple(
+            Image(r["series"], r["version"], r["sha256"], r["size"], tuple(r["models"]), tuple(r["hardware_revisions"]))
+            for r in await connection.fetch(query, series)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """Sealed secrets of the two new registrations (store/secrets.py)."""
+
+    entry_key: bytes
+    entry_passphrase: bytes
+    standby_key: bytes
+    standby_passphrase: bytes
+
+
+_SWAP = "SELECT swap_registrations($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14,$15,$16,$17)"
+
+
+async def swap(db: Database, plan: Plan, keys: Keys, *, caller: Caller, reason: str, now: datetime) -> int:
+    """Carry the plan out in one transaction with its ledger, outbox and audit rows; returns the exchange's id.
+
+    Raises Conflict when somebody else changed one of the two codes since the plan was made.
+    """
+    arguments = (
+        *(plan.contract, plan.entry, plan.standby, plan.old_adapter, plan.new_adapter, plan.firmware_target),
+        *(keys.entry_key, keys.entry_passphrase, keys.standby_key, keys.standby_passphrase),
+        *(now, plan.deadline_at, caller.account, caller.role.value, caller.source, reason, plan.replaces),
+    )
+    try:
+        async with db.connection() as connection:
+            exchange: int = await connection.fetchval(_SWAP, *arguments)
+    except PostgresError as error:
+        if error.sqlstate != _CHANGED and not isinstance(error, UniqueViolationError):
+            raise
+        raise Conflict(
+            "Another exchange of {entry} or {standby} was carried out at the same moment; this one changed nothing.",
+            next_step="Look at both codes (hikitsugi code show {entry}) and order again if it is still wanted.",
+            entry=plan.entry,
+            standby=plan.standby,
+        ) from error
+    return exchange
+
+
+_LAPSE = """
+    WITH due AS (
+        UPDATE exchange SET state = 'lapsed', lapsed_at = $1
+        WHERE id IN (SELECT id FROM exchange WHERE state IN ('ordered', 'pulled') AND deadline_at <= $1
+                     ORDER BY deadline_at LIMIT $2 FOR UPDATE SKIP LOCKED)
+        RETURNING id, contract, entry
+    ), news AS (
+        INSERT INTO outbox (at, topic, subject, payload)
+        SELECT $1, 'exchange.lapsed', entry, jsonb_build_object('exchange', id) FROM due
+    ), trail AS (
+        INSERT INTO audit (at, account, role, action, subject, contract, outcome, detail)
+        SELECT $1, 'controller', 'controller', 'exchange.lapsed', entry, contract, 'done',
+               jsonb_build_object('exchange', id) FROM due
+    )
+    SELECT id, entry FROM due"""
+
+
+async def lapse(db: Database, now: datetime, *, limit: int = 500) -> list[tuple[int, str]]:
+    """Move exchanges whose deadline passed to LAPSED; returns (id, entry) of each, at most `limit`."""
+    async with db.connection() as connection:
+        return [(row["id"], row["entry"]) for row in await connection.fetch(_LAPSE, now, limit)]
+
+
+_COLUMNS = """id, kind, contract, entry, standby, new_adapter, old_adapter, firmware_target, state, ordered_at,
+    deadline_at, pulled_at, confirmed_at, lapsed_at, superseded_at, account, reason"""
+
+
+async def one(db: Database, exchange: int) -> Record | None:
+    """One exchange, None when there is no such id."""
+    async with db.connection() as connection:
+        return await connection.fetchrow(f"SELECT {_COLUMNS} FROM exchange WHERE id = $1", exchange)  # noqa: S608
+
+
+async def page(
+    db: Database, *, contract: str | None, code: str | None, state: State | None, before: int | None, limit: int
+) -> list[Record]:
+    """Exchanges, newest first. contract, code, state: None for all; before: id of the last one already seen."""
+    query = f"""SELECT {_COLUMNS} FROM exchange
+        WHERE ($1::text IS NULL OR contract = $1) AND ($2::text IS NULL OR entry = $2 OR standby = $2)
+          AND ($3::text IS NULL OR state = $3) AND ($4::bigint IS NULL OR id < $4)
+        ORDER BY id DESC LIMIT $5"""  # noqa: S608 (constant column list)
+    async with db.connection() as connection:
+        return await connection.fetch(query, contract, code, state, before, limit)

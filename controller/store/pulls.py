@@ -1,0 +1,97 @@
+"""What a pull is answered from, and the record of the answer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from asyncpg import Record, UniqueViolationError
+
+from controller.domain.exchange import State
+from controller.store.pool import Database
+from protocol.ids import DistributionId
+
+_BY_DISTRIBUTION_ID = """
+    SELECT a.serial, a.series, a.model, a.ls_sa_key, a.locked_out_at IS NOT NULL AS locked_out,
+           r.code, r.since, r.rs_sa_key, r.heartbeat_passphrase, c.kind, c.contract, c.firmware_target,
+           i.sha256 AS target_sha256, i.size AS target_size, k.firmware AS last_firmware,
+           x.id AS exchange, x.state AS exchange_state
+    FROM adapter a
+    LEFT JOIN registration r ON r.adapter = a.serial
+    LEFT JOIN code c ON c.code = r.code
+    LEFT JOIN contact k ON k.adapter = a.serial
+    LEFT JOIN firmware_image i ON i.series = a.series AND i.version = c.firmware_target
+         AND (i.models = '{}' OR a.model = ANY (i.models))
+    LEFT JOIN LATERAL (SELECT id, state, new_adapter FROM exchange WHERE entry = r.code ORDER BY id DESC LIMIT 1) x
+         ON x.new_adapter = a.serial AND x.state IN ('ordered', 'pulled', 'lapsed')
+    WHERE a.distribution_id = $1"""
+
+
+async def by_distribution_id(db: Database, distribution_id: DistributionId) -> Record | None:
+    """The adapter with its present registration, target image and unfinished exchange; None when unknown."""
+    async with db.connection() as connection:
+        return await connection.fetchrow(_BY_DISTRIBUTION_ID, UUID(int=distribution_id.value))
+
+
+async def startup_config(db: Database, code: str) -> list[Record]:
+    """The startup config of a code: rows of module, body, revision, in module order."""
+    query = """SELECT s.module, v.body, v.id AS revision FROM config_stage s JOIN config_revision v ON v.id = s.revision
+        WHERE s.code = $1 AND s.stage = 'startup' ORDER BY s.module"""
+    async with db.connection() as connection:
+        return await connection.fetch(query, code)
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """One answered pull. since: of the registration it was answered from; served: config revisions handed out."""
+
+    at: datetime
+    adapter: str
+    code: str | None
+    since: datetime | None
+    message: str
+    source: str
+    trigger: str
+    firmware: str
+    result: int
+    served: tuple[int, ...] = ()
+    in_service: bool = False
+    exchange: int | None = None
+    exchange_from: State | None = None
+    exchange_to: State | None = None
+
+
+_RECORD = "SELECT record_pull($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14)"
+
+
+async def record(db: Database, answer: Answered) -> bool:
+    """Record the answer; False (and nothing recorded) when the registration changed meanwhile: answer anew."""
+    async with db.connection() as connection:
+        try:
+            recorded: bool = await connection.fetchval(
+                _RECORD,
+                *(answer.at, answer.adapter, answer.code, answer.since, answer.message, answer.source),
+                *(answer.trigger, answer.firmware, answer.result, list(answer.served), answer.in_service),
+                *(answer.exchange, answer.exchange_from, answer.exchange_to),
+            )
+        except UniqueViolationError:  # a newer exchange took one of the codes between our look and our write
+            return False
+    return recorded
+
+
+async def page(db: Database, *, adapter: str | None, code: str | None, before: int | None, limit: int) -> list[Record]:
+    """Pulls of an adapter or a code, newest first."""
+    query = """SELECT id, at, adapter, code, message, host(source) AS source, trigger, firmware, result FROM pull
+        WHERE ($1::text IS NULL OR adapter = $1) AND ($2::text IS NULL OR code = $2) AND ($3::bigint IS NULL OR id < $3)
+        ORDER BY id DESC LIMIT $4"""
+    async with db.connection() as connection:
+        return await connection.fetch(query, adapter, code, before, limit)
+
+
+async def forget_before(db: Database, at: datetime, *, limit: int = 10_000) -> int:
+    """Delete pull rows older than `at`, at most `limit` at once; returns how many went."""
+    query = """DELETE FROM pull WHERE id IN (SELECT id FROM pull WHERE at < $1 ORDER BY at LIMIT $2)"""
+    async with db.connection() as connection:
+        status: str = await connection.execute(query, at, limit)
+    return int(status.rsplit(" ", 1)[-1])
