@@ -127,9 +127,13 @@ async def _apply(connection: asyncpg.Connection, migration: Migration) -> None:
                 await connection.execute(_RECORD, *record)
     except asyncpg.PostgresError as error:
         raise CannotStart(
-            f"Migration {migration.file}{_line(migration, error)} failed: {error}. "
+            f"Migration {migration.file}{_line(migration, error)} failed: {_one_line(error)}. "
             "The database is as it was before this file."
         ) from error
+
+
+def _one_line(error: asyncpg.PostgresError) -> str:
+    return str(error).replace("\n", " ").rstrip(".")
 
 
 def _line(migration: Migration, error: asyncpg.PostgresError) -> str:

@@ -228,8 +228,6 @@ CREATE TABLE transcript (
     duration_s   real NOT NULL,
     PRIMARY KEY (task, position)
 );
--- Terminal output is mostly short and compressed again by TOAST; lz4 costs a tenth of pglz's CPU.
-ALTER TABLE transcript ALTER COLUMN body SET COMPRESSION lz4;
 
 CREATE TABLE audit (
     id      bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
