@@ -1,0 +1,57 @@
+"""Routes become an application; the application gets its limits."""
+
+from collections.abc import Iterable, Sequence
+
+from aiohttp import web
+
+from controller.faces.http import observe, swagger
+from controller.faces.http.auth import Authenticate
+from controller.faces.http.dispatch import Dispatch
+from controller.faces.http.idempotency import IdempotencyStore
+from controller.faces.http.lifetime import Drain
+from controller.faces.http.openapi import document
+from controller.faces.http.routes import Route
+from controller.faces.metrics import Metrics
+
+
+def build(
+    routes: Sequence[Route],
+    *,
+    authenticate: Authenticate,
+    metrics: Metrics,
+    version: str,
+    prefix: str = "/api/v1",
+    idempotency: IdempotencyStore | None = None,
+    provide: Iterable[object] = (),
+    drain: Drain | None = None,
+) -> web.Application:
+    """The application that serves `routes` below `prefix`, their API document and its pages.
+
+    provide: objects that handlers ask for by their class. Without `idempotency`, keys are accepted and have no effect.
+    Add further routes (metrics, health) to the result's router before it runs.
+    Raises TypeError or ValueError where routes contradict each other or need what nobody provides.
+    """
+    drain = drain or Drain()
+    provided = {type(thing): thing for thing in provide}
+    app = web.Application(middlewares=[observe.observe(metrics), drain.middleware])
+    app.on_response_prepare.append(observe.security_headers)
+    for route in routes:
+        dispatch = Dispatch(route, authenticate, idempotency, provided)
+        app.router.add_route(route.method, prefix + route.path, dispatch.__call__)
+    swagger.add(app, prefix, document(routes, prefix=prefix, version=version))
+    return app
+
+
+def runner(app: web.Application, *, drain_s: float = 8.0) -> web.AppRunner:
+    """The application with the limits of a server on an open port. drain_s: patience with requests at shutdown."""
+    return web.AppRunner(
+        app,
+        access_log=None,  # observe.py writes it
+        auto_decompress=False,  # a small body must stay small
+        handle_signals=False,
+        keepalive_timeout=75.0,
+        lingering_time=5.0,
+        max_line_size=8190,
+        max_field_size=8190,
+        shutdown_timeout=drain_s,
+    )

@@ -1,0 +1,84 @@
+"""What every request gets, whatever becomes of it: an id, a language, a log line, metrics, headers, and its problem."""
+
+import re
+import secrets
+import time
+from typing import Final
+
+import structlog
+from aiohttp import web
+from aiohttp.typedefs import Handler, Middleware
+from structlog.contextvars import bound_contextvars
+
+from controller.domain.errors import ControllerError
+from controller.faces.http.problems import from_router, internal, problem
+from controller.faces.metrics import Metrics
+from controller.words import negotiate
+
+log = structlog.get_logger("hikitsugi.http")
+
+SECURITY_HEADERS: Final = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+}
+
+
+def observe(metrics: Metrics) -> Middleware:
+    """The outermost middleware."""
+
+    @web.middleware
+    async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
+        request["reference"] = reference = _reference(request)
+        request["language"] = negotiate(request.headers.get("Accept-Language", ""))
+        route = template(request)
+        started = time.perf_counter()
+        with bound_contextvars(request=reference), metrics.requests_under_way.track_inprogress():
+            response = await _answered(request, handler)
+            took_s = time.perf_counter() - started
+            metrics.requests.labels(request.method, route, response.status).inc()
+            metrics.request_seconds.labels(request.method, route).observe(took_s)
+            log.info(
+                f"{request.method} {request.path} {response.status}",
+                method=request.method,
+                route=route,
+                status=response.status,
+                took_ms=round(took_s * 1000, 1),
+                peer=request.remote,
+            )
+        return response
+
+    return middleware
+
+
+def template(request: web.Request) -> str:
+    """The route's path with its variables unfilled, or "unknown": labels must not grow with traffic."""
+    resource = request.match_info.route.resource
+    return resource.canonical if resource is not None else "unknown"
+
+
+async def security_headers(request: web.Request, response: web.StreamResponse) -> None:
+    """Signal on_response_prepare: also covers streams."""
+    response.headers["Server"] = "hikitsugi"  # no versions for strangers
+    response.headers["X-Request-Id"] = request.get("reference", "")
+    for name, value in SECURITY_HEADERS.items():
+        response.headers.setdefault(name, value)
+
+
+async def _answered(request: web.Request, handler: Handler) -> web.StreamResponse:
+    try:
+        return await handler(request)
+    except ControllerError as error:
+        return problem(error, request["language"], request["reference"])
+    except web.HTTPException as error:
+        return problem(from_router(error, request), request["language"], request["reference"])
+    except Exception:
+        return internal(request["reference"], request["language"])
+
+
+def _reference(request: web.Request) -> str:
+    """The caller's own id if it is a harmless word, so that one id follows a request through several systems."""
+    given = request.headers.get("X-Request-Id", "")
+    return given if re.fullmatch(r"[A-Za-z0-9._-]{8,64}", given) else secrets.token_hex(8)

@@ -1,0 +1,50 @@
+"""What goes in and out besides single values: JSON payloads, uploaded files, streamed answers."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import BinaryIO
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Payload(BaseModel):
+    """A JSON object on the wire: unknown fields are refused, attribute docstrings become the API document's text."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A file that a client sent, complete and within its limit before the handler sees it.
+
+    file: at its beginning, in memory up to 1 MiB, then on disk; closed when the handler is done.
+    Reading it blocks: use a thread for large ones.
+    """
+
+    file: BinaryIO
+    size: int
+    sha256: bytes
+    content_type: str
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """An answer of unknown length. The first chunk is awaited before the status line is sent, so that an error there is
+    still a problem+json; a later one cuts the connection, and the client sees an incomplete body.
+
+    filename: offered to a browser that saves it.
+    """
+
+    content_type: str
+    chunks: AsyncIterator[bytes]
+    filename: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Accepts:
+    """Marks an Upload or Stream with its media types: `body: Annotated[Upload, Accepts("text/csv")]`."""
+
+    content_types: tuple[str, ...]
+
+    def __init__(self, *content_types: str) -> None:
+        object.__setattr__(self, "content_types", content_types)
