@@ -7,16 +7,20 @@ Not here: who may run what (services), and how a line travels (transports).
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cached_property
 from typing import Any
 
-MAX_LINE = 2046
-"""Characters the device's line editor takes (reference/devices.md §1, seil3; assumed for the other series)."""
+from controller.series.arguments import WordTest
 
-_LINE = re.compile(r"[A-Za-z0-9_.:/@,=+%-]+(?: [A-Za-z0-9_.:/@,=+%-]+)*")
-"""Words of harmless ASCII, single blanks between them: no quotes, separators, control characters or line breaks."""
+MAX_LINE = 2046
+MAX_WORDS = 128
+"""What the device's line editor takes (FOUND for seil3, reference/devices.md §1; assumed for the others)."""
+
+_LINE = re.compile(r"[A-Za-z0-9_.:/-]+(?: [A-Za-z0-9_.:/-]+)*")
+"""Words of harmless ASCII with single blanks between them: no quotes, no separators, no control characters."""
 
 
 class CommandClass(StrEnum):
@@ -29,7 +33,7 @@ class CommandClass(StrEnum):
 
 
 class Source(StrEnum):
-    """Where a fact about a device comes from, as tagged in reference/devices.md."""
+    """How well a fact about a device is known, as tagged in reference/devices.md."""
 
     FOUND = "found"
     INFERRED = "inferred"
@@ -38,10 +42,10 @@ class Source(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Argument:
-    """One argument: a word that `accepts` says yes to, after `keyword` when there is one (`count 3`)."""
+    """One argument: a word that `accepts` says yes to, after `keyword` where there is one (`count 3`)."""
 
     name: str
-    accepts: Callable[[str], bool]
+    accepts: WordTest
     keyword: str = ""
     optional: bool = False
 
@@ -50,8 +54,9 @@ class Argument:
 class Command:
     """One command of a series.
 
-    name: the fixed words, as typed. arguments: what may follow, in order; optional ones last.
+    name: the fixed words, as typed. arguments: what may follow them, in this order.
     since: the first firmware that has it ("" = not known). models: those that have it (() = the whole series).
+    interactive: it asks questions, so it cannot be run unattended; it is declared to be refused by name.
     parse: text to typed fields, where a parser exists.
     """
 
@@ -61,21 +66,98 @@ class Command:
     arguments: tuple[Argument, ...] = ()
     since: str = ""
     models: tuple[str, ...] = ()
-    parse: Callable[[str], Any] | None = None  # Any: each command's model is its own
+    interactive: bool = False
+    parse: Callable[[str], Any] | None = None  # Any: each command's result is a model of its own
+
+    def takes(self, words: list[str]) -> bool:
+        """Are these words, all of them, valid arguments of this command?"""
+        rest = words
+        for argument in self.arguments:
+            width = 2 if argument.keyword else 1
+            named = not argument.keyword or rest[:1] == [argument.keyword]
+            if len(rest) >= width and named and argument.accepts(rest[width - 1]):
+                rest = rest[width:]
+            elif not argument.optional:
+                return False
+        return not rest
 
 
 @dataclass(frozen=True, slots=True)
+class ExecMode:
+    """How a series answers an SSH exec request, where it takes one.
+
+    prefix: stands before every line without a terminal. chatter: lines that belong to the session, not to the output.
+    refused: a chatter line that says the command failed.
+    """
+
+    prefix: re.Pattern[bytes]
+    chatter: re.Pattern[bytes]
+    refused: re.Pattern[bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class OldAlgorithms:
+    """SSH algorithms offered to this series after the modern ones, because its firmware may know nothing newer."""
+
+    key_exchange: tuple[str, ...] = ()
+    ciphers: tuple[str, ...] = ()
+    macs: tuple[str, ...] = ()
+    host_keys: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Series:
-    """One device family."""
+    """One device family.
+
+    sa_types: the ARMS SA type per model where it is known. module_ids: the ARMS modules a config is made of.
+    prompt: the whole prompt, which stands at the start of a line. pager: its whole text, also at the start of a line;
+    pager_answer: the key that shows the next page. set_up: lines sent after login, their replies ignored.
+    refusal: what the single line of an error looks like. Wording is assumed for every series (reference/devices.md §7),
+    so nothing is ever taken for a success because of its wording, and an unmatched error is kept as output.
+    """
 
     name: str
     title: str
     models: tuple[str, ...]
+    module_ids: tuple[int, ...]
     config_language: str
     commands: tuple[Command, ...]
+    prompt: re.Pattern[bytes]
+    pager: re.Pattern[bytes]
+    pager_answer: bytes
+    refusal: re.Pattern[bytes]
+    logout: str
+    set_up: tuple[str, ...] = ()
+    sa_types: Mapping[str, int] = field(default_factory=dict)
+    exec_mode: ExecMode | None = None
+    old_algorithms: OldAlgorithms = OldAlgorithms()
 
     def find(self, line: str) -> Command | None:
-        """The command that this line is, exactly as declared and with valid arguments; None for anything else."""
+        """The command that this line is, exactly as declared and with valid arguments; None for anything else.
+
+        Case counts, blanks are single, and nothing but printable ASCII words gets through: no line break, separator,
+        quote or control character reaches an adapter.
+        """
         if len(line) > MAX_LINE or not _LINE.fullmatch(line):
             return None
-        return next((command for command in self.commands if command.name == line), None)
+        words = line.split(" ")
+        for length in range(min(len(words), self._longest_name), 0, -1):
+            command = self._by_name.get(" ".join(words[:length]))
+            if command and len(words) <= MAX_WORDS and command.takes(words[length:]):
+                return command
+        return None
+
+    def refusal_in(self, body: bytes) -> str | None:
+        """The adapter's error line, when the body is one line that looks like one; None otherwise."""
+        line = body.strip()
+        if b"\n" in line or not self.refusal.match(line):
+            return None
+        return line.decode("ascii", "backslashreplace")
+
+    @cached_property
+    def _by_name(self) -> dict[str, Command]:
+        return {command.name: command for command in self.commands}
+
+    @cached_property
+    def _longest_name(self) -> int:
+        return max(command.name.count(" ") + 1 for command in self.commands)

@@ -1,14 +1,64 @@
-"""SA-W2, W2L and W2S. Their SSH access is this product's own premise: the real ones have no login shell
-(reference/devices.md §0.2, §3c)."""
+"""SA-W2, W2L and W2S (reference/devices.md §1, §3c).
+
+**Fiction, by decision:** the real ones have no login shell (§0.2), and which command strings they accept was not found.
+That they answer over SSH like seil8 is this product's own premise, met by its emulated adapters only.
+"""
 
 from __future__ import annotations
 
-from controller.series.declaration import Command, CommandClass, Series, Source
+from controller.series.arguments import interface_name, ip_address, one_of, whole_number
+from controller.series.assumed import LOGOUT, PAGER, PAGER_ANSWER, PROMPT, REFUSAL
+from controller.series.declaration import Argument, Command, CommandClass, Series, Source
+
+_STATUS, _CLEAR = CommandClass.STATUS, CommandClass.CLEAR
+_DIAGNOSTIC, _MANAGEMENT = CommandClass.DIAGNOSTIC, CommandClass.MANAGEMENT
+_ASSUMED = Source.ASSUMED
+
+_WIRELESS = ("SA-W2", "SA-W2L")  # W2S answers wireless commands as unknown ones
+
+_INTERFACE = Argument("interface", interface_name, optional=True)
+_COUNT = Argument("packets", whole_number(1, 100), keyword="count", optional=True)
+
+_COMMANDS = (
+    Command("show system", _STATUS, _ASSUMED),
+    Command("show version", _STATUS, _ASSUMED),
+    Command("show config", _STATUS, _ASSUMED, (Argument("which", one_of("running", "backup"), optional=True),)),
+    Command("show log", _STATUS, _ASSUMED),
+    Command("show status interface", _STATUS, _ASSUMED, (_INTERFACE,)),
+    Command("show status route", _STATUS, _ASSUMED),
+    Command("show status route summary", _STATUS, _ASSUMED),
+    Command("show status arp", _STATUS, _ASSUMED),
+    Command("show status nat session", _STATUS, _ASSUMED),
+    Command("show status ike", _STATUS, _ASSUMED),
+    Command("show status ipsec", _STATUS, _ASSUMED),
+    Command("show status pppoe", _STATUS, _ASSUMED),
+    Command("show status pppac", _STATUS, _ASSUMED),
+    Command("show status dhcp server", _STATUS, _ASSUMED),
+    Command("show status dns-forwarder", _STATUS, _ASSUMED),
+    Command("show status ntp", _STATUS, _ASSUMED),
+    Command("show status switch", _STATUS, _ASSUMED),
+    Command("show status wlan", _STATUS, _ASSUMED, models=_WIRELESS),
+    Command("show status wlan client", _STATUS, _ASSUMED, models=_WIRELESS),
+    Command("show status mobile", _STATUS, _ASSUMED),
+    Command("show status usb", _STATUS, _ASSUMED),
+    Command("ping", _DIAGNOSTIC, _ASSUMED, (Argument("address", ip_address), _COUNT)),
+    Command("traceroute", _DIAGNOSTIC, _ASSUMED, (Argument("address", ip_address),)),
+    Command("clear arp", _CLEAR, _ASSUMED),
+    Command("clear nat session", _CLEAR, _ASSUMED),
+    Command("clear log", _CLEAR, _ASSUMED),
+    Command("reboot", _MANAGEMENT, _ASSUMED),
+)
 
 SEIL6 = Series(
     name="seil6",
     title="SA-W2, W2L, W2S",
     models=("SA-W2", "SA-W2L", "SA-W2S"),
+    module_ids=(0,),
     config_language="key-value",
-    commands=(Command("show system", CommandClass.STATUS, Source.ASSUMED),),
+    commands=_COMMANDS,
+    prompt=PROMPT,
+    pager=PAGER,
+    pager_answer=PAGER_ANSWER,
+    refusal=REFUSAL,
+    logout=LOGOUT,
 )

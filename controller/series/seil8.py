@@ -1,13 +1,62 @@
-"""The key-value family with a shell: SEIL/X4 and x86 Ayame (reference/devices.md §2, §3b)."""
+"""The key-value family with a shell: SEIL/X4, x86 Ayame and CA10 (reference/devices.md §1, §2, §3b).
+
+No output of any of these commands was found in public: names, arguments and shapes are ASSUMED unless marked. The
+netmiko driver that says it was tested here sends the statement family's set-up lines; that is unproven, so this series
+has none and relies on a wide terminal and on answering the pager.
+"""
 
 from __future__ import annotations
 
-from controller.series.declaration import Command, CommandClass, Series, Source
+from controller.series.arguments import interface_name, ip_address, one_of, whole_number
+from controller.series.assumed import LOGOUT, PAGER, PAGER_ANSWER, PROMPT, REFUSAL
+from controller.series.declaration import Argument, Command, CommandClass, Series, Source
+
+_STATUS, _CLEAR = CommandClass.STATUS, CommandClass.CLEAR
+_DIAGNOSTIC, _MANAGEMENT = CommandClass.DIAGNOSTIC, CommandClass.MANAGEMENT
+_FOUND, _ASSUMED = Source.FOUND, Source.ASSUMED
+
+_INTERFACE = Argument("interface", interface_name, optional=True)
+_COUNT = Argument("packets", whole_number(1, 100), keyword="count", optional=True)
+
+_COMMANDS = (
+    Command("show system", _STATUS, _ASSUMED),
+    Command("show version", _STATUS, _ASSUMED),
+    Command("show config", _STATUS, _ASSUMED, (Argument("which", one_of("running", "backup"), optional=True),)),
+    Command("show log", _STATUS, _ASSUMED),
+    Command("show status interface", _STATUS, _ASSUMED, (_INTERFACE,)),
+    Command("show status route", _STATUS, _ASSUMED),
+    Command("show status route summary", _STATUS, _ASSUMED),
+    Command("show status route dynamic bgp summary", _STATUS, _ASSUMED),
+    Command("show status arp", _STATUS, _ASSUMED),
+    Command("show status ndp", _STATUS, _ASSUMED),
+    Command("show status nat session", _STATUS, _ASSUMED),
+    Command("show status ike", _STATUS, _ASSUMED),
+    Command("show status ipsec", _STATUS, _ASSUMED),
+    Command("show status pppoe", _STATUS, _ASSUMED),
+    Command("show status pppac", _STATUS, _ASSUMED),
+    Command("show status dhcp server", _STATUS, _ASSUMED),
+    Command("show status dns-forwarder", _STATUS, _ASSUMED),
+    Command("show status ntp", _STATUS, _ASSUMED),
+    Command("show status bridge", _STATUS, _ASSUMED),
+    Command("ping", _DIAGNOSTIC, _ASSUMED, (Argument("address", ip_address), _COUNT)),
+    Command("traceroute", _DIAGNOSTIC, _ASSUMED, (Argument("address", ip_address),)),
+    Command("clear arp", _CLEAR, _ASSUMED),
+    Command("clear nat session", _CLEAR, _ASSUMED),
+    Command("clear log", _CLEAR, _ASSUMED),
+    Command("password", _MANAGEMENT, _FOUND, interactive=True),  # makes the encrypted string for the config
+    Command("reboot", _MANAGEMENT, _ASSUMED),
+)
 
 SEIL8 = Series(
     name="seil8",
-    title="SEIL/X4, x86 Ayame",
-    models=("SEIL/X4", "SEIL/x86 Ayame"),
+    title="SEIL/X4, x86 Ayame, CA10",
+    models=("SEIL/X4", "SEIL/x86 Ayame", "CA10"),
+    module_ids=(0,),
     config_language="key-value",
-    commands=(Command("show system", CommandClass.STATUS, Source.ASSUMED),),
+    commands=_COMMANDS,
+    prompt=PROMPT,
+    pager=PAGER,
+    pager_answer=PAGER_ANSWER,
+    refusal=REFUSAL,
+    logout=LOGOUT,
 )
