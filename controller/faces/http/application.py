@@ -36,8 +36,9 @@ def build(
     app = web.Application(middlewares=[observe.observe(metrics), drain.middleware])
     app.on_response_prepare.append(observe.security_headers)
     for route in routes:
-        dispatch = Dispatch(route, authenticate, idempotency, provided)
-        app.router.add_route(route.method, prefix + route.path, dispatch.__call__)
+        app.router.add_route(
+            route.method, prefix + route.path, Dispatch(route, authenticate, idempotency, provided).answer
+        )
     swagger.add(app, prefix, document(routes, prefix=prefix, version=version))
     return app
 
@@ -49,7 +50,7 @@ def runner(app: web.Application, *, drain_s: float = 8.0) -> web.AppRunner:
         access_log=None,  # observe.py writes it
         auto_decompress=False,  # a small body must stay small
         handle_signals=False,
-        keepalive_timeout=75.0,
+        keepalive_timeout=60.0,  # also the patience with the headers of a first request
         lingering_time=5.0,
         max_line_size=8190,
         max_field_size=8190,

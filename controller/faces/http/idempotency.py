@@ -6,6 +6,7 @@ answered below 500 is stored and replayed; after a 5xx the key is forgotten, so 
 
 import hashlib
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -24,10 +25,10 @@ class GoOn:
 
 @dataclass(frozen=True, slots=True)
 class Replay:
-    """The work is done; this was the answer."""
+    """The work is done; this was the answer. headers: Content-Type and what the handler set, no more."""
 
     status: int
-    content_type: str
+    headers: Mapping[str, str]
     body: bytes
 
 
@@ -60,12 +61,11 @@ class IdempotencyStore(Protocol):
         """Forget the key: the work failed on our side."""
 
 
-def key_of(request: web.Request) -> str | None:
-    """The request's key, None without one. Raises Invalid: a key is 1 to 128 visible ASCII characters."""
+def key_of(request: web.Request, faults: list[Fault]) -> str | None:
+    """The request's key, None without one; one that cannot be used is appended to `faults`."""
     key = request.headers.get(HEADER)
     if key is not None and not re.fullmatch(r"[!-~]{1,128}", key):
-        fault = Fault(HEADER, "A key is 1 to 128 visible ASCII characters.", location="header")
-        raise Invalid("The idempotency key cannot be used.", next_step="Send a fresh UUID as key.", faults=[fault])
+        faults.append(Fault(HEADER, "A key is 1 to 128 visible ASCII characters.", location="header"))
     return key
 
 
@@ -79,9 +79,8 @@ def replay(begun: Begun) -> web.Response | None:
     match begun:
         case GoOn():
             return None
-        case Replay(status, content_type, body):
-            headers = {"Idempotency-Replayed": "true"} | ({"Content-Type": content_type} if content_type else {})
-            return web.Response(status=status, body=body, headers=headers)
+        case Replay(status, headers, body):
+            return web.Response(status=status, body=body, headers={**headers, "Idempotency-Replayed": "true"})
         case InProgress():
             raise StillWorking(
                 "The first request with this idempotency key is still at work.",

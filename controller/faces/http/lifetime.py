@@ -1,11 +1,14 @@
 """Stopping without cutting anybody off: refuse what is new, wait for what is under way."""
 
 import asyncio
+from typing import Final
 
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from controller.faces.http.problems import Busy
+
+ALIVE: Final = frozenset({"/healthz", "/metrics"})  # a controller that stops is still alive, and worth watching
 
 
 class Drain:
@@ -33,7 +36,7 @@ class Drain:
 
     @web.middleware
     async def middleware(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        if self.started.is_set():
+        if self.started.is_set() and request.path not in ALIVE:
             raise Busy("The controller is stopping.", next_step="Try again in a few seconds.", retry_after_s=5)
         self._under_way += 1
         self._idle.clear()

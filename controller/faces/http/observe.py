@@ -41,7 +41,7 @@ def observe(metrics: Metrics) -> Middleware:
             metrics.requests.labels(request.method, route, response.status).inc()
             metrics.request_seconds.labels(request.method, route).observe(took_s)
             log.info(
-                f"{request.method} {request.path} {response.status}",
+                f"{request.method} {request.rel_url.raw_path} {response.status}",
                 method=request.method,
                 route=route,
                 status=response.status,

@@ -6,12 +6,13 @@ from typing import Any, Final
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter
 from pydantic.json_schema import JsonSchemaMode
+from pydantic_core import to_jsonable_python
 
 from controller.domain import errors
 from controller.faces.http import problems
 from controller.faces.http.problems import status_of
 from controller.faces.http.routes import PUBLIC, Route
-from controller.faces.http.signature import Parameters
+from controller.faces.http.signature import MISSING, Parameter, Parameters
 
 Json = dict[str, Any]  # Any: a JSON document
 
@@ -75,16 +76,17 @@ def document(routes: Sequence[Route], *, prefix: str, version: str) -> Json:
 def _adapters(routes: Iterable[Route]) -> Iterable[tuple[tuple[str, JsonSchemaMode], TypeAdapter[Any]]]:
     yield ("problem", "serialization"), TypeAdapter(Problem)
     for route in routes:
-        for place in _places(route):
-            yield (f"{route.name}.{place.location}", "validation"), place.adapter
+        for place in route.signature.places:
+            for parameter in place.by_wire.values():
+                yield (_key(route, place, parameter), "validation"), TypeAdapter(parameter.hint)
         if route.signature.body and route.signature.body.adapter:
             yield (f"{route.name}.body", "validation"), route.signature.body.adapter
         if route.signature.returns:
             yield (f"{route.name}.returns", "serialization"), route.signature.returns
 
 
-def _places(route: Route) -> tuple[Parameters, ...]:
-    return route.signature.path, route.signature.query, route.signature.header
+def _key(route: Route, place: Parameters, parameter: Parameter) -> str:
+    return f"{route.name}.{place.location}.{parameter.wire}"
 
 
 def _operation(route: Route, schemas: Any) -> Json:
@@ -92,7 +94,7 @@ def _operation(route: Route, schemas: Any) -> Json:
         "operationId": route.name,
         "summary": route.summary,
         "tags": list(route.tags),
-        "parameters": [parameter for place in _places(route) for parameter in _parameters(route, place, schemas)],
+        "parameters": [shown for place in route.signature.places for shown in _parameters(route, place, schemas)],
         "responses": _responses(route, schemas),
     }
     if route.description:
@@ -110,21 +112,22 @@ def _operation(route: Route, schemas: Any) -> Json:
 
 
 def _parameters(route: Route, place: Parameters, schemas: Any) -> Iterable[Json]:
-    schema = schemas[f"{route.name}.{place.location}", "validation"]
-    for name, field in schema.get("properties", {}).items():
-        required = place.location == "path" or name in schema.get("required", ())
-        parameter = {"name": name, "in": place.location, "required": required, "schema": _untitled(field)}
-        if place.descriptions.get(name):
-            parameter["description"] = place.descriptions[name]
-        yield parameter
-
-
-def _untitled(schema: Json) -> Json:
-    return {key: value for key, value in schema.items() if key != "title"}
+    for parameter in place.by_wire.values():
+        shown: Json = {
+            "name": parameter.wire,
+            "in": place.location,
+            "required": parameter.required,
+            "schema": schemas[_key(route, place, parameter), "validation"],
+        }
+        if parameter.default not in (MISSING, None, ""):
+            shown["schema"] = {**shown["schema"], "default": to_jsonable_python(parameter.default)}
+        if parameter.description:
+            shown["description"] = parameter.description
+        yield shown
 
 
 def _responses(route: Route, schemas: Any) -> Json:
-    status = HTTPStatus(route.status or 200)
+    status = HTTPStatus(route.success)
     success: Json = {"description": status.phrase}
     if route.signature.returns:
         success["content"] = {"application/json": {"schema": schemas[f"{route.name}.returns", "serialization"]}}
@@ -138,9 +141,9 @@ def _refusals(route: Route) -> Iterable[type[errors.ControllerError]]:
     yield from (errors.ControllerError, problems.Busy)
     if route.roles is not PUBLIC:
         yield from (errors.Unauthenticated, errors.Forbidden)
-    if any(place.names for place in _places(route)) or route.signature.body or route.signature.paging or route.writes:
+    if any(place.by_wire for place in route.signature.places) or route.writes:
         yield errors.Invalid
-    if route.signature.path.names:
+    if route.signature.path.by_wire:
         yield errors.NotFound
     if route.signature.body:
         yield from (problems.Malformed, problems.TooLarge, problems.TooSlow, problems.WrongContentType)

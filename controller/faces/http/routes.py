@@ -55,9 +55,7 @@ class Route:
         fill(self, "roles", self.roles if self.roles is PUBLIC else frozenset(self.roles))
         fill(self, "description", self.description or (self.handler.__doc__ or "").strip())
         fill(self, "signature", inspect_handler(self.handler))
-        if self.status is None:
-            fill(self, "status", 200 if self.signature.returns or self.signature.streams else 204)
-        if set(re.findall(r"{(\w+)}", self.path)) != set(self.signature.path.names):
+        if set(re.findall(r"{(\w+)}", self.path)) != set(self.signature.path.by_wire):
             raise TypeError(f"{self}: variables of the path and Path() parameters of the handler differ")
         if self.method in SAFE and self.signature.body:
             raise TypeError(f"{self}: a {self.method} has no body")
@@ -69,6 +67,11 @@ class Route:
     def name(self) -> str:
         """Operation id: the handler's name."""
         return self.handler.__name__
+
+    @property
+    def success(self) -> int:
+        """Status of success."""
+        return self.status or (200 if self.signature.returns or self.signature.streams else 204)
 
     @property
     def writes(self) -> bool:

@@ -2,9 +2,9 @@
 
 import inspect
 import typing
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Annotated, Any, NotRequired, get_args, get_origin
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Final, NotRequired, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, with_config
 from typing_extensions import TypedDict
@@ -38,15 +38,37 @@ class Header:
     alias: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Parameters:
-    """The parameters that come from one place. adapter: validates {name on the wire: text or texts}."""
+MISSING: Final = inspect.Parameter.empty  # in place of a default: the parameter is required
 
-    location: str
-    adapter: TypeAdapter[dict[str, object]]
-    names: dict[str, str]  # name on the wire -> parameter of the handler
-    lists: frozenset[str]  # names on the wire that may be repeated
-    descriptions: dict[str, str]
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """One parameter. wire: its name for clients; name: for the handler, empty for what the layer itself uses."""
+
+    wire: str
+    name: str
+    hint: Any
+    default: object
+    description: str
+
+    @property
+    def required(self) -> bool:
+        return self.default is MISSING
+
+    @property
+    def repeatable(self) -> bool:
+        return _is_list(self.hint)
+
+
+class Parameters:
+    """All parameters from one place. adapter: validates {name on the wire: text, or texts of a repeatable one}."""
+
+    def __init__(self, place: type, parameters: list[Parameter]) -> None:
+        self.location = place.__name__.lower()
+        self.by_wire: Mapping[str, Parameter] = {parameter.wire: parameter for parameter in parameters}
+        fields = {p.wire: p.hint if p.required else NotRequired[p.hint] for p in parameters}
+        shape = with_config(ConfigDict(extra="ignore" if place is Header else "forbid"))(_typed_dict(fields))
+        self.adapter: TypeAdapter[dict[str, object]] = TypeAdapter(shape)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,22 +91,42 @@ class Signature:
     body: Body | None
     call: str | None
     paging: tuple[str, TypeAdapter[Any]] | None
-    provided: dict[str, type]
+    provided: Mapping[str, type]
     returns: TypeAdapter[Any] | None
-    streams: tuple[str, ...] = ()
+    streams: tuple[str, ...]
+
+    @property
+    def places(self) -> tuple[Parameters, Parameters, Parameters]:
+        return self.path, self.query, self.header
 
 
-@dataclass(slots=True)
-class _Found:
+class _Reading:
     """What has been seen of a signature so far."""
 
-    places: dict[type, dict[str, Any]] = field(default_factory=lambda: {Path: {}, Query: {}, Header: {}})
-    names: dict[type, dict[str, str]] = field(default_factory=lambda: {Path: {}, Query: {}, Header: {}})
-    descriptions: dict[type, dict[str, str]] = field(default_factory=lambda: {Path: {}, Query: {}, Header: {}})
-    body: Body | None = None
-    call: str | None = None
-    paging: tuple[str, TypeAdapter[Any]] | None = None
-    provided: dict[str, type] = field(default_factory=dict)
+    def __init__(self) -> None:
+        self.places: dict[type, list[Parameter]] = {Path: [], Query: [], Header: []}
+        self.body: Body | None = None
+        self.call: str | None = None
+        self.paging: tuple[str, TypeAdapter[Any]] | None = None
+        self.provided: dict[str, type] = {}
+
+    def take(self, name: str, hint: Any, default: object) -> None:
+        kind, extras = _split(hint)
+        marker = next((extra for extra in extras if isinstance(extra, Path | Query | Header)), None)
+        if marker is not None:
+            parameter = Parameter(marker.alias or name, name, hint, default, marker.description)
+            self.places[type(marker)].append(parameter)
+        elif kind is Call:
+            self.call = name
+        elif get_origin(kind) is Paging:
+            self.paging = (name, TypeAdapter(get_args(kind)[0]))
+            self.places[Query] += _PAGING
+        elif name == "body":
+            self.body = _body(name, hint, required=default is MISSING)
+        elif isinstance(kind, type):
+            self.provided[name] = kind
+        else:
+            raise TypeError(f"parameter {name}: {hint} is no Path, Query, Header, Call, Paging, body or provided class")
 
 
 def inspect_handler(handler: Callable[..., Any]) -> Signature:
@@ -94,55 +136,16 @@ def inspect_handler(handler: Callable[..., Any]) -> Signature:
     hints = typing.get_type_hints(handler, include_extras=True)
     if "return" not in hints:
         raise TypeError(f"{handler.__qualname__}: needs a return annotation, the API document is made from it")
-    found = _Found()
+    reading = _Reading()
     for name, parameter in inspect.signature(handler).parameters.items():
         if name not in hints:
             raise TypeError(f"{handler.__qualname__}: parameter {name} needs an annotation")
-        _sort_in(found, name, hints[name], required=parameter.default is inspect.Parameter.empty)
+        reading.take(name, hints[name], parameter.default)
     returns, streams = _answer(hints["return"])
+    path, query, header = (Parameters(place, found) for place, found in reading.places.items())
     return Signature(
-        path=_parameters(found, Path, "forbid"),
-        query=_parameters(found, Query, "forbid"),
-        header=_parameters(found, Header, "ignore"),
-        body=found.body,
-        call=found.call,
-        paging=found.paging,
-        provided=found.provided,
-        returns=returns,
-        streams=streams,
+        path, query, header, reading.body, reading.call, reading.paging, reading.provided, returns, streams
     )
-
-
-def _sort_in(found: _Found, name: str, hint: Any, *, required: bool) -> None:
-    kind, extras = _split(hint)
-    marker = next((extra for extra in extras if isinstance(extra, Path | Query | Header)), None)
-    if marker is not None:
-        _sort_in_marked(found, name, hint, marker, required=required)
-    elif kind is Call:
-        found.call = name
-    elif get_origin(kind) is Paging:
-        _sort_in_paging(found, name, kind)
-    elif name == "body":
-        found.body = _body(name, kind, extras, hint, required=required)
-    elif isinstance(kind, type):
-        found.provided[name] = kind
-    else:
-        raise TypeError(f"parameter {name}: {hint} is no Path, Query, Header, Call, Paging, body or provided class")
-
-
-def _sort_in_marked(found: _Found, name: str, hint: Any, marker: Path | Query | Header, *, required: bool) -> None:
-    place, wire = type(marker), marker.alias or name
-    found.places[place][wire] = hint if required else NotRequired[hint]
-    found.names[place][wire] = name
-    found.descriptions[place][wire] = marker.description
-
-
-def _sort_in_paging(found: _Found, name: str, kind: Any) -> None:
-    found.paging = (name, TypeAdapter(get_args(kind)[0]))
-    found.places[Query]["after"] = NotRequired[str]
-    found.places[Query]["limit"] = NotRequired[Annotated[int, Field(ge=1, le=MAX_LIMIT, default=DEFAULT_LIMIT)]]
-    found.descriptions[Query]["after"] = "`next` of the page before; leave it out for the first page"
-    found.descriptions[Query]["limit"] = "rows on a page"
 
 
 def _split(hint: Any) -> tuple[Any, tuple[Any, ...]]:
@@ -150,28 +153,21 @@ def _split(hint: Any) -> tuple[Any, tuple[Any, ...]]:
     return (get_args(hint)[0], get_args(hint)[1:]) if get_origin(hint) is Annotated else (hint, ())
 
 
-def _parameters(found: _Found, place: type, extra: typing.Literal["forbid", "ignore"]) -> Parameters:
-    fields = found.places[place]
-    shape = with_config(ConfigDict(extra=extra))(TypedDict(place.__name__, fields))  # type: ignore[operator]  # made at run time
-    return Parameters(
-        location=place.__name__.lower(),
-        adapter=TypeAdapter(shape),
-        names=found.names[place],
-        lists=frozenset(name for name, hint in fields.items() if _is_list(hint)),
-        descriptions=found.descriptions[place],
-    )
+def _typed_dict(fields: dict[str, Any]) -> type:
+    return TypedDict("Parameters", fields)  # type: ignore[operator, no-any-return]  # names are known at run time only
 
 
 def _is_list(hint: Any) -> bool:
-    """Whether list, set or tuple stands anywhere outside: list[str], list[str] | None, Annotated[list[str], ...]."""
+    """Whether it is list[str], list[str] | None, Annotated[list[str], ...] and the like."""
     if get_origin(hint) in (list, set, frozenset, tuple):
         return True
-    return any(_is_list(part) for part in get_args(hint) if not isinstance(part, Path | Query | Header))
+    return any(_is_list(part) for part in get_args(hint))
 
 
-def _body(name: str, kind: Any, extras: tuple[Any, ...], hint: Any, *, required: bool) -> Body:
+def _body(name: str, hint: Any, *, required: bool) -> Body:
+    kind, extras = _split(hint)
     if kind is Upload:
-        types = next((extra.content_types for extra in extras if isinstance(extra, Accepts)), ())
+        types = _media_types(extras)
         if not types:
             raise TypeError("an Upload says what it accepts: Annotated[Upload, Accepts('text/csv')]")
         return Body(name, required, types, None)
@@ -181,10 +177,20 @@ def _body(name: str, kind: Any, extras: tuple[Any, ...], hint: Any, *, required:
 
 
 def _answer(hint: Any) -> tuple[TypeAdapter[Any] | None, tuple[str, ...]]:
+    """The type of a JSON answer, and the media types of a streamed one."""
     kind, extras = _split(hint)
     if kind is None or kind is type(None):
         return None, ()
     if kind is Stream:
-        types = next((extra.content_types for extra in extras if isinstance(extra, Accepts)), ())
-        return None, types or ("application/octet-stream",)
+        return None, _media_types(extras) or ("application/octet-stream",)
     return TypeAdapter(hint), ()
+
+
+def _media_types(extras: tuple[Any, ...]) -> tuple[str, ...]:
+    return next((extra.content_types for extra in extras if isinstance(extra, Accepts)), ())
+
+
+_PAGING: Final = [
+    Parameter("after", "", str, "", "`next` of the page before; leave it out for the first page"),
+    Parameter("limit", "", Annotated[int, Field(ge=1, le=MAX_LIMIT)], DEFAULT_LIMIT, "rows on a page"),
+]

@@ -2,10 +2,11 @@
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any, Final
 
 from aiohttp import web
+from multidict import MultiMapping
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
@@ -63,7 +64,8 @@ def parameters(signature: Signature, request: web.Request, faults: list[Fault]) 
         values = _validated(place.adapter, texts, place.location, faults)
         if place is signature.query and signature.paging:
             arguments |= _paging(signature.paging, values, faults)
-        arguments |= {place.names[wire]: value for wire, value in values.items() if wire in place.names}
+        arguments |= {known.name: values[known.wire] for known in place.by_wire.values() if known.wire in values}
+    arguments.pop("", None)  # what the layer itself used
     return arguments
 
 
@@ -114,18 +116,20 @@ def _validated(
         return {}
 
 
-def _texts(place: Parameters, given: Mapping[str, str], faults: list[Fault]) -> dict[str, object]:
+def _texts(place: Parameters, given: MultiMapping[str], faults: list[Fault]) -> dict[str, object]:
     """Values by their name on the wire; a name that may not be repeated and is, is a fault."""
     texts: dict[str, object] = {}
-    wanted: Iterable[str] = place.names if place.location == "header" else given
-    for name in wanted:
-        values = given.getall(name, [])  # type: ignore[attr-defined]  # a multidict both times
-        if name in place.lists:
+    for name in dict.fromkeys(place.by_wire if place.location == "header" else given):
+        values = given.getall(name, [])
+        if not values:
+            continue
+        known = place.by_wire.get(name)
+        if known and known.repeatable:
             texts[name] = values
-        elif values:
-            texts[name] = values[0]
-            if len(values) > 1:
-                faults.append(Fault(name, "This may be given only once.", location=place.location))
+            continue
+        texts[name] = values[0]
+        if len(values) > 1:
+            faults.append(Fault(name, "This may be given only once.", location=place.location))
     return texts
 
 

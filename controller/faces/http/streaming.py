@@ -1,0 +1,38 @@
+"""Sending an answer whose length is not known when it begins."""
+
+from aiohttp import web
+
+from controller.faces.http.call import Call
+from controller.faces.http.payload import Stream
+from controller.faces.http.problems import log
+
+
+async def send(call: Call, status: int, stream: Stream, first: bytes) -> web.StreamResponse:
+    """Send `first` and the rest. A failure in the middle cuts the connection: an orderly end would make a part look
+    like the whole."""
+    response = web.StreamResponse(status=status, headers=call.headers)
+    response.content_type = stream.content_type
+    if stream.filename:
+        response.headers["Content-Disposition"] = f'attachment; filename="{stream.filename}"'
+    try:
+        await response.prepare(call.request)
+        await response.write(first)
+        async for chunk in stream.chunks:
+            await response.write(chunk)
+        await response.write_eof()
+    except ConnectionError:
+        log.info("The reader of a streamed answer has gone", path=call.request.rel_url.raw_path)
+    except Exception:
+        log.exception("A streamed answer broke off", path=call.request.rel_url.raw_path)
+        if call.request.transport is not None:
+            call.request.transport.abort()
+    finally:
+        await close(stream)
+    return response
+
+
+async def close(stream: Stream) -> None:
+    """Let the source of the chunks release what it holds, now and not when it is collected."""
+    closing = getattr(stream.chunks, "aclose", None)
+    if closing is not None:
+        await closing()
