@@ -25,6 +25,7 @@ class Failure(StrEnum):
     HOST_KEY_UNKNOWN = "host-key-unknown"
     DEVICE_REFUSED = "device-refused"
     CONNECTION_LOST = "connection-lost"
+    INTERNAL_ERROR = "internal-error"  # a mistake of ours, never said by a transport
 
 
 @dataclass(frozen=True, slots=True)

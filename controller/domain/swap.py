@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 
 from controller.domain.errors import Conflict, Invalid
 from controller.domain.firmware import Image, newest
+from controller.domain.sentence import Sentence, sentence
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +52,8 @@ class Plan:
     firmware_target: str | None
     deadline_at: datetime
     replaces: int | None
-    findings: tuple[str, ...]
-    warnings: tuple[str, ...]
+    findings: tuple[Sentence, ...]
+    warnings: tuple[Sentence, ...]
 
 
 def plan(
@@ -79,7 +80,7 @@ def plan(
         deadline_at=now + deadline,
         replaces=replaces,
         findings=_findings(entry, standby, new, old, version),
-        warnings=_warnings(entry, standby, new, old, target),
+        warnings=_warnings(entry, standby, new, old, version),
     )
 
 
@@ -152,23 +153,55 @@ def _not_held(entry: Slot, standby: Slot, replaces: int | None) -> None:
         )
 
 
-def _findings(entry: Slot, standby: Slot, new: Unit, old: Unit, version: str | None) -> tuple[str, ...]:
-    firmware = f"firmware target becomes {version}" if version else "no firmware image is catalogued: target unchanged"
+def _findings(entry: Slot, standby: Slot, new: Unit, old: Unit, version: str | None) -> tuple[Sentence, ...]:
+    firmware = (
+        sentence("The firmware target of {code} becomes {version}.", code=entry.code, version=version)
+        if version
+        else sentence("No firmware image is catalogued for {model}: no target is set.", model=new.model)
+    )
     return (
-        f"{entry.code}: {old.serial} ({old.model}) goes out, {new.serial} ({new.model}) comes in.",
-        f"{standby.code}: holds {old.serial} from then on; it gets the stand-by answer and its keys end.",
-        f"{entry.code} keeps its config, description and history; {firmware}.",
-        "Neither adapter needs to be connected; plugging the new one in is the whole exchange.",
+        sentence(
+            "{code}: {old} ({old_model}) goes out, {new} ({new_model}) comes in.",
+            code=entry.code,
+            old=old.serial,
+            old_model=old.model,
+            new=new.serial,
+            new_model=new.model,
+        ),
+        sentence(
+            "{code}: holds {old} from then on; it gets the stand-by answer and its keys end.",
+            code=standby.code,
+            old=old.serial,
+        ),
+        sentence("{code} keeps its config, description and history.", code=entry.code),
+        firmware,
+        sentence("Neither adapter needs to be connected; plugging the new one in is the whole exchange."),
     )
 
 
-def _warnings(entry: Slot, standby: Slot, new: Unit, old: Unit, target: Image | None) -> tuple[str, ...]:
-    found: list[str] = []
+def _warnings(entry: Slot, standby: Slot, new: Unit, old: Unit, version: str | None) -> tuple[Sentence, ...]:
+    found: list[Sentence] = []
     if new.model != old.model:
-        found.append(f"The models differ ({old.model}, {new.model}): interface names in the config may not exist.")
-    if target and new.firmware and new.firmware != target.version:
-        found.append(f"{new.serial} last ran {new.firmware}; it updates to {target.version} before it starts service.")
-    tasks = entry.open_tasks + standby.open_tasks
-    if tasks:
-        found.append(f"{tasks} open task(s) of the two codes: waiting ones end with a note, running ones finish.")
+        found.append(
+            sentence(
+                "The models differ ({old_model}, {new_model}): the config may name interfaces that do not exist.",
+                old_model=old.model,
+                new_model=new.model,
+            )
+        )
+    if version and new.firmware and new.firmware != version:
+        found.append(
+            sentence(
+                "{new} last ran {firmware}; it updates to {version} before it starts service.",
+                new=new.serial,
+                firmware=new.firmware,
+                version=version,
+            )
+        )
+    if tasks := entry.open_tasks + standby.open_tasks:
+        found.append(
+            sentence(
+                "{tasks} open task(s) of the two codes: waiting ones end with a note, running ones finish.", tasks=tasks
+            )
+        )
     return tuple(found)

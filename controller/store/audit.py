@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from asyncpg import Connection, Record
+from asyncpg import Record
 
 from controller.domain.access import Caller
-from controller.store.pool import Database
+from controller.store.pool import Connection, Database
 
 _WRITE = """
     INSERT INTO audit (at, account, role, source, action, subject, contract, outcome, detail)
@@ -16,7 +16,7 @@ _WRITE = """
 
 
 async def write(
-    connection: Connection[Record],
+    connection: Connection,
     caller: Caller,
     action: str,
     subject: str,

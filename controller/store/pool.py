@@ -17,6 +17,11 @@ from asyncpg.pool import PoolConnectionProxy
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_random_exponential
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]"
+Row: TypeAlias = asyncpg.Record
+"""A row as services and faces see it: a mapping by column name. They know no other name of the driver."""
+
+TROUBLE = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError)
+"""What a statement raises while the database is away or ill. For loops that must outlive it."""
 
 # What a connection attempt meets while PostgreSQL is down, starting, in recovery, full, or was just killed. A wrong
 # password, a missing database or a bad address is not in here: waiting does not mend them.

@@ -1,0 +1,373 @@
+"""An inventory file: what its rows may say, and what importing it would change. Pure.
+
+One row is one adapter, on a code (kind entry or standby) or in stock (no code). Every wrong cell is reported, not the
+first one; a file with one wrong row changes nothing.
+"""
+
+from __future__ import annotations
+
+import csv
+import ipaddress
+import json
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any, TextIO
+
+from controller.domain.errors import Fault
+from controller.domain.firmware import version_key
+
+MAX_CONFIG = 1 << 20
+MAX_FAULTS = 1000  # a file in the wrong encoding would otherwise answer with a million sentences
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,31}\Z")
+_SERIAL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z")
+_DISTRIBUTION_ID = re.compile(r"[0-9A-F]{4}(-[0-9A-F]{4}){7}\Z")
+_HOST_KEY = re.compile(r"(ssh-ed25519|ssh-rsa|ecdsa-sha2-nistp(256|384|521)) [A-Za-z0-9+/]+={0,2}( .*)?\Z")
+_KEY = re.compile(r"[!-~]{1,64}\Z")  # arms-protocol 2: keys are at most 64 characters
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One adapter as the file describes it; a field is a column. "" means: not said. line: where it stands."""
+
+    line: int
+    serial: str
+    series: str
+    model: str
+    distribution_id: str
+    contract: str = ""
+    contract_name: str = ""
+    code: str = ""
+    kind: str = ""
+    code_name: str = ""
+    description: str = ""
+    hardware_revision: str = ""
+    ls_sa_key: str = field(default="", repr=False)
+    ssh_username: str = ""
+    ssh_password: str = field(default="", repr=False)
+    ssh_host_key: str = ""
+    ssh_address: str = ""
+    ssh_port: str = ""
+    ownership: str = ""
+    reseller: str = ""
+    firmware: str = ""
+    config: str = field(default="", repr=False)
+
+
+COLUMNS: tuple[str, ...] = tuple(f.name for f in fields(Row) if f.name != "line")
+REQUIRED = ("serial", "series", "model", "distribution_id")
+
+
+@dataclass(slots=True)
+class Reading:
+    """What was read: rows that are right by themselves, and every fault (at most MAX_FAULTS are kept)."""
+
+    rows: list[Row] = field(default_factory=list)
+    faults: list[Fault] = field(default_factory=list)
+
+    def fault(self, line: int, column: str, sentence: str, **params: object) -> None:
+        if len(self.faults) < MAX_FAULTS:
+            self.faults.append(Fault(column, sentence, params, location="file", line=line))
+
+
+def read_csv(file: TextIO, models: Mapping[str, tuple[str, ...]], tick: Callable[[int], None]) -> Reading:
+    """Read a CSV inventory. models: the declared models of each series. tick: called with the rows read so far."""
+    reading = Reading()
+    reader = csv.reader(file, strict=True)
+    try:
+        header = next(reader, [])
+        if not _header_is_right(reading, header):
+            return reading
+        _collect(reading, _csv_cells(reading, reader, header), models, tick)
+    except csv.Error as error:
+        reading.fault(reader.line_num, "", "This line is not CSV: {why}.", why=error)
+    except UnicodeDecodeError as error:
+        reading.fault(reader.line_num + 1, "", "The file is not UTF-8 ({why}).", why=error.reason)
+    return reading
+
+
+def read_json(file: TextIO, models: Mapping[str, tuple[str, ...]], tick: Callable[[int], None]) -> Reading:
+    """Read a JSON inventory: a list of objects with the column names; line is the object's position, from 1."""
+    reading = Reading()
+    try:
+        items = json.load(file)
+    except (ValueError, RecursionError) as error:
+        reading.fault(getattr(error, "lineno", 1), "", "The file is not JSON: {why}.", why=error)
+        return reading
+    if not isinstance(items, list):
+        reading.fault(1, "", "A list of objects is wanted.")
+        return reading
+    _collect(reading, _json_cells(reading, items), models, tick)
+    return reading
+
+
+def _header_is_right(reading: Reading, header: list[str]) -> bool:
+    for name in sorted(set(header) - set(COLUMNS)):
+        reading.fault(1, name, "There is no such column; the columns are {columns}.", columns=COLUMNS)
+    for name in sorted({name for name in header if header.count(name) > 1}):
+        reading.fault(1, name, "This column is there twice.")
+    for name in REQUIRED:
+        if name not in header:
+            reading.fault(1, name, "This column is missing.")
+    return not reading.faults
+
+
+def _csv_cells(reading: Reading, reader: Any, header: list[str]) -> Iterator[tuple[int, dict[str, str]]]:
+    """Any: csv's reader has no public type."""
+    line = reader.line_num + 1
+    for cells in reader:
+        if cells and len(cells) != len(header):
+            reading.fault(
+                line, "", "This row has {cells} cells, the header {columns}.", cells=len(cells), columns=len(header)
+            )
+        elif cells:
+            yield line, dict(zip(header, cells, strict=True))
+        line = reader.line_num + 1
+
+
+def _json_cells(reading: Reading, items: list[Any]) -> Iterator[tuple[int, dict[str, str]]]:
+    """Any: whatever the file holds; what is not an object of texts and numbers is a fault."""
+    for line, item in enumerate(items, 1):
+        if not isinstance(item, dict):
+            reading.fault(line, "", "An object is wanted here.")
+            continue
+        wrong = [n for n, v in item.items() if not isinstance(v, str | int | None) or isinstance(v, bool)]
+        for name in wrong:
+            reading.fault(line, str(name)[:40], "A text is wanted here.")
+        for name in sorted(set(item) - set(COLUMNS)):
+            reading.fault(line, name[:40], "There is no such column; the columns are {columns}.", columns=COLUMNS)
+        if not wrong:
+            yield line, {name: "" if value is None else str(value) for name, value in item.items() if name in COLUMNS}
+
+
+def _collect(
+    reading: Reading,
+    cells: Iterable[tuple[int, dict[str, str]]],
+    models: Mapping[str, tuple[str, ...]],
+    tick: Callable[[int], None],
+) -> None:
+    seen: dict[str, dict[str, int]] = {"serial": {}, "distribution_id": {}, "code": {}}
+    contracts: dict[str, str] = {}
+    for count, (line, values) in enumerate(cells, 1):
+        # A config keeps its blanks and line ends to the byte; everywhere else they are slips of the hand.
+        row = Row(
+            line, **{**dict.fromkeys(REQUIRED, ""), **{n: v if n == "config" else v.strip() for n, v in values.items()}}
+        )
+        _check_cells(reading, row, models)
+        _check_code(reading, row)
+        _check_twice(reading, row, seen, contracts)
+        reading.rows.append(row)
+        if count % 1000 == 0:
+            tick(count)
+    tick(len(reading.rows))
+
+
+def _check_cells(reading: Reading, row: Row, models: Mapping[str, tuple[str, ...]]) -> None:
+    fault = reading.fault
+    if not _SERIAL.match(row.serial):
+        fault(
+            row.line,
+            "serial",
+            "A serial is 1 to 64 letters, digits, dots, dashes; it says {value}.",
+            value=repr(row.serial[:80]),
+        )
+    if row.series not in models:
+        fault(
+            row.line,
+            "series",
+            "There is no series {value}; the series are {known}.",
+            value=repr(row.series[:40]),
+            known=tuple(models),
+        )
+    elif row.model not in models[row.series]:
+        fault(
+            row.line,
+            "model",
+            "Series {series} has no model {value}; it has {known}.",
+            series=row.series,
+            value=repr(row.model[:40]),
+            known=models[row.series],
+        )
+    if not _DISTRIBUTION_ID.match(row.distribution_id):
+        fault(
+            row.line,
+            "distribution_id",
+            "Eight groups of four upper-case hexadecimal digits are wanted: 0001-0000-0000-000F-02E0-4DFF-FE10-0128.",
+        )
+    for name in ("ls_sa_key", "ssh_password"):
+        value = getattr(row, name)
+        if value and not _KEY.match(value) and (name == "ls_sa_key" or len(value) > 128 or not value.isprintable()):
+            fault(row.line, name, "Up to 64 visible ASCII characters are wanted.")
+    if row.ssh_host_key and not _HOST_KEY.match(row.ssh_host_key):
+        fault(row.line, "ssh_host_key", "A public key as in authorized_keys is wanted: ssh-ed25519 AAAA…")
+    if row.ssh_address and not _is_address(row.ssh_address):
+        fault(
+            row.line,
+            "ssh_address",
+            "A numeric IPv4 or IPv6 address is wanted, not {value}.",
+            value=repr(row.ssh_address[:60]),
+        )
+    if row.ssh_port and not (row.ssh_port.isascii() and row.ssh_port.isdigit() and 1 <= int(row.ssh_port[:6]) <= 65535):
+        fault(row.line, "ssh_port", "A port from 1 to 65535 is wanted, not {value}.", value=repr(row.ssh_port[:20]))
+    if row.ownership not in ("", "rented", "purchased"):
+        fault(row.line, "ownership", "rented or purchased is wanted, not {value}.", value=repr(row.ownership[:40]))
+    if (row.ownership == "purchased") != bool(row.reseller):
+        fault(row.line, "reseller", "A purchased adapter names its reseller, a rented one has none (R3.1).")
+
+
+def _check_code(reading: Reading, row: Row) -> None:
+    fault = reading.fault
+    if row.kind in ("", "stock"):
+        for name in ("code", "contract", "config", "firmware"):
+            if getattr(row, name):
+                fault(
+                    row.line,
+                    name,
+                    "An adapter in stock has no {what}; say entry or standby in column kind.",
+                    what=name,
+                )
+        return
+    if row.kind not in ("entry", "standby"):
+        fault(row.line, "kind", "entry, standby or stock is wanted, not {value}.", value=repr(row.kind[:40]))
+    for name in ("code", "contract"):
+        if not _NAME.match(getattr(row, name)):
+            fault(
+                row.line,
+                name,
+                "1 to 32 letters, digits, dots, dashes are wanted, not {value}.",
+                value=repr(getattr(row, name)[:60]),
+            )
+    if row.firmware:
+        try:
+            version_key(row.firmware)
+        except ValueError as error:
+            fault(row.line, "firmware", "{why}.", why=error)
+    if len(row.config.encode()) > MAX_CONFIG:
+        fault(row.line, "config", "A config has at most {most} bytes.", most=MAX_CONFIG)
+
+
+def _check_twice(reading: Reading, row: Row, seen: dict[str, dict[str, int]], contracts: dict[str, str]) -> None:
+    for name, lines in seen.items():
+        value = getattr(row, name)
+        if not value:
+            continue
+        first = lines.setdefault(value, row.line)
+        if first != row.line:
+            reading.fault(row.line, name, "{value} stands in line {first} already.", value=value[:64], first=first)
+    if row.contract and row.contract_name:
+        named = contracts.setdefault(row.contract, row.contract_name)
+        if named != row.contract_name:
+            reading.fault(
+                row.line,
+                "contract_name",
+                "Contract {contract} is called {named} further up.",
+                contract=row.contract[:32],
+                named=named[:80],
+            )
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return "%" not in text
+
+
+@dataclass(frozen=True, slots=True)
+class Present:
+    """What the registry holds of one adapter that the file names. code: where it is registered now, or None."""
+
+    series: str
+    model: str
+    distribution_id: str
+    ssh_host_key: str
+    code: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class PresentCode:
+    """What the registry holds of one code that the file names. config: its startup config, None for none."""
+
+    contract: str
+    kind: str
+    adapter: str | None
+    config: bytes | None
+
+
+def compare(
+    rows: Iterable[Row],
+    adapters: Mapping[str, Present],
+    codes: Mapping[str, PresentCode],
+    owners: Mapping[str, str],
+) -> list[Fault]:
+    """What contradicts the registry. An import adds and corrects; it never moves a registration or replaces a config.
+
+    owners: serial by distribution id, for those the file names.
+    """
+    reading = Reading()
+    for row in rows:
+        _against_adapter(reading, row, adapters.get(row.serial), owners.get(row.distribution_id))
+        if row.code:
+            _against_code(reading, row, codes.get(row.code), adapters.get(row.serial))
+    return reading.faults
+
+
+def _against_adapter(reading: Reading, row: Row, present: Present | None, owner: str | None) -> None:
+    fault = reading.fault
+    if owner is not None and owner != row.serial:
+        fault(row.line, "distribution_id", "This distribution id belongs to adapter {owner}.", owner=owner)
+    if present is None:
+        for name in ("ls_sa_key", "ssh_password"):
+            if not getattr(row, name):
+                fault(row.line, name, "A new adapter needs this.")
+        return
+    for name in ("series", "model", "distribution_id"):
+        if getattr(row, name) != getattr(present, name):
+            fault(
+                row.line,
+                name,
+                "Adapter {serial} is registered with {value}; what a unit is never changes.",
+                serial=row.serial,
+                value=getattr(present, name),
+            )
+    if row.ssh_host_key and present.ssh_host_key and row.ssh_host_key != present.ssh_host_key:
+        fault(
+            row.line,
+            "ssh_host_key",
+            "Another key is pinned; a changed key is an administrator's decision: hikitsugi adapter pin {serial} KEY.",
+            serial=row.serial,
+        )
+
+
+def _against_code(reading: Reading, row: Row, code: PresentCode | None, adapter: Present | None) -> None:
+    fault = reading.fault
+    if adapter is not None and adapter.code not in (None, row.code):
+        fault(
+            row.line,
+            "code",
+            "Adapter {serial} is registered on {code}; registrations change by exchange only.",
+            serial=row.serial,
+            code=adapter.code,
+        )
+    if code is None:
+        return
+    for name in ("contract", "kind"):
+        if getattr(row, name) != getattr(code, name):
+            fault(row.line, name, "Code {code} has {value} here.", code=row.code, value=getattr(code, name))
+    if code.adapter not in (None, row.serial):
+        fault(
+            row.line,
+            "serial",
+            "Code {code} holds adapter {adapter}; registrations change by exchange only.",
+            code=row.code,
+            adapter=code.adapter,
+        )
+    if row.config and code.config is not None and row.config.encode() != code.config:
+        fault(
+            row.line,
+            "config",
+            "Code {code} has another startup config; edit it: hikitsugi config edit {code} FILE.",
+            code=row.code,
+        )

@@ -1,0 +1,89 @@
+"""Entry/standby exchange: plan from what is there, then one transaction (R3.10-R3.14)."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from controller.domain.access import Caller, require_contract
+from controller.domain.errors import ControllerError, NotFound
+from controller.domain.swap import Plan, Slot, Unit, plan
+from controller.series import by_name
+from controller.store import audit, exchanges
+from controller.store.pool import Database, Row
+from controller.store.secrets import Secrets
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What the operator asks for. replaces: id of the entry's open exchange that this one ends, None for none."""
+
+    entry: str
+    standby: str
+    reason: str = ""
+    replaces: int | None = None
+
+
+async def preview(db: Database, order: Order, *, caller: Caller, now: datetime, deadline: timedelta) -> Plan:
+    """The pre-flight report: what the exchange would do. Changes nothing.
+
+    deadline: how long the new adapter may stay unseen before the exchange counts as LAPSED.
+    Raises NotFound, Invalid, Conflict with a sentence for the operator.
+    """
+    rows = await exchanges.pair(db, order.entry, order.standby)
+    entry, standby = (_slot(rows, name, caller) for name in (order.entry, order.standby))
+    images = await exchanges.images_of(db, entry.unit.series) if entry.unit else ()
+    return plan(entry, standby, images, now=now, deadline=deadline, replaces=order.replaces)
+
+
+async def carry_out(
+    db: Database, vault: Secrets, order: Order, *, caller: Caller, now: datetime, deadline: timedelta
+) -> tuple[int, Plan]:
+    """Exchange the two registrations; returns the exchange's id and the plan that was carried out.
+
+    Works whether or not the adapters are connected (R3.11). A refusal is recorded in the audit trail and raised.
+    """
+    try:
+        agreed = await preview(db, order, caller=caller, now=now, deadline=deadline)
+        return await exchanges.swap(db, agreed, _keys(vault), caller=caller, reason=order.reason, now=now), agreed
+    except ControllerError as error:
+        detail = {"standby": order.standby, "why": str(error)}
+        await audit.refused(db, caller, "swap", order.entry, now=now, contract=caller.contract, detail=detail)
+        raise
+
+
+def _keys(vault: Secrets) -> exchanges.Keys:
+    """Fresh secrets for both registrations: the old ones open nothing any more (R3.7)."""
+    key, passphrase = "rs-sa-key", "heartbeat-passphrase"
+    fresh = [vault.seal(secrets.token_urlsafe(24), purpose=purpose) for purpose in (key, passphrase) * 2]
+    return exchanges.Keys(*fresh)
+
+
+def _slot(rows: dict[str, Row], name: str, caller: Caller) -> Slot:
+    row = rows.get(name)
+    if row is None:
+        raise NotFound("No {what} {name}.", next_step="Check the name.", what="code", name=name)
+    require_contract(caller, row["contract"], "code", name)
+    return Slot(
+        code=name,
+        contract=row["contract"],
+        kind=row["kind"],
+        firmware_target=row["firmware_target"],
+        unit=_unit(row) if row["serial"] else None,
+        open_tasks=row["open_tasks"],
+        open_exchange=row["open_exchange"],
+        open_since=row["open_since"],
+    )
+
+
+def _unit(row: Row) -> Unit:
+    return Unit(
+        serial=row["serial"],
+        series=row["series"],
+        model=row["model"],
+        hardware_revision=row["hardware_revision"],
+        config_language=by_name(row["series"]).config_language,
+        firmware=row["firmware"],
+        locked_out=row["locked_out"],
+    )

@@ -1,0 +1,111 @@
+"""Adapters and codes as people look at them, and the small changes of their own fields."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from asyncpg import Record
+
+from controller.domain.access import Caller
+from controller.domain.errors import NotFound
+from controller.store import audit
+from controller.store.pool import Database
+
+_ADAPTER = """
+    SELECT a.serial, a.series, a.model, a.hardware_revision, a.distribution_id, a.ssh_username, a.ssh_host_key,
+           host(a.ssh_address) AS ssh_address, a.ssh_port, a.ownership, a.reseller, a.locked_out_at, a.created_at,
+           r.code, r.since, c.kind, c.contract, c.firmware_target, k.firmware, k.first_pull_at, k.last_pull_at,
+           k.last_message, k.last_result, host(k.last_address) AS last_address, k.in_service_at
+    FROM adapter a
+    LEFT JOIN registration r ON r.adapter = a.serial
+    LEFT JOIN code c ON c.code = r.code
+    LEFT JOIN contact k ON k.adapter = a.serial"""
+
+_CODE = """
+    SELECT c.code, c.contract, c.kind, c.name, c.description, c.firmware_target, c.created_at,
+           r.adapter, r.since, a.series, a.model, a.hardware_revision, k.firmware, k.first_pull_at, k.last_pull_at,
+           k.last_result, host(k.last_address) AS last_address, k.in_service_at, x.id AS exchange,
+           x.state AS exchange_state
+    FROM code c
+    LEFT JOIN registration r ON r.code = c.code
+    LEFT JOIN adapter a ON a.serial = r.adapter
+    LEFT JOIN contact k ON k.adapter = r.adapter
+    LEFT JOIN LATERAL (SELECT id, state FROM exchange e WHERE e.entry = c.code ORDER BY id DESC LIMIT 1) x ON true"""
+
+
+async def adapter(db: Database, serial: str) -> Record | None:
+    """One adapter with its present code and newest contact; None when unknown."""
+    async with db.connection() as connection:
+        return await connection.fetchrow(_ADAPTER + " WHERE a.serial = $1", serial)
+
+
+async def adapters(
+    db: Database, *, contract: str | None, series: str | None, after: str | None, limit: int
+) -> list[Record]:
+    """Adapters in order of serial. contract: only those on its codes, None for all, stock included."""
+    query = f"""{_ADAPTER}
+        WHERE ($1::text IS NULL OR c.contract = $1) AND ($2::text IS NULL OR a.series = $2)
+          AND ($3::text IS NULL OR a.serial > $3) ORDER BY a.serial LIMIT $4"""
+    async with db.connection() as connection:
+        return await connection.fetch(query, contract, series, after, limit)
+
+
+async def code(db: Database, name: str) -> Record | None:
+    """One code with the adapter it holds; None when unknown."""
+    async with db.connection() as connection:
+        return await connection.fetchrow(_CODE + " WHERE c.code = $1", name)
+
+
+async def codes(db: Database, *, contract: str | None, kind: str | None, after: str | None, limit: int) -> list[Record]:
+    """Codes in order of name."""
+    query = f"""{_CODE}
+        WHERE ($1::text IS NULL OR c.contract = $1) AND ($2::text IS NULL OR c.kind = $2)
+          AND ($3::text IS NULL OR c.code > $3) ORDER BY c.code LIMIT $4"""
+    async with db.connection() as connection:
+        return await connection.fetch(query, contract, kind, after, limit)
+
+
+async def describe_code(
+    db: Database, name: str, title: str | None, description: str | None, *, caller: Caller, now: datetime
+) -> None:
+    """Change a code's name and description; None leaves one as it is. Raises NotFound."""
+    query = """UPDATE code SET name = coalesce($2, name), description = coalesce($3, description)
+               WHERE code = $1 RETURNING contract"""
+    async with db.transaction() as tx:
+        row = await tx.fetchrow(query, name, title, description)
+        if row is None:
+            raise NotFound("No code {name}.", next_step="hikitsugi code ls lists them.", name=name)
+        await audit.write(tx, caller, "code.describe", name, now=now, contract=row["contract"])
+
+
+async def set_firmware_target(db: Database, name: str, version: str | None, *, caller: Caller, now: datetime) -> None:
+    """Choose the firmware of a code (R4.2), None for "as it comes". The service has checked that it fits."""
+    query = "UPDATE code SET firmware_target = $2 WHERE code = $1 RETURNING contract"
+    async with db.transaction() as tx:
+        row = await tx.fetchrow(query, name, version)
+        if row is None:
+            raise NotFound("No code {name}.", next_step="hikitsugi code ls lists them.", name=name)
+        detail = {"version": version}
+        await audit.write(tx, caller, "code.firmware", name, now=now, contract=row["contract"], detail=detail)
+
+
+async def pin_host_key(db: Database, serial: str, host_key: str, *, caller: Caller, now: datetime) -> None:
+    """Pin another SSH host key for an adapter: a decision of an administrator, recorded with both keys."""
+    query = """UPDATE adapter a SET ssh_host_key = $2 FROM adapter old
+               WHERE a.serial = $1 AND old.serial = a.serial RETURNING old.ssh_host_key AS was"""
+    async with db.transaction() as tx:
+        row = await tx.fetchrow(query, serial, host_key)
+        if row is None:
+            raise NotFound("No adapter {serial}.", next_step="hikitsugi adapter ls lists them.", serial=serial)
+        detail = {"was": row["was"], "is": host_key}
+        await audit.write(tx, caller, "adapter.pin", serial, now=now, detail=detail)
+
+
+async def set_locked_out(db: Database, serial: str, locked: bool, *, caller: Caller, now: datetime) -> None:
+    """Lock an adapter out (its pulls get 501, its firmware requests 403), or let it in again. Raises NotFound."""
+    query = """UPDATE adapter SET locked_out_at = CASE WHEN $2 THEN coalesce(locked_out_at, $3) END
+               WHERE serial = $1 RETURNING serial"""
+    async with db.transaction() as tx:
+        if await tx.fetchrow(query, serial, locked, now) is None:
+            raise NotFound("No adapter {serial}.", next_step="hikitsugi adapter ls lists them.", serial=serial)
+        await audit.write(tx, caller, "adapter.lock" if locked else "adapter.unlock", serial, now=now)

@@ -1,0 +1,191 @@
+"""Campaigns, their tasks and what the adapters printed. Tasks are claimed under a lease with a fencing number."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from asyncpg import Record, UniqueViolationError
+
+from controller.domain.access import Caller
+from controller.ports import Collected
+from controller.store import audit
+from controller.store.pool import Database
+
+MAX_TASKS = 20_000
+"""Most adapters in one campaign."""
+
+_SELECTED = """
+    SELECT c.code, c.contract, c.kind, a.serial, a.series
+    FROM code c LEFT JOIN registration r ON r.code = c.code LEFT JOIN adapter a ON a.serial = r.adapter
+    WHERE ($1::text[] IS NULL AND c.kind = 'entry' OR c.code = ANY ($1))
+      AND ($2::text IS NULL OR c.contract = $2) AND ($3::text IS NULL OR a.series = $3)
+    ORDER BY c.code LIMIT $4"""
+
+
+async def selected(
+    db: Database, *, codes: Sequence[str] | None, contract: str | None, series: str | None
+) -> list[Record]:
+    """Codes of a selection with the adapter each holds (serial None: empty). codes None: every entry.
+
+    At most MAX_TASKS + 1 rows, so that the caller can tell that there are too many.
+    """
+    async with db.connection() as connection:
+        return await connection.fetch(_SELECTED, codes, contract, series, MAX_TASKS + 1)
+
+
+async def create_campaign(
+    db: Database, lines: Sequence[str], targets: Sequence[Record], reason: str, *, caller: Caller, now: datetime
+) -> int:
+    """One campaign with a waiting task for each target row of `selected`; returns the campaign's id."""
+    async with db.transaction() as tx:
+        campaign: int = await tx.fetchval(
+            "INSERT INTO campaign (account, reason, lines, created_at) VALUES ($1, $2, $3, $4) RETURNING id",
+            *(caller.account, reason, list(lines), now),
+        )
+        await tx.execute(
+            """INSERT INTO task (campaign, code, contract, adapter, due_at)
+               SELECT $1, code, contract, serial, $2 FROM unnest($3::text[], $4::text[], $5::text[])
+                      AS u (code, contract, serial)""",
+            *(campaign, now, [t["code"] for t in targets], [t["contract"] for t in targets]),
+            [t["serial"] for t in targets],
+        )
+        for contract in sorted({target["contract"] for target in targets}):
+            codes = [target["code"] for target in targets if target["contract"] == contract]
+            detail = {"campaign": campaign, "lines": list(lines), "reason": reason, "codes": codes}
+            await audit.write(tx, caller, "run", f"campaign {campaign}", now=now, contract=contract, detail=detail)
+    return campaign
+
+
+_RETURN_LOST = """
+    UPDATE task SET lease_until = NULL,
+        state = CASE WHEN fence < $2 THEN 'waiting' ELSE 'failed' END,
+        failure = CASE WHEN fence < $2 THEN NULL ELSE 'worker-lost' END,
+        detail = CASE WHEN fence < $2 THEN '' ELSE 'The worker was lost each time; run it again.' END,
+        finished_at = CASE WHEN fence < $2 THEN NULL ELSE $1 END
+    WHERE id IN (SELECT id FROM task WHERE state = 'running' AND lease_until < $1 LIMIT 500 FOR UPDATE SKIP LOCKED)"""
+
+_CLAIM = """
+    WITH mine AS (
+        UPDATE task SET state = 'running', fence = fence + 1, lease_until = $2, started_at = $1
+        WHERE id IN (
+            SELECT t.id FROM task t
+            WHERE t.state = 'waiting' AND t.due_at <= $1
+              AND NOT EXISTS (SELECT FROM task r WHERE r.adapter = t.adapter AND r.state = 'running')
+              AND NOT EXISTS (SELECT FROM task e WHERE e.adapter = t.adapter AND e.state = 'waiting' AND e.id < t.id)
+            ORDER BY t.due_at, t.id FOR UPDATE SKIP LOCKED LIMIT $3)
+        RETURNING id, fence, campaign, code, adapter
+    )
+    SELECT m.id, m.fence, m.code, p.lines, a.serial, a.series, a.ssh_username, a.ssh_password, a.ssh_host_key,
+           host(coalesce(a.ssh_address, k.last_address)) AS address, a.ssh_port, coalesce(k.firmware, '') AS firmware,
+           r.since
+    FROM mine m JOIN campaign p ON p.id = m.campaign JOIN adapter a ON a.serial = m.adapter
+    LEFT JOIN registration r ON r.adapter = m.adapter LEFT JOIN contact k ON k.adapter = m.adapter"""
+
+
+async def return_lost(db: Database, now: datetime, *, attempts: int = 3) -> None:
+    """Tasks whose lease ran out wait again, or fail after `attempts` claims (status commands may be repeated)."""
+    async with db.connection() as connection:
+        await connection.execute(_RETURN_LOST, now, attempts)
+
+
+async def claim(db: Database, now: datetime, lease: timedelta, limit: int) -> list[Record]:
+    """Claim up to `limit` due tasks, at most one an adapter; each row has what its run needs.
+
+    address is None when the adapter has never been heard of. Two workers may race for one adapter: the partial
+    unique index settles it, and the loser claims nothing this time.
+    """
+    async with db.connection() as connection:
+        try:
+            return await connection.fetch(_CLAIM, now, now + lease, limit)
+        except UniqueViolationError:
+            return []
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """The end of one claimed task. failure: a word of ports.Failure, None when it went well."""
+
+    task: int
+    fence: int
+    since: datetime
+    firmware: str
+    collected: Collected
+
+
+_FINISH = "SELECT finish_task($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14)"
+
+
+async def finish(db: Database, finished: Finished, now: datetime) -> bool:
+    """Record result and transcripts in one transaction; False when the lease was lost (then nothing is recorded)."""
+    printed = finished.collected.printed
+    failure = finished.collected.failure
+    async with db.connection() as connection:
+        recorded: bool = await connection.fetchval(
+            _FINISH,
+            *(finished.task, finished.fence, now, failure.value if failure else None, finished.collected.detail),
+            *([p.line for p in printed], [p.body for p in printed], [p.truncated for p in printed]),
+            *([p.failure.value if p.failure else "" for p in printed], [p.detail for p in printed]),
+            *([p.started_at for p in printed], [p.duration_s for p in printed], finished.since, finished.firmware),
+        )
+    return recorded
+
+
+async def next_due(db: Database) -> datetime | None:
+    """When the next waiting task is due, None when none waits."""
+    async with db.connection() as connection:
+        due: datetime | None = await connection.fetchval("SELECT min(due_at) FROM task WHERE state = 'waiting'")
+    return due
+
+
+async def campaign(db: Database, campaign_id: int, *, contract: str | None) -> Record | None:
+    """A campaign with its counts by state. contract: None for all, else only when it has tasks of that contract,
+    and only those are counted."""
+    query = """SELECT p.id, p.account, p.reason, p.lines, p.created_at, count(t.id) AS tasks,
+            count(*) FILTER (WHERE t.state = 'waiting') AS waiting,
+            count(*) FILTER (WHERE t.state = 'running') AS running,
+            count(*) FILTER (WHERE t.state = 'done') AS done, count(*) FILTER (WHERE t.state = 'failed') AS failed
+        FROM campaign p JOIN task t ON t.campaign = p.id
+        WHERE p.id = $1 AND ($2::text IS NULL OR t.contract = $2) GROUP BY p.id"""
+    async with db.connection() as connection:
+        return await connection.fetchrow(query, campaign_id, contract)
+
+
+_TASK = """
+    SELECT t.id, t.campaign, t.code, t.contract, t.adapter, t.state, t.failure, t.detail, t.due_at, t.started_at,
+           t.finished_at, p.account, p.reason, p.lines, a.series
+    FROM task t JOIN campaign p ON p.id = t.campaign JOIN adapter a ON a.serial = t.adapter"""
+
+
+async def task(db: Database, task_id: int) -> Record | None:
+    """One task with its campaign's account, reason and lines; None when unknown."""
+    async with db.connection() as connection:
+        return await connection.fetchrow(_TASK + " WHERE t.id = $1", task_id)
+
+
+async def page(
+    db: Database,
+    *,
+    campaign_id: int | None,
+    contract: str | None,
+    adapter: str | None,
+    state: str | None,
+    before: int | None,
+    limit: int,
+) -> list[Record]:
+    """Tasks, newest first."""
+    query = f"""{_TASK} WHERE ($1::bigint IS NULL OR t.campaign = $1) AND ($2::text IS NULL OR t.contract = $2)
+          AND ($3::text IS NULL OR t.adapter = $3) AND ($4::text IS NULL OR t.state = $4)
+          AND ($5::bigint IS NULL OR t.id < $5)
+        ORDER BY t.id DESC LIMIT $6"""
+    async with db.connection() as connection:
+        return await connection.fetch(query, campaign_id, contract, adapter, state, before, limit)
+
+
+async def transcripts(db: Database, task_id: int) -> list[Record]:
+    """What the adapter printed for each line of the task, in order."""
+    query = """SELECT position, line, body, truncated, failure, detail, adapter, code, registered_since, firmware,
+            started_at, duration_s FROM transcript WHERE task = $1 ORDER BY position"""
+    async with db.connection() as connection:
+        return await connection.fetch(query, task_id)
