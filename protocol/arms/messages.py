@@ -14,7 +14,7 @@ from protocol.ids import DistributionId
 
 @dataclass(frozen=True, slots=True)
 class RsSolicitationRequest:
-    """ "Where is my resolve server?", to the location server. trigger: e.g. "power on boot", "Pull requested by RS"."""
+    """To the location server: where is my resolve server? trigger: e.g. "power on boot", "Pull requested by RS"."""
 
     distribution_id: DistributionId
     trigger: str
@@ -23,7 +23,7 @@ class RsSolicitationRequest:
 
 @dataclass(frozen=True, slots=True)
 class RsInfo:
-    """One resolve server: its https URL (numeric address) and the text of an `lsconfig.LsConfig` for reaching it."""
+    """One resolve server: its https URL (numeric address) and how to reach it, the text of a `lsconfig.LsConfig`."""
 
     url: str
     md_config: str
@@ -49,7 +49,10 @@ class RsSolicitation:
 
 @dataclass(frozen=True, slots=True)
 class ConfigSolicitationRequest:
-    """ "Give me my configuration", to the resolve server. firmware_info: what the adapter runs, if it says so."""
+    """To the resolve server: give me my configuration.
+
+    protocol_version: "4.0". firmware_info: what the adapter runs, at most 32 characters, None when it does not say.
+    """
 
     distribution_id: DistributionId
     protocol_version: str
@@ -79,7 +82,10 @@ class HeartbeatInfo:
 
 @dataclass(frozen=True, slots=True)
 class Module:
-    """A function of the adapter with a version and a config. id 0 is the device itself; info is free text (a URL)."""
+    """A function of the adapter with a version and a config. id 0 is the device itself; info is free text (a URL).
+
+    Clients keep version and info without a limit of their own, but print all of them into one 8 KiB buffer.
+    """
 
     id: int
     version: str
@@ -91,7 +97,8 @@ class Module:
 class MdConfig:
     """One module's config, byte for byte.
 
-    base64: carry it as base64 even where plain text would do; a decoded message says how it came.
+    base64: carry it as base64 even where plain text would do (`xml.encode` uses base64 by itself where plain text would
+    not arrive byte for byte); in a decoded message: whether it came so.
     """
 
     id: int
@@ -105,7 +112,10 @@ class MdConfig:
 class ConfigSolicitation:
     """The resolve server's answer. `modules` is the complete set: what is not listed gets removed by the client.
 
-    sa_certificate, sa_private_key: PEM, under 5120 characters each, both or neither.
+    sa_certificate, sa_private_key: PEM, under 5120 characters each, both or neither, and they must belong together: a
+    client that got a pair that does not match can open no TLS connection any more. The key may be of any kind the
+    client's OpenSSL reads, but it must not be encrypted. RSA is the one kind seen live; as an https-simple server an
+    adapter with an EC key and OpenSSL before 1.1.0 offers no cipher for it (libarms sets no curve).
     heartbeats: 1 to 5, all with one interval > 0. rs_pull_server_urls: 1 to 5. rs_push_server_addresses: at most 5.
     """
 
@@ -123,7 +133,7 @@ class ConfigSolicitation:
 
 @dataclass(frozen=True, slots=True)
 class PushMethodQueryRequest:
-    """ "How will you push to me?", with the methods this adapter knows ("https-simple", "https-tunnel")."""
+    """How will you push to me? methods: those the adapter knows ("https-simple", "https-tunnel"), at most 5."""
 
     distribution_id: DistributionId
     methods: tuple[str, ...]
@@ -132,7 +142,7 @@ class PushMethodQueryRequest:
 
 @dataclass(frozen=True, slots=True)
 class PushMethodQuery:
-    """The methods in the server's order of preference, at most 5, and the tunnels' URLs, at most 5."""
+    """methods: in the server's order of preference, at most 5. tunnel_urls: at most 5. echo_interval: None means 60."""
 
     result: ResultCode
     description: str
@@ -143,7 +153,7 @@ class PushMethodQuery:
 
 @dataclass(frozen=True, slots=True)
 class PushConfirmationStartRequest:
-    """ "Try to push to me now." endpoint: where the adapter listens (https-simple), None in a tunnel."""
+    """Try to push to me now. endpoint: https URL where the adapter listens (https-simple), None in a tunnel."""
 
     distribution_id: DistributionId
     method: str
@@ -162,7 +172,7 @@ class PushConfirmationStart:
 
 @dataclass(frozen=True, slots=True)
 class PushConfirmationDoneRequest:
-    """From the server to the adapter: "this reached you". The id is the one of the start's answer."""
+    """From the server to the adapter: this reached you. transaction_id: the one of the answer to the start."""
 
     distribution_id: DistributionId
     transaction_id: int
@@ -180,9 +190,10 @@ class PushConfirmationDone:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """A failure as the answer to a request of any type, without a body.
+    """A failure as the answer to a request of any type, without a body: clients read the code and nothing else.
 
     type: the request's ("rs-solicitation", "config-solicitation"...), or "generic-error" for a type nobody knows.
+    transaction_id: a client needs it in the answer to push-confirmation-start, or it never looks at the code.
     """
 
     type: str
@@ -230,4 +241,17 @@ Response: TypeAlias = (
     | Refusal
     | OtherResponse
 )
-Message: TypeAlias = Request | Response
+Message: TypeAlias = (
+    RsSolicitationRequest
+    | RsSolicitation
+    | ConfigSolicitationRequest
+    | ConfigSolicitation
+    | PushMethodQueryRequest
+    | PushMethodQuery
+    | PushConfirmationStartRequest
+    | PushConfirmationStart
+    | PushConfirmationDoneRequest
+    | PushConfirmationDone
+    | Refusal
+)
+"""What can be sent: everything but the two envelopes that have lost their bodies."""
