@@ -1,0 +1,356 @@
+"""The shell's state machine against a device that prints anything, cut anywhere."""
+
+from __future__ import annotations
+
+from collections import deque
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from controller.series import by_name
+from controller.transports.ssh.shell import Answer, NextPage, Rest, Shell
+
+SEIL8 = by_name("seil8")
+LINES = ("show system", "show log", "show status arp")
+
+# ---------------------------------------------------------------- a device with a line editor and a pager
+
+
+class Device:
+    """Prints a greeting and a prompt; reads a line only at its prompt, echoes it, prints its body page by page."""
+
+    def __init__(self, bodies: dict[str, list[bytes]], *, page: int = 0, wipe: bytes = b"", echo: bool = True) -> None:
+        self.out = bytearray(b"Last login: yesterday\r\n\r\n# ")
+        self._bodies = bodies
+        self._page, self._wipe, self._echo = page, wipe, echo
+        self._typed = bytearray()
+        self._rest: deque[bytes] = deque()
+        self._paging = False
+        self.pages_asked = 0
+
+    def receive(self, data: bytes) -> None:
+        self._typed += data
+        while self._paging or b"\r" in self._typed:
+            if self._paging:
+                if not self._typed:
+                    return
+                del self._typed[:1]
+                self._paging = False
+                self.pages_asked += 1
+                self.out += self._wipe
+            else:
+                line, _, rest = bytes(self._typed).partition(b"\r")
+                self._typed = bytearray(rest)
+                self.out += (line if self._echo else b"") + b"\r\n"
+                self._rest = deque(self._bodies.get(line.decode().strip(), []))
+            self._print_page()
+
+    def _print_page(self) -> None:
+        for _ in range(self._page or len(self._rest)):
+            if self._rest:
+                self.out += self._rest.popleft()
+        if self._rest:
+            self.out += b"--More--"
+            self._paging = True
+        else:
+            self.out += b"# "
+
+
+def converse(device: Device, lines: tuple[str, ...], cuts: list[int]) -> list[Answer]:
+    """Type the lines, each as soon as a prompt is the last thing received; deliver the device's output cut as told."""
+    shell = Shell(SEIL8, max_bytes=1 << 20)
+    waiting = deque(lines)
+    sizes = deque(cuts)
+    answers: list[Answer] = []
+    for _ in range(100_000):
+        if device.out:
+            size = sizes.popleft() if sizes else len(device.out)
+            events = shell.feed(bytes(device.out[:size]))
+            del device.out[:size]
+        elif (events := shell.quiet()) == [] and not (waiting and shell.rest is Rest.PROMPT):
+            return answers
+        for event in events:
+            if isinstance(event, NextPage):
+                device.receive(event.key)
+            else:
+                answers.append(event)
+        if waiting and shell.rest is Rest.PROMPT and not shell.awaits_echo:
+            device.receive(shell.type(waiting.popleft()))
+    raise AssertionError("the conversation does not end")
+
+
+def answered(bodies: dict[str, list[bytes]], lines: tuple[str, ...]) -> list[Answer]:
+    return [Answer(line, b"".join(bodies[line]), truncated=False, complete=True) for line in lines]
+
+
+# ---------------------------------------------------------------- what a device may print
+
+look_alikes = st.sampled_from(
+    [
+        b"# ",
+        b"#",
+        b"> ",
+        b"# show",
+        b"# show logs",
+        b"show system",
+        b"x# show log",
+        b"--More--",
+        b"#show system #",
+        b"",
+        b" ",
+    ]
+)
+plain = st.binary(max_size=30).map(lambda data: data.translate(None, b"\n\r\x08\x1b"))
+printed_line = st.one_of(plain, look_alikes, st.tuples(look_alikes, plain).map(b"".join)).map(
+    lambda line: line + b"\r\n"
+)
+printed = st.lists(
+    printed_line.filter(lambda line: not any(b" ".join([b"#", s.encode()]) in line for s in LINES)), max_size=8
+)
+bodies_of_lines = st.fixed_dictionaries(dict.fromkeys(LINES, printed))
+cuts = st.lists(st.integers(1, 40), max_size=400)
+noise = st.sampled_from(
+    [b"\x1b[?1h", b"\x1b=", b"\x1b>", b"\x1b[K", b"\x1b(B", b"\x1b]0;title\x07", b"\x1b[0;1m", b"\x1bP1$r\x1b\\"]
+)
+
+
+@given(bodies_of_lines, cuts)
+def test_any_cut_of_the_stream_gives_the_same_answers(bodies: dict[str, list[bytes]], cuts: list[int]) -> None:
+    assert converse(Device(bodies), LINES, cuts) == answered(bodies, LINES)
+
+
+@given(bodies_of_lines)
+def test_one_byte_at_a_time_gives_the_same_answers(bodies: dict[str, list[bytes]]) -> None:
+    assert converse(Device(bodies), LINES, [1] * 20_000) == answered(bodies, LINES)
+
+
+@given(
+    bodies_of_lines,
+    cuts,
+    st.integers(1, 4),
+    st.sampled_from([b"", b"\r        \r", b"\r\x1b[K", b"\x08" * 8 + b" " * 8 + b"\x08" * 8]),
+)
+def test_the_pager_is_answered_wherever_it_stops_and_leaves_no_trace(
+    bodies: dict[str, list[bytes]], cuts: list[int], page: int, wipe: bytes
+) -> None:
+    device = Device(bodies, page=page, wipe=wipe)
+
+    assert converse(device, LINES, cuts) == answered(bodies, LINES)
+    assert device.pages_asked == sum((len(body) - 1) // page for body in bodies.values() if body)
+
+
+@given(bodies_of_lines, cuts, st.lists(st.tuples(st.sampled_from(LINES), st.integers(0, 7), noise), max_size=12))
+def test_escape_noise_is_gone_and_nothing_else_is(
+    bodies: dict[str, list[bytes]], cuts: list[int], places: list[tuple[str, int, bytes]]
+) -> None:
+    noisy = {line: list(body) for line, body in bodies.items()}
+    for line, index, sequence in places:
+        if index < len(noisy[line]):
+            noisy[line][index] = sequence + noisy[line][index]
+
+    assert converse(Device(noisy), LINES, cuts) == answered(bodies, LINES)
+
+
+plain_bodies = st.fixed_dictionaries(
+    {line: st.lists(plain.map(lambda text: b"=" + text + b"\r\n"), max_size=6) for line in LINES}
+)
+
+
+@given(plain_bodies, cuts)
+def test_a_device_that_does_not_echo_is_understood_by_its_resting_prompts(
+    bodies: dict[str, list[bytes]], cuts: list[int]
+) -> None:
+    silent = {line: [b"\r\n", *body] for line, body in bodies.items()}  # what it prints for the typed return
+    device = Device(silent, echo=False)
+
+    assert [answer.body.removeprefix(b"\r\n") for answer in converse_slowly(device, cuts)] == [
+        b"\r\n" + b"".join(bodies[line]) for line in LINES
+    ]
+
+
+def converse_slowly(device: Device, cuts: list[int]) -> list[Answer]:
+    """Without an echo to rely on, each line is typed only after the one before came to rest."""
+    shell = Shell(SEIL8, max_bytes=1 << 20)
+    answers: list[Answer] = []
+    sizes = deque(cuts)
+    for line in (None, *LINES):
+        if line:
+            device.receive(shell.type(line))
+        while device.out:
+            size = sizes.popleft() if sizes else len(device.out)
+            assert shell.feed(bytes(device.out[:size])) == []
+            del device.out[:size]
+        answers += [event for event in shell.quiet() if isinstance(event, Answer)]
+    return answers
+
+
+@given(st.binary(max_size=300), st.lists(st.integers(1, 20), max_size=60))
+def test_garbage_raises_nothing_and_stays_bounded(garbage: bytes, cuts: list[int]) -> None:
+    shell = Shell(SEIL8, max_bytes=64)
+    shell.feed(b"# ")
+    shell.type("show log")
+    at = 0
+    for size in [*cuts, len(garbage)]:
+        shell.feed(garbage[at : at + size])
+        shell.quiet()
+        at += size
+
+    for answer in shell.give_up():
+        assert len(answer.body) <= 64 + 4096
+
+
+# ---------------------------------------------------------------- one by one
+
+
+def at_prompt(*, max_bytes: int = 1 << 20) -> Shell:
+    shell = Shell(SEIL8, max_bytes)
+    shell.feed(b"welcome\r\n# ")
+    assert shell.rest is Rest.PROMPT
+    return shell
+
+
+def test_a_line_is_sent_with_a_carriage_return() -> None:
+    assert at_prompt().type("show log") == b"show log\r"
+
+
+def test_the_body_is_what_stands_between_echo_and_prompt_byte_for_byte() -> None:
+    shell = at_prompt()
+    shell.type("show log")
+
+    shell.feed(b"show log\r\n\r\n  a\xff\x00\tb \r\n\r\n# ")
+
+    assert shell.quiet() == [Answer("show log", b"\r\n  a\xff\x00\tb \r\n\r\n", truncated=False, complete=True)]
+
+
+def test_a_command_that_prints_nothing_has_an_empty_body() -> None:
+    shell = at_prompt()
+    shell.type("clear arp")
+
+    shell.feed(b"clear arp\r\n# ")
+
+    assert shell.quiet() == [Answer("clear arp", b"", truncated=False, complete=True)]
+
+
+def test_a_prompt_inside_a_line_is_none() -> None:
+    shell = at_prompt()
+    shell.type("show log")
+
+    shell.feed(b"show log\r\ncost: # ")
+
+    assert shell.rest is Rest.NOTHING
+    assert shell.quiet() == []
+
+
+def test_a_host_name_before_the_sign_makes_it_no_prompt() -> None:
+    shell = Shell(SEIL8, 1 << 20)
+    shell.feed(b"branch-a# ")
+
+    assert shell.rest is Rest.NOTHING
+
+
+def test_right_after_typing_the_old_prompt_counts_no_more() -> None:
+    shell = at_prompt()
+    shell.type("show log")
+
+    assert shell.rest is Rest.NOTHING
+    assert shell.quiet() == []
+
+
+def test_a_slow_echo_is_waited_for_once_the_device_is_known_to_echo() -> None:
+    shell = at_prompt()
+    shell.type("show log")
+    shell.feed(b"show log\r\nfirst\r\n# ")
+    shell.type("show system")
+    shell.feed(b"look-alike above\r\n# ")
+
+    assert shell.quiet() == []
+    assert shell.feed(b"show system\r\n") == [
+        Answer("show log", b"first\r\n# look-alike above\r\n", truncated=False, complete=True)
+    ]
+
+
+def test_output_over_the_limit_is_cut_marked_and_read_to_its_end() -> None:
+    shell = at_prompt(max_bytes=1 << 20)
+    shell.type("show log")
+    shell.feed(b"show log\r\n")
+    for _ in range(3000):
+        shell.feed(b"0123456789abcdef" * 64 + b"\r\n")
+    shell.feed(b"# ")
+
+    (answer,) = shell.quiet()
+
+    assert isinstance(answer, Answer)
+    assert answer.truncated
+    assert answer.complete
+    assert len(answer.body) == 1 << 20
+    assert answer.body.startswith(b"0123456789abcdef" * 64 + b"\r\n0123")
+
+
+def test_the_next_answer_after_a_cut_one_is_whole() -> None:
+    shell = at_prompt(max_bytes=4)
+    shell.type("show log")
+    shell.feed(b"show log\r\n0123456789\r\n# ")
+    shell.type("show system")
+
+    events = shell.feed(b"show system\r\nab\r\n# ") + shell.quiet()
+
+    assert events == [
+        Answer("show log", b"0123", truncated=True, complete=True),
+        Answer("show system", b"ab\r\n", truncated=False, complete=True),
+    ]
+
+
+def test_a_line_without_end_is_read_in_linear_time() -> None:
+    shell = at_prompt()
+    shell.type("show log")
+    shell.feed(b"show log\r\n")
+    for _ in range(400_000):  # minutes, if each byte were searched together with all before it
+        shell.feed(b"x")
+    shell.feed(b"\r\n# ")
+
+    (answer,) = shell.quiet()
+
+    assert isinstance(answer, Answer)
+    assert answer.body == b"x" * 400_000 + b"\r\n"
+
+
+def test_a_lost_session_keeps_what_was_printed() -> None:
+    shell = at_prompt()
+    shell.type("show log")
+    shell.feed(b"show log\r\nline 1\r\nlin")
+
+    assert shell.give_up() == [Answer("show log", b"line 1\r\nlin", truncated=False, complete=False)]
+
+
+def test_a_session_lost_right_after_the_next_line_was_typed_has_the_line_before_complete() -> None:
+    shell = at_prompt()
+    shell.type("show log")
+    shell.feed(b"show log\r\nline 1\r\n# ")
+    shell.type("show system")
+    shell.feed(b"show sy")
+
+    assert shell.give_up() == [
+        Answer("show log", b"line 1\r\n", truncated=False, complete=True),
+        Answer("show system", b"", truncated=False, complete=False),
+    ]
+
+
+def test_a_session_lost_in_the_middle_of_output_after_a_look_alike_has_no_complete_line() -> None:
+    shell = at_prompt()
+    shell.type("show log")
+    shell.feed(b"show log\r\nline 1\r\n# ")
+    shell.type("show system")
+    shell.feed(b"more of line 2\r\nli")
+
+    assert shell.give_up() == [
+        Answer("show log", b"line 1\r\n# more of line 2\r\nli", truncated=False, complete=False),
+        Answer("show system", b"", truncated=False, complete=False),
+    ]
+
+
+def test_an_echo_that_never_came_still_keeps_what_was_printed() -> None:
+    shell = at_prompt()
+    shell.type("show log")
+    shell.feed(b"\r\nline 1\r\nlin")
+
+    assert shell.give_up() == [Answer("show log", b"\r\nline 1\r\nlin", truncated=False, complete=False)]
