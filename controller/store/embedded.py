@@ -145,6 +145,10 @@ class Embedded:
         try:
             async with asyncio.timeout(self._start_s):
                 _, complaint = await process.communicate()
+        except TimeoutError as error:
+            raise CannotStart(
+                f"initdb in {self._home} took over {self._start_s:.0f} s. Is the disk in order?"
+            ) from error
         finally:
             if process.returncode is None:
                 process.kill()
