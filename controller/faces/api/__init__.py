@@ -1,0 +1,19 @@
+"""The JSON API, /api/v1: every route there is, with who may call it. Adding a resource is one module and one entry."""
+
+from __future__ import annotations
+
+from controller.faces.api import accounts, adapters, codes, exchanges, firmware, inventory, runs
+from controller.faces.api.context import Context
+from controller.faces.http import Route
+
+ROUTES: tuple[Route, ...] = (
+    *accounts.ROUTES,
+    *adapters.ROUTES,
+    *codes.ROUTES,
+    *exchanges.ROUTES,
+    *runs.ROUTES,
+    *inventory.ROUTES,
+    *firmware.ROUTES,
+)
+
+__all__ = ["ROUTES", "Context"]

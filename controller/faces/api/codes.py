@@ -1,0 +1,255 @@
+"""Codes: what they hold, held, run and are configured with."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import datetime
+from typing import Annotated, Literal
+
+from pydantic import AwareDatetime, BaseModel, Field
+
+from controller.domain.errors import Fault, Invalid, NotFound
+from controller.faces.api.adapters import Pull, Stay
+from controller.faces.api.context import OPERATIONS, PEOPLE, Context, own_code
+from controller.faces.http import Accepts, Call, Page, Paging, Path, Query, Route, Upload
+from controller.faces.http.payload import Payload, Stream
+from controller.services import firmware as firmware_service
+from controller.store import configs, ledger, pulls, registry
+from controller.store.pool import Row
+
+CodeName = Annotated[str, Path("the code")]
+ModuleId = Annotated[int, Path("module id; 0 is the adapter itself")]
+CONFIG_LIMIT = 1 << 20
+
+
+class Code(BaseModel):
+    """A contract's place for an adapter. It owns config, firmware choice and history."""
+
+    code: str
+    contract: str
+    kind: Literal["entry", "standby"]
+    name: str
+    description: str
+    firmware_target: str | None
+    created_at: datetime
+    adapter: str | None
+    registered_since: datetime | None
+    series: str | None
+    model: str | None
+    hardware_revision: str | None
+    firmware: str | None
+    first_pull_at: datetime | None
+    last_pull_at: datetime | None
+    last_result: int | None
+    last_address: str | None
+    in_service_at: datetime | None
+    exchange: int | None
+    """The entry's newest exchange."""
+    exchange_state: str | None
+
+
+def _code(row: Row) -> Code:
+    same = {name: row[name] for name in Code.model_fields if name != "registered_since"}
+    return Code(registered_since=row["since"], **same)
+
+
+async def list_codes(
+    call: Call,
+    paging: Paging[str],
+    context: Context,
+    contract: Annotated[str | None, Query("only of this contract")] = None,
+    kind: Annotated[Literal["entry", "standby"] | None, Query("only of this kind")] = None,
+) -> Page[Code]:
+    rows = await registry.codes(
+        context.db, contract=call.caller.contract or contract, kind=kind, after=paging.after, limit=paging.rows
+    )
+    return Page[Code].of(rows, paging, lambda row: row["code"], _code)
+
+
+async def show_code(call: Call, code: CodeName, context: Context) -> Code:
+    return _code(await own_code(context, call.caller, code))
+
+
+class CodeChange(Payload):
+    name: Annotated[str, Field(max_length=200)] | None = None
+    description: Annotated[str, Field(max_length=2000)] | None = None
+
+
+async def change_code(call: Call, code: CodeName, body: CodeChange, context: Context) -> Code:
+    await own_code(context, call.caller, code)
+    await registry.describe_code(context.db, code, body.name, body.description, caller=call.caller, now=context.clock())
+    return _code(await own_code(context, call.caller, code))
+
+
+class Holder(BaseModel):
+    """Which adapter sat in the code at a time; null while it stood empty."""
+
+    code: str
+    at: datetime
+    adapter: str | None
+    since: datetime
+    cause: str
+    exchange: int | None
+
+
+async def holder(
+    call: Call, code: CodeName, context: Context, at: Annotated[AwareDatetime | None, Query("default: now")] = None
+) -> Holder:
+    await own_code(context, call.caller, code)
+    moment = at or context.clock()
+    row = await ledger.holder_at(context.db, code, moment)
+    if row is None:
+        raise NotFound(
+            "Code {code} had no registration yet at {at}.",
+            next_step="hikitsugi code history {code} lists its stays.",
+            code=code,
+            at=moment,
+        )
+    same = {name: row[name] for name in ("adapter", "since", "cause", "exchange")}
+    return Holder(code=code, at=moment, **same)
+
+
+async def list_history(call: Call, code: CodeName, paging: Paging[int], context: Context) -> Page[Stay]:
+    """Which adapters sat in the code, newest first."""
+    await own_code(context, call.caller, code)
+    rows = await ledger.stays(context.db, code=code, contract=None, before=paging.after, limit=paging.rows)
+    return Page[Stay].of(rows, paging, lambda row: row["id"], lambda row: Stay(**row))
+
+
+async def list_code_pulls(call: Call, code: CodeName, paging: Paging[int], context: Context) -> Page[Pull]:
+    """Pulls answered for the code, whichever adapter made them, newest first."""
+    await own_code(context, call.caller, code)
+    rows = await pulls.page(context.db, adapter=None, code=code, before=paging.after, limit=paging.rows)
+    return Page[Pull].of(rows, paging, lambda row: row["id"], lambda row: Pull(**row))
+
+
+class FirmwareChoice(Payload):
+    version: str | None
+    """A catalogued version that fits the adapter; null: leave it as it comes."""
+
+
+async def choose_firmware(call: Call, code: CodeName, body: FirmwareChoice, context: Context) -> Code:
+    """The operator's choice (R4.2); the adapter updates at its next pull."""
+    row = await own_code(context, call.caller, code)
+    await firmware_service.choose(context.db, row, body.version, caller=call.caller, now=context.clock())
+    return _code(await own_code(context, call.caller, code))
+
+
+class Stage(BaseModel):
+    module: int
+    stage: Literal["working", "startup", "running"]
+    revision: int
+    at: datetime
+    size: int
+    """Bytes."""
+    account: str
+    """Who wrote the revision."""
+
+
+async def list_configs(call: Call, code: CodeName, context: Context) -> list[Stage]:
+    await own_code(context, call.caller, code)
+    return [Stage(**row) for row in await configs.stages(context.db, code)]
+
+
+async def read_config(
+    call: Call,
+    code: CodeName,
+    module: ModuleId,
+    stage: Annotated[Literal["working", "startup", "running"], Path()],
+    context: Context,
+) -> Annotated[Stream, Accepts("text/plain")]:
+    """The config byte for byte."""
+    await own_code(context, call.caller, code)
+    row = await configs.body(context.db, code, module, stage)
+    if row is None:
+        raise NotFound(
+            "Code {code} has no {stage} config for module {module}.",
+            next_step="hikitsugi config ls {code} lists what there is.",
+            code=code,
+            stage=stage,
+            module=module,
+        )
+    return Stream("text/plain; charset=utf-8", _one(row["body"]), filename=f"{code}-{module}-{stage}.txt")
+
+
+async def _one(body: bytes) -> AsyncIterator[bytes]:
+    yield body
+
+
+class Written(BaseModel):
+    revision: int
+
+
+async def write_config(
+    call: Call, code: CodeName, module: ModuleId, body: Annotated[Upload, Accepts("text/plain")], context: Context
+) -> Written:
+    """Replace the working config. Nothing reaches the adapter until it is reflected at startup."""
+    row = await own_code(context, call.caller, code)
+    text = body.file.read()
+    if b"\x00" in text:
+        raise Invalid("The config holds a NUL byte.", faults=[Fault("body", "A text is wanted.")])
+    revision = await configs.write_working(
+        context.db, code, row["contract"], module, text, caller=call.caller, now=context.clock()
+    )
+    return Written(revision=revision)
+
+
+async def reflect_config(call: Call, code: CodeName, module: ModuleId, context: Context) -> Written:
+    """Make the working config the startup config: the next pull gets it."""
+    row = await own_code(context, call.caller, code)
+    revision = await configs.reflect_at_startup(
+        context.db, code, row["contract"], module, caller=call.caller, now=context.clock()
+    )
+    return Written(revision=revision)
+
+
+ROUTES = (
+    Route("GET", "/codes", list_codes, roles=PEOPLE, summary="Codes", tags=("codes",)),
+    Route("GET", "/codes/{code}", show_code, roles=PEOPLE, summary="One code", tags=("codes",)),
+    Route(
+        "PATCH", "/codes/{code}", change_code, roles=OPERATIONS, summary="Rename or describe a code", tags=("codes",)
+    ),
+    Route("GET", "/codes/{code}/holder", holder, roles=PEOPLE, summary="Which adapter, when", tags=("codes",)),
+    Route(
+        "GET", "/codes/{code}/history", list_history, roles=PEOPLE, summary="Its adapters over time", tags=("codes",)
+    ),
+    Route(
+        "GET", "/codes/{code}/pulls", list_code_pulls, roles=PEOPLE, summary="Pulls answered for it", tags=("codes",)
+    ),
+    Route(
+        "PUT",
+        "/codes/{code}/firmware-target",
+        choose_firmware,
+        roles=OPERATIONS,
+        summary="Choose its firmware",
+        tags=("codes",),
+    ),
+    Route(
+        "GET", "/codes/{code}/configs", list_configs, roles=PEOPLE, summary="Its configs by stage", tags=("configs",)
+    ),
+    Route(
+        "GET",
+        "/codes/{code}/configs/{module}/{stage}",
+        read_config,
+        roles=PEOPLE,
+        summary="A config, byte for byte",
+        tags=("configs",),
+    ),
+    Route(
+        "PUT",
+        "/codes/{code}/configs/{module}/working",
+        write_config,
+        roles=OPERATIONS,
+        summary="Replace the working config",
+        tags=("configs",),
+        body_limit=CONFIG_LIMIT,
+    ),
+    Route(
+        "POST",
+        "/codes/{code}/configs/{module}/startup",
+        reflect_config,
+        roles=OPERATIONS,
+        summary="Reflect the working config at startup",
+        tags=("configs",),
+    ),
+)

@@ -1,0 +1,51 @@
+"""What the API's handlers work with, and the few things they all do."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from firmware_repo.blobs import Blobs
+
+from controller.domain.access import Caller, Role, require_contract
+from controller.domain.errors import NotFound
+from controller.store import registry
+from controller.store.pool import Database, Row
+from controller.store.secrets import Secrets
+
+ADMINISTRATOR = frozenset({Role.ADMINISTRATOR})
+STAFF = frozenset({Role.ADMINISTRATOR, Role.SUPPORT})
+PEOPLE = frozenset({Role.ADMINISTRATOR, Role.SUPPORT, Role.OPERATOR})
+OPERATIONS = frozenset({Role.ADMINISTRATOR, Role.OPERATOR})
+"""Changing a customer's registrations and configs is the operator's; support staff only look (R1.6, R2.3)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """The parts behind the API. wake: set when new tasks wait, so that workers here need not poll."""
+
+    db: Database
+    vault: Secrets
+    blobs: Blobs
+    clock: Callable[[], datetime]
+    swap_deadline: timedelta
+    wake: asyncio.Event
+
+
+async def own_code(context: Context, caller: Caller, code: str) -> Row:
+    """The code's row if the caller may see it. Raises NotFound."""
+    row = await registry.code(context.db, code)
+    if row is None:
+        raise NotFound("No {what} {name}.", next_step="Check the name.", what="code", name=code)
+    require_contract(caller, row["contract"], "code", code)
+    return row
+
+
+async def own_adapter(context: Context, caller: Caller, serial: str) -> Row:
+    """The adapter's row if the caller may see it: operators see what sits on their codes. Raises NotFound."""
+    row = await registry.adapter(context.db, serial)
+    if row is None or (caller.contract is not None and row["contract"] != caller.contract):
+        raise NotFound("No {what} {name}.", next_step="Check the name.", what="adapter", name=serial)
+    return row

@@ -1,0 +1,160 @@
+"""Status collection: ask for a run, follow it, read what the adapters printed."""
+
+from __future__ import annotations
+
+import base64
+from datetime import datetime
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, Field
+
+from controller.domain.errors import NotFound
+from controller.faces.api.context import PEOPLE, Context
+from controller.faces.http import Call, Page, Paging, Path, Query, Route
+from controller.faces.http.payload import Payload
+from controller.services import collect
+from controller.store import tasks
+from controller.store.pool import Row
+
+TaskState = Literal["waiting", "running", "done", "failed"]
+
+
+class RunOrder(Payload):
+    lines: Annotated[list[Annotated[str, Field(min_length=1, max_length=2046)]], Field(min_length=1, max_length=10)]
+    """Status commands of the selected series, one line each, run in this order."""
+    codes: Annotated[list[Annotated[str, Field(max_length=32)]], Field(max_length=tasks.MAX_TASKS)] = []
+    """These codes; empty: every entry."""
+    contract: str | None = None
+    series: str | None = None
+    reason: Annotated[str, Field(max_length=500)] = ""
+
+
+class RunAccepted(BaseModel):
+    campaign: int
+    tasks: int
+    skipped: list[str]
+    """Codes of the selection that hold no adapter."""
+
+
+async def run(call: Call, body: RunOrder, context: Context) -> RunAccepted:
+    """Make one task per selected adapter. Anything but status commands is refused before a connection is opened."""
+    selection = collect.Selection(tuple(body.codes), body.contract, body.series)
+    asked = await collect.ask(context.db, body.lines, selection, body.reason, caller=call.caller, now=context.clock())
+    context.wake.set()
+    return RunAccepted(campaign=asked.campaign, tasks=asked.tasks, skipped=list(asked.skipped))
+
+
+class Campaign(BaseModel):
+    """One set of lines over many adapters, with its tasks counted by state."""
+
+    id: int
+    account: str
+    reason: str
+    lines: list[str]
+    created_at: datetime
+    tasks: int
+    waiting: int
+    running: int
+    done: int
+    failed: int
+
+
+async def show_campaign(call: Call, campaign: Annotated[int, Path("id of the campaign")], context: Context) -> Campaign:
+    row = await tasks.campaign(context.db, campaign, contract=call.caller.contract)
+    if row is None:
+        raise NotFound("No {what} {name}.", next_step="Check the name.", what="campaign", name=campaign)
+    return Campaign(**row)
+
+
+class Task(BaseModel):
+    id: int
+    campaign: int
+    code: str
+    contract: str
+    adapter: str
+    series: str
+    state: TaskState
+    failure: str | None
+    """unreachable, timeout, authentication-refused, host-key-changed, host-key-unknown, device-refused,
+    connection-lost, registration-changed, worker-lost, internal-error."""
+    detail: str
+    lines: list[str]
+    account: str
+    reason: str
+    due_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+
+
+async def list_tasks(
+    call: Call,
+    paging: Paging[int],
+    context: Context,
+    campaign: Annotated[int | None, Query("only of this campaign")] = None,
+    adapter: Annotated[str | None, Query("only on this adapter (serial)")] = None,
+    state: Annotated[TaskState | None, Query("only in this state")] = None,
+) -> Page[Task]:
+    """Newest first."""
+    rows = await tasks.page(
+        context.db,
+        campaign_id=campaign,
+        contract=call.caller.contract,
+        adapter=adapter,
+        state=state,
+        before=paging.after,
+        limit=paging.rows,
+    )
+    return Page[Task].of(rows, paging, lambda row: row["id"], lambda row: Task(**row))
+
+
+class Transcript(BaseModel):
+    """What the adapter printed for one line. Exactly one of text and base64 is set."""
+
+    position: int
+    line: str
+    text: str | None
+    """The bytes as UTF-8, CR LF as the adapter sent them."""
+    base64: str | None
+    """The bytes when they are not UTF-8."""
+    truncated: bool
+    failure: str | None
+    detail: str
+    adapter: str
+    code: str
+    registered_since: datetime
+    firmware: str
+    started_at: datetime
+    duration_s: float
+
+
+class TaskWithTranscripts(Task):
+    transcripts: list[Transcript]
+
+
+async def show_task(call: Call, task: Annotated[int, Path("id of the task")], context: Context) -> TaskWithTranscripts:
+    row = await tasks.task(context.db, task)
+    if row is None or not call.caller.sees(row["contract"]):
+        raise NotFound("No {what} {name}.", next_step="Check the name.", what="task", name=task)
+    printed = [_transcript(one) for one in await tasks.transcripts(context.db, task)]
+    return TaskWithTranscripts(transcripts=printed, **row)
+
+
+def _transcript(row: Row) -> Transcript:
+    body: bytes = row["body"]
+    try:
+        text, coded = body.decode(), None
+    except UnicodeDecodeError:
+        text, coded = None, base64.b64encode(body).decode()
+    return Transcript(
+        text=text, base64=coded, **{n: row[n] for n in Transcript.model_fields if n not in ("text", "base64")}
+    )
+
+
+ROUTES = (
+    Route(
+        "POST", "/campaigns", run, roles=PEOPLE, summary="Run status commands on adapters", tags=("tasks",), status=202
+    ),
+    Route("GET", "/campaigns/{campaign}", show_campaign, roles=PEOPLE, summary="One campaign", tags=("tasks",)),
+    Route("GET", "/tasks", list_tasks, roles=PEOPLE, summary="Tasks", tags=("tasks",)),
+    Route("GET", "/tasks/{task}", show_task, roles=PEOPLE, summary="One task and what was printed", tags=("tasks",)),
+)
