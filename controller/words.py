@@ -9,6 +9,7 @@ from functools import cache
 from pathlib import Path
 
 from controller.domain.errors import fill
+from controller.domain.sentence import Sentence
 
 LANGUAGES = ("en", "ja")
 _LOCALE = Path(__file__).parent / "locale"
@@ -32,8 +33,12 @@ def translate(sentence: str, language: str) -> str:
 
 
 def say(sentence: str, params: Mapping[str, object], language: str) -> str:
-    """The sentence in that language with its parameters put in."""
-    return fill(translate(sentence, language), params)
+    """The sentence in that language with its parameters put in; a parameter may be a Sentence of its own."""
+    told = {
+        name: say(value.template, value.params, language) if isinstance(value, Sentence) else value
+        for name, value in params.items()
+    }
+    return fill(translate(sentence, language), told)
 
 
 def negotiate(accept_language: str) -> str:

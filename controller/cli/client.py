@@ -1,62 +1,33 @@
-"""The API client of the commands: stdlib HTTP (aiohttp would double the start time), deadlines, retries, failures.
+"""The API as the commands use it: JSON in, JSON out, pages as one list, files up, lines down. Raises CliError only."""
 
-Retries are only for what may be sent twice: reads, and writes, because each write carries an Idempotency-Key.
-"""
-
-import http.client
 import json
-import os
-import socket
-import ssl
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any, Final, Self
-from urllib.parse import urlencode
+from typing import Any, Final, Self
+from urllib.parse import quote, urlencode
 
-from controller.cli.failures import CliError, Exit, from_problem
+from controller.cli.failures import CliError, Exit
 from controller.cli.profile import Profile
+from controller.cli.wire import Progress, Request, Wire
 from controller.cli.words import LANGUAGE, _
 
 PREFIX: Final = "/api/v1"
-CONNECT_S: Final = 5.0
-ATTEMPTS: Final = 4
-CHUNK: Final = 256 * 1024
+PAGE: Final = 500  # rows asked for at once
 
-Progress = Callable[[int], object]
-"""Called with the number of bytes just sent or received."""
-
-
-class _Transient(Exception):
-    """Worth another try: nothing came back, or the controller said "later". after_s: as it asked, 0 if it did not."""
-
-    def __init__(self, error: CliError, after_s: float = 0.0) -> None:
-        super().__init__(str(error))
-        self.error = error
-        self.after_s = after_s
-
-
-@dataclass(frozen=True, slots=True)
-class _Request:
-    method: str
-    target: str
-    headers: Mapping[str, str]
-    body: bytes | Callable[[], IO[bytes]] | None
-    ends_at: float
-    progress: Progress | None = None
+Query = Mapping[str, object]
+"""None is left out, a list is repeated, true and false are written so."""
 
 
 class Client:
-    """One controller, over one kept connection. Use as a context manager; not for several threads."""
+    """One controller. deadline_s: seconds for each request, retries included, unless the call says otherwise."""
 
     def __init__(self, profile: Profile, *, deadline_s: float = 30.0) -> None:
         self._profile = profile
         self._deadline_s = deadline_s
-        self._connection: http.client.HTTPConnection | None = None
+        self._wire = Wire(profile)
 
     def __enter__(self) -> Self:
         return self
@@ -64,21 +35,19 @@ class Client:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._drop()
+        self._wire.close()
 
     def get(self, path: str, /, **query: object) -> Any:
-        """The JSON answer. query: None is left out, a list is repeated. Raises CliError."""
+        """The JSON answer."""
         return self.send("GET", path, query=query)
 
     def pages(self, path: str, /, **query: object) -> Iterator[Any]:
         """Every item of a collection, page by page."""
-        after: str | None = None
-        while True:
-            page = self.send("GET", path, query={"limit": 500, **query, "after": after})
+        after: str | None = ""
+        while after is not None:
+            page = self.send("GET", path, query={"limit": PAGE, **query, "after": after or None})
             yield from page["items"]
             after = page["next"]
-            if after is None:
-                return
 
     def send(
         self,
@@ -86,18 +55,13 @@ class Client:
         path: str,
         body: object = None,
         *,
-        query: Mapping[str, object] | None = None,
+        query: Query | None = None,
         deadline_s: float | None = None,
     ) -> Any:
-        """One request with a JSON body; returns the JSON answer, None for an empty one. Raises CliError.
-
-        deadline_s: seconds for everything, retries included. A repeated write is done once.
-        """
-        data = None if body is None else json.dumps(body, ensure_ascii=False).encode()
-        headers = {} if data is None else {"Content-Type": "application/json"}
-        with self._answer(self._request(method, path, query, headers, data, deadline_s)) as answer:
-            text = answer.read()
-        return json.loads(text) if text else None
+        """One request with a JSON body; returns the JSON answer, None for an empty one. A write is done once, however
+        often it had to be sent."""
+        request = self._request(method, path, query, deadline_s, *_encoded(body))
+        return self._decoded(self._wire.exchange(request))
 
     def upload(
         self,
@@ -106,184 +70,104 @@ class Client:
         file: Path,
         content_type: str,
         *,
-        query: Mapping[str, object] | None = None,
+        query: Query | None = None,
         deadline_s: float = 600.0,
         progress: Progress | None = None,
     ) -> Any:
-        """Send a file as the body; returns the JSON answer. Raises CliError."""
-        headers = {"Content-Type": content_type, "Content-Length": str(file.stat().st_size)}
-        request = self._request(method, path, query, headers, lambda: file.open("rb"), deadline_s, progress)
-        with self._answer(request) as answer:
-            text = answer.read()
-        return json.loads(text) if text else None
+        """Send a file as the body; returns the JSON answer. progress: bytes just sent; starts over with each retry."""
+        return self._decoded(
+            self._wire.exchange(self._upload(method, path, file, content_type, query, deadline_s, progress))
+        )
 
-    def lines(
+    def upload_lines(
         self,
         method: str,
         path: str,
-        body: object = None,
+        file: Path,
+        content_type: str,
         *,
-        query: Mapping[str, object] | None = None,
+        query: Query | None = None,
         deadline_s: float = 600.0,
+        progress: Progress | None = None,
     ) -> Iterator[bytes]:
-        """The lines of a streamed answer as they come (exports, NDJSON). Raises CliError, also for one cut short."""
-        data = None if body is None else json.dumps(body, ensure_ascii=False).encode()
-        headers = {} if data is None else {"Content-Type": "application/json"}
-        with self._answer(self._request(method, path, query, headers, data, deadline_s)) as answer:
-            try:
-                yield from answer
-            except (OSError, http.client.HTTPException) as error:
-                raise _unreachable(self._profile, error) from error
+        """Send a file as the body; yields the lines of a streamed answer (NDJSON) as they come."""
+        return self._wire.lines(self._upload(method, path, file, content_type, query, deadline_s, progress))
+
+    def lines(
+        self, method: str, path: str, body: object = None, *, query: Query | None = None, deadline_s: float = 600.0
+    ) -> Iterator[bytes]:
+        """The lines of a streamed answer as they come (exports, NDJSON)."""
+        return self._wire.lines(self._request(method, path, query, deadline_s, *_encoded(body)))
+
+    def _upload(
+        self,
+        method: str,
+        path: str,
+        file: Path,
+        content_type: str,
+        query: Query | None,
+        deadline_s: float,
+        progress: Progress | None,
+    ) -> Request:
+        try:
+            size = file.stat().st_size
+            file.open("rb").close()
+        except OSError as error:
+            raise CliError(
+                _("The file {file} cannot be read: {reason}.", file=file, reason=error.strerror), Exit.REFUSED
+            ) from error
+        headers = {"Content-Type": content_type, "Content-Length": str(size)}
+        return self._request(method, path, query, deadline_s, headers, lambda: file.open("rb"), progress)
 
     def _request(
         self,
         method: str,
         path: str,
-        query: Mapping[str, object] | None,
-        headers: Mapping[str, str],
-        body: bytes | Callable[[], IO[bytes]] | None,
+        query: Query | None,
         deadline_s: float | None,
+        headers: Mapping[str, str],
+        body: Any,
         progress: Progress | None = None,
-    ) -> _Request:
-        every = {
-            "Accept": "application/json, application/problem+json;q=0.9, */*;q=0.5",
-            "Accept-Language": LANGUAGE,
-            "User-Agent": "hikitsugi-cli",
-        }
-        if self._profile.key:
-            every["Authorization"] = f"Bearer {self._profile.key}"
-        if method != "GET":
-            every["Idempotency-Key"] = str(uuid.uuid4())
+    ) -> Request:
         target = self._profile.url.path + PREFIX + path + _query(query or {})
         ends_at = time.monotonic() + (deadline_s or self._deadline_s)
-        return _Request(method, target, {**every, **headers}, body, ends_at, progress)
+        return Request(method, target, {**self._headers(method), **headers}, body, ends_at, progress)
 
-    @contextmanager
-    def _answer(self, request: _Request) -> Iterator[http.client.HTTPResponse]:
-        """The answer with a 2xx status; the body is still to be read. Raises CliError."""
-        answer = self._with_retries(request)
+    def _headers(self, method: str) -> dict[str, str]:
+        headers = {"Accept": "*/*", "Accept-Language": LANGUAGE, "User-Agent": "hikitsugi-cli"}
+        if self._profile.key:
+            headers["Authorization"] = f"Bearer {self._profile.key}"
+        if method != "GET":
+            headers["Idempotency-Key"] = str(uuid.uuid4())
+        return headers
+
+    def _decoded(self, text: bytes) -> Any:
         try:
-            yield answer
-        finally:
-            if not answer.isclosed():  # not read to its end: the connection cannot be used again
-                self._drop()
-
-    def _with_retries(self, request: _Request) -> http.client.HTTPResponse:
-        from tenacity import (
-            RetryCallState,
-            Retrying,
-            retry_if_exception_type,
-            stop_after_attempt,
-            wait_random_exponential,
-        )
-
-        jitter = wait_random_exponential(multiplier=0.2, max=5)
-
-        def wait(state: RetryCallState) -> float:
-            error = state.outcome.exception() if state.outcome else None
-            asked = error.after_s if isinstance(error, _Transient) else 0.0
-            return min(max(asked, jitter(state)), max(request.ends_at - time.monotonic(), 0))
-
-        def over(state: RetryCallState) -> bool:
-            return stop_after_attempt(ATTEMPTS)(state) or time.monotonic() >= request.ends_at
-
-        retrying = Retrying(retry=retry_if_exception_type(_Transient), wait=wait, stop=over, reraise=True)
-        try:
-            return retrying(self._attempt, request)
-        except _Transient as error:
-            raise error.error from error.__cause__
-
-    def _attempt(self, request: _Request) -> http.client.HTTPResponse:
-        try:
-            connection = self._connect(request.ends_at)
-            if callable(request.body):
-                with request.body() as file:
-                    connection.request(
-                        request.method, request.target, _counted(file, request.progress), request.headers
-                    )
-            else:
-                connection.request(request.method, request.target, request.body, request.headers)
-            answer = connection.getresponse()
-        except ssl.SSLCertVerificationError as error:
-            self._drop()
-            raise _not_trusted(self._profile, error) from error
-        except (OSError, http.client.HTTPException) as error:
-            self._drop()
-            raise _Transient(_unreachable(self._profile, error)) from error
-        if 200 <= answer.status < 300:
-            return answer
-        raise self._refused(answer)
-
-    def _connect(self, ends_at: float) -> http.client.HTTPConnection:
-        left_s = max(ends_at - time.monotonic(), 0.1)
-        if self._connection is None:
-            url = self._profile.url
-            host, timeout = url.hostname or "", min(CONNECT_S, left_s)
-            if url.scheme == "https":
-                context = ssl.create_default_context(cafile=self._profile.ca_file or None)
-                self._connection = http.client.HTTPSConnection(host, url.port, timeout=timeout, context=context)
-            else:
-                self._connection = http.client.HTTPConnection(host, url.port, timeout=timeout)
-            self._connection.connect()
-        assert isinstance(self._connection.sock, socket.socket)
-        self._connection.sock.settimeout(left_s)
-        return self._connection
-
-    def _refused(self, answer: http.client.HTTPResponse) -> Exception:
-        """The answer's problem as what to raise."""
-        try:
-            problem = json.loads(answer.read(1_000_000))
-        except (ValueError, OSError, http.client.HTTPException):
-            problem = {}
-        finally:
-            self._drop()
-        error = from_problem(answer.status, problem if isinstance(problem, dict) else {})
-        if answer.status in (429, 503) or (error.problem and error.problem.get("code") == "still-working"):
-            asked = answer.headers.get("Retry-After", "")
-            return _Transient(error, float(asked) if asked.isdigit() else 0.0)
-        return error
-
-    def _drop(self) -> None:
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
+            return json.loads(text) if text else None
+        except ValueError as error:
+            raise CliError(
+                _("What answers at {url} is not a controller.", url=self._profile.url.geturl()),
+                Exit.UNREACHABLE,
+                next_step=_("See whether --url is right."),
+            ) from error
 
 
-def _query(query: Mapping[str, object]) -> str:
+def segment(name: object) -> str:
+    """A name as one segment of a path: `f"/codes/{segment(code)}"`."""
+    return quote(str(name), safe="")
+
+
+def _encoded(body: object) -> tuple[dict[str, str], bytes | None]:
+    if body is None:
+        return {}, None
+    return {"Content-Type": "application/json"}, json.dumps(body, ensure_ascii=False).encode()
+
+
+def _query(query: Query) -> str:
     pairs = [
-        (name, _text(item))
+        (name, str(item).lower() if isinstance(item, bool) else str(item))
         for name, value in query.items()
         for item in (value if isinstance(value, list | tuple) else [value])
         if item is not None
     ]
     return "?" + urlencode(pairs) if pairs else ""
-
-
-def _text(value: object) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def _counted(file: IO[bytes], progress: Progress | None) -> Iterator[bytes]:
-    while chunk := file.read(CHUNK):
-        yield chunk
-        if progress is not None:
-            progress(len(chunk))
-
-
-def _unreachable(profile: Profile, error: Exception) -> CliError:
-    reason = _("no answer in time") if isinstance(error, TimeoutError) else str(error) or type(error).__name__
-    if isinstance(error, OSError) and error.errno:
-        reason = os.strerror(error.errno)
-    return CliError(
-        _("The controller at {url} does not answer: {reason}.", url=profile.url.geturl(), reason=reason),
-        Exit.UNREACHABLE,
-        next_step=_("See whether it runs (`hikitsugi serve`), and whether --url is right."),
-    )
-
-
-def _not_trusted(profile: Profile, error: ssl.SSLCertVerificationError) -> CliError:
-    return CliError(
-        _("The certificate of {url} is not trusted: {reason}.", url=profile.url.geturl(), reason=error.verify_message),
-        Exit.UNREACHABLE,
-        next_step=_("Name the controller's ca.pem with --ca-file or HIKITSUGI_CA_FILE."),
-    )

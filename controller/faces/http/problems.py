@@ -81,8 +81,8 @@ def status_of(error: type[ControllerError]) -> HTTPStatus:
     return next(STATUS[ancestor] for ancestor in error.__mro__ if ancestor in STATUS)
 
 
-def problem(error: ControllerError, language: str, reference: str) -> web.Response:
-    """The error as the answer for this reader. Members beyond RFC 9457: code, next_step, errors, reference."""
+def describe(error: ControllerError, language: str, reference: str) -> dict[str, object]:
+    """The error for this reader as a JSON object. Members beyond RFC 9457: code, next_step, errors, reference."""
     status = status_of(type(error))
     body: dict[str, object] = {
         "type": "about:blank",
@@ -96,9 +96,14 @@ def problem(error: ControllerError, language: str, reference: str) -> web.Respon
         body["next_step"] = say(error.next_step, error.params, language)
     if error.faults:
         body["errors"] = [_fault(fault, language) for fault in error.faults]
+    return body
+
+
+def problem(error: ControllerError, language: str, reference: str) -> web.Response:
+    """The error as the answer for this reader."""
     return web.Response(
-        status=status,
-        body=json.dumps(body, ensure_ascii=False).encode(),
+        status=status_of(type(error)),
+        body=json.dumps(describe(error, language, reference), ensure_ascii=False).encode(),
         content_type=CONTENT_TYPE,
         headers={**_headers(error), "Content-Language": language},
     )
