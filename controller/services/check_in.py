@@ -26,11 +26,13 @@ from protocol.arms.messages import (
     PushMethodQuery,
     PushMethodQueryRequest,
     Refusal,
-    Response,
     RsInfo,
     RsSolicitation,
     RsSolicitationRequest,
 )
+
+Answer = RsSolicitation | ConfigSolicitation | PushMethodQuery | Refusal
+"""What a pull may be answered with."""
 
 _ATTEMPTS = 3  # a registration changes twice while one pull is answered: then the adapter may as well ask again
 
@@ -65,13 +67,13 @@ class Knock:
 
 @dataclass(frozen=True, slots=True)
 class _Answer:
-    response: Response
+    response: Answer
     record: pulls.Answered | None  # None: nobody we know, nothing to record
 
 
 async def solicit_rs(
     db: Database, vault: Secrets, terms: Terms, request: RsSolicitationRequest, knock: Knock
-) -> Response:
+) -> Answer:
     """The location server's answer: where the resolve server is and the key of the present registration.
 
     A stand-by adapter gets it too, so that its waits are ours to set. 420 unknown, 403 wrong key, 501 locked out,
@@ -94,7 +96,7 @@ async def solicit_rs(
 
 async def solicit_config(
     db: Database, vault: Secrets, terms: Terms, request: ConfigSolicitationRequest, knock: Knock
-) -> Response:
+) -> Answer:
     """The resolve server's answer: the startup config of the code that holds the adapter, byte for byte (R3.12).
 
     404 for an adapter on a standby code; 403 for a key of an earlier registration.
@@ -127,7 +129,7 @@ async def solicit_config(
 
 async def query_push_method(
     db: Database, vault: Secrets, terms: Terms, request: PushMethodQueryRequest, knock: Knock
-) -> Response:
+) -> Answer:
     """The method query follows the applied config, so it is the proof that the adapter is in service.
 
     Never an empty list (clients would pull again without pause, arms-protocol 3.3).
@@ -153,7 +155,7 @@ async def may_download(db: Database, vault: Secrets, row: Row | None, key: str) 
     return row is not None and _refusal(vault, row, Knock(key, "", datetime.min), "rs_sa_key", "rs-sa-key") is None  # noqa: DTZ901 (unused)
 
 
-async def _settled(db: Database, message: str, answer: Callable[[], Awaitable[_Answer]]) -> Response:
+async def _settled(db: Database, message: str, answer: Callable[[], Awaitable[_Answer]]) -> Answer:
     """Answer and record; again when the registration changed in between."""
     for _ in range(_ATTEMPTS):
         made = await answer()

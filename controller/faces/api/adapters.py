@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field
 from controller.faces.api.context import ADMINISTRATOR, PEOPLE, Context, own_adapter
 from controller.faces.http import Call, Page, Paging, Path, Query, Route
 from controller.faces.http.payload import Payload
-from controller.series import ALL, Series
+from controller.series import ALL, Command, Series
 from controller.store import ledger, pulls, registry
 from controller.store.pool import Row
 from protocol.ids import DistributionId
@@ -47,10 +47,17 @@ def _series(series: Series) -> DeclaredSeries:
         models=list(series.models),
         config_language=series.config_language,
         commands=[
-            DeclaredCommand(name=c.name, usage=c.usage, command_class=c.command_class.value, since=c.since)
+            DeclaredCommand(name=c.name, usage=_usage(c), command_class=c.command_class.value, since=c.since)
             for c in series.commands
         ],
     )
+
+
+def _usage(command: Command) -> str:
+    words = [f"{a.keyword} {a.name.upper()}".strip() for a in command.arguments]
+    optional = [a.optional for a in command.arguments]
+    shown = [f"[{word}]" if may else word for word, may in zip(words, optional, strict=True)]
+    return " ".join([command.name, *shown])
 
 
 class Adapter(BaseModel):

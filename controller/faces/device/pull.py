@@ -1,0 +1,146 @@
+"""POST /ls and POST /rs: the pull dialogue over HTTPS (reference arms-protocol 2, 3.1-3.3).
+
+Answers are 200 with the result in the XML, never chunked, one write, `Connection: close` as the clients expect. What
+cannot be served now is shed with 301, which makes clients wait; 502 and 507 never leave this controller (section 7).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+import structlog
+from aiohttp import web
+from prometheus_client import Counter
+
+from controller.faces.device.shedding import Shedding
+from controller.services import check_in
+from controller.services.check_in import Answer, Knock, Terms
+from controller.store.pool import TROUBLE, Database
+from controller.store.secrets import CannotOpen, Secrets
+from protocol.arms.codes import ResultCode
+from protocol.arms.http import parse_basic
+from protocol.arms.messages import (
+    ConfigSolicitationRequest,
+    OtherRequest,
+    PushConfirmationDoneRequest,
+    PushConfirmationStartRequest,
+    PushMethodQueryRequest,
+    Refusal,
+    Request,
+    RsSolicitationRequest,
+)
+from protocol.arms.xml import decode_request, encode
+from protocol.errors import OurMistake, PeerMistake
+
+log = structlog.get_logger()
+
+MAX_REQUEST = 64 * 1024
+"""Bytes of a request's body; the application that serves these routes sets it as its client_max_size."""
+_BODY_S = 30.0  # the clients' own limit for one send
+_ANSWER_S = 20.0  # shorter than the 30 s a client waits for an answer
+
+
+@dataclass(frozen=True, slots=True)
+class PullFace:
+    """Both server roles; which paths they have is said by `add_to`."""
+
+    db: Database
+    vault: Secrets
+    terms: Terms
+    clock: Callable[[], datetime]
+    shedding: Shedding
+    answers: Counter
+    """Labels: message, result."""
+
+    def add_to(self, app: web.Application) -> None:
+        app.router.add_post("/ls", self.location_server)
+        app.router.add_post("/rs", self.resolve_server)
+
+    async def location_server(self, request: web.Request) -> web.Response:
+        """Answers rs-solicitation; the adapter presents its LS-SA key."""
+        return await self._handle(request, (RsSolicitationRequest,))
+
+    async def resolve_server(self, request: web.Request) -> web.Response:
+        """Answers config-solicitation and push-method-query; the adapter presents the key of its registration."""
+        return await self._handle(request, (ConfigSolicitationRequest, PushMethodQueryRequest))
+
+    async def _handle(self, request: web.Request, served: tuple[type[Request], ...]) -> web.Response:
+        try:
+            async with asyncio.timeout(_BODY_S):
+                message = decode_request(await request.read())
+        except PeerMistake as error:
+            self.answers.labels("unreadable", ResultCode.INVALID_XML.value).inc()
+            log.debug("pull cannot be read", source=request.remote, why=str(error))
+            return _reply(Refusal("generic-error", ResultCode.INVALID_XML, ResultCode.INVALID_XML.phrase))
+        except TimeoutError:
+            raise web.HTTPRequestTimeout from None
+        response = await self._answer(request, message, served)
+        kind = "other" if isinstance(message, OtherRequest) else _type(message)
+        self.answers.labels(kind, response.result.value).inc()
+        return _reply(response)
+
+    async def _answer(self, request: web.Request, message: Request, served: tuple[type[Request], ...]) -> Answer:
+        kind = _type(message)
+        if not isinstance(message, served):
+            # No push over here: the waits of an adapter that asks are its own (301), nothing is broken.
+            code = ResultCode.SERVER_BUSY if kind.startswith("push-") else ResultCode.INVALID_MESSAGE_TYPE
+            return Refusal(kind, code, code.phrase)
+        try:
+            claimed, key = parse_basic(request.headers.get("Authorization", ""))
+        except PeerMistake:
+            return Refusal(kind, ResultCode.AUTHENTICATION_FAILED, ResultCode.AUTHENTICATION_FAILED.phrase)
+        if claimed != message.distribution_id:
+            return Refusal(kind, ResultCode.DISTRIBUTION_ID_MISMATCH, ResultCode.DISTRIBUTION_ID_MISMATCH.phrase)
+        with self.shedding.admit(claimed) as admitted:
+            if not admitted:
+                return Refusal(kind, ResultCode.SERVER_BUSY, ResultCode.SERVER_BUSY.phrase)
+            return await self._served(message, Knock(key, request.remote or "", self.clock()))
+
+    async def _served(self, message: Request, knock: Knock) -> Answer:
+        try:
+            async with asyncio.timeout(_ANSWER_S):
+                match message:
+                    case RsSolicitationRequest():
+                        return await check_in.solicit_rs(self.db, self.vault, self.terms, message, knock)
+                    case ConfigSolicitationRequest():
+                        return await check_in.solicit_config(self.db, self.vault, self.terms, message, knock)
+                    case PushMethodQueryRequest():
+                        return await check_in.query_push_method(self.db, self.vault, self.terms, message, knock)
+                    case PushConfirmationStartRequest() | PushConfirmationDoneRequest() | OtherRequest():
+                        raise AssertionError("not served here; _answer has refused it")
+        except (*TROUBLE, TimeoutError) as error:
+            log.warning("pull shed: the database does not answer", why=str(error) or type(error).__name__)
+        except CannotOpen as error:
+            log.error("pull shed: a stored secret cannot be opened", why=str(error))  # noqa: TRY400 (the sentence is all)
+        return Refusal(_type(message), ResultCode.SERVER_BUSY, ResultCode.SERVER_BUSY.phrase)
+
+
+def _reply(response: Answer) -> web.Response:
+    try:
+        body = encode(response)
+    except OurMistake as error:
+        log.error("answer cannot be encoded; the adapter is told to wait", why=str(error))  # noqa: TRY400
+        kind = response.type if isinstance(response, Refusal) else "config-solicitation"
+        body = encode(Refusal(kind, ResultCode.SERVER_BUSY, ResultCode.SERVER_BUSY.phrase))
+    reply = web.Response(body=body, headers={"Content-Type": "text/xml", "Connection": "close"})
+    reply.force_close()
+    return reply
+
+
+def _type(message: Request) -> str:
+    match message:
+        case RsSolicitationRequest():
+            return "rs-solicitation"
+        case ConfigSolicitationRequest():
+            return "config-solicitation"
+        case PushMethodQueryRequest():
+            return "push-method-query"
+        case PushConfirmationStartRequest():
+            return "push-confirmation-start"
+        case PushConfirmationDoneRequest():
+            return "push-confirmation-done"
+        case OtherRequest():
+            return message.type

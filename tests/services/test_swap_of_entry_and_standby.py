@@ -1,0 +1,180 @@
+"""R3.10-R3.14 against a real PostgreSQL: what an exchange changes, what it leaves, and who loses a race."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+
+from controller.domain.errors import Conflict, ControllerError, Invalid, NotFound
+from controller.services import swap
+from controller.store import audit, exchanges, ledger
+from controller.store import registry as codes
+from controller.store.pool import Row
+from tests.services.rows import HEADER, csv_row
+
+DAY = timedelta(days=1)
+
+
+@pytest.fixture
+async def pair(registry, numbers: Callable[[], int]) -> tuple[str, str]:
+    entry, standby = numbers(), numbers()
+    names = f"E{entry}", f"S{standby}"
+    await registry.load(
+        HEADER + csv_row(names[0], entry, config="hostname: a") + csv_row(names[1], standby, kind="standby")
+    )
+    return names
+
+
+async def order(registry, entry: str, standby: str, **more: object) -> int:
+    caller = more.pop("caller", registry.operator)
+    exchange, _ = await swap.carry_out(
+        registry.db,
+        registry.vault,
+        swap.Order(entry, standby, **more),
+        caller=caller,
+        now=registry.clock(),
+        deadline=DAY,
+    )
+    return exchange
+
+
+async def held(registry, code: str) -> str:
+    row: Row = await codes.code(registry.db, code)
+    return row["adapter"]
+
+
+async def test_the_two_adapters_change_places_and_the_code_keeps_its_config(registry, pair) -> None:
+    entry, standby = pair
+    before = await held(registry, entry), await held(registry, standby)
+
+    await order(registry, entry, standby)
+
+    assert (await held(registry, standby), await held(registry, entry)) == before
+
+
+async def test_the_ledger_knows_who_sat_where_before_and_after(registry, pair) -> None:
+    entry, standby = pair
+    old, new = await held(registry, entry), await held(registry, standby)
+    before = registry.clock()
+    after = registry.clock.forward(hours=1)
+
+    await order(registry, entry, standby)
+
+    assert (await ledger.holder_at(registry.db, entry, before))["adapter"] == old
+    assert (await ledger.holder_at(registry.db, entry, after))["adapter"] == new
+    stays = await ledger.stays(registry.db, adapter=old, contract=None, before=None, limit=10)
+    assert [(s["code"], s["until"] is None) for s in stays] == [(standby, True), (entry, False)]
+
+
+async def test_both_registrations_get_fresh_keys(registry, pair) -> None:
+    async with registry.db.connection() as connection:
+        query = "SELECT rs_sa_key, heartbeat_passphrase FROM registration WHERE code = ANY ($1)"
+        before = {bytes(v) for row in await connection.fetch(query, list(pair)) for v in row}
+
+        await order(registry, *pair)
+
+        after = {bytes(v) for row in await connection.fetch(query, list(pair)) for v in row}
+    assert not before & after
+
+
+async def test_a_dry_run_changes_nothing_and_says_what_would_happen(registry, pair) -> None:
+    entry, standby = pair
+    before = await held(registry, entry)
+
+    plan = await swap.preview(
+        registry.db, swap.Order(entry, standby), caller=registry.operator, now=registry.clock(), deadline=DAY
+    )
+
+    assert await held(registry, entry) == before
+    assert plan.new_adapter in " ".join(map(str, plan.findings))
+
+
+async def test_a_second_order_for_an_open_swap_is_refused_and_recorded(registry, pair) -> None:
+    entry, standby = pair
+    await order(registry, entry, standby)
+
+    with pytest.raises(Conflict, match="open since"):
+        await order(registry, entry, standby)
+
+    rows = await audit.page(registry.db, contract="C1", subject=entry, before=None, limit=1)
+    assert rows[0]["outcome"] == "refused"
+
+
+async def test_an_open_swap_is_undone_by_naming_it(registry, pair) -> None:
+    entry, standby = pair
+    before = await held(registry, entry)
+    first = await order(registry, entry, standby)
+
+    await order(registry, entry, standby, replaces=first)
+
+    assert await held(registry, entry) == before
+    assert (await exchanges.one(registry.db, first))["state"] == "superseded"
+
+
+async def test_a_standby_of_another_series_is_refused(registry, numbers) -> None:
+    a, b = numbers(), numbers()
+    await registry.load(HEADER + csv_row(f"E{a}", a) + csv_row(f"S{b}", b, kind="standby", series="seil3"))
+
+    with pytest.raises(Invalid, match="series"):
+        await order(registry, f"E{a}", f"S{b}")
+
+
+async def test_an_operator_of_another_contract_finds_no_such_code(registry, pair) -> None:
+    with pytest.raises(NotFound):
+        await order(registry, *pair, caller=registry.stranger)
+
+
+async def test_of_many_simultaneous_swaps_that_share_a_standby_exactly_one_happens(registry, numbers) -> None:
+    spare, entries = numbers(), [numbers() for _ in range(8)]
+    rows = [csv_row(f"S{spare}", spare, kind="standby"), *(csv_row(f"E{n}", n) for n in entries)]
+    await registry.load(HEADER + "".join(rows))
+
+    results = await asyncio.gather(*(order(registry, f"E{n}", f"S{spare}") for n in entries), return_exceptions=True)
+
+    won = [result for result in results if isinstance(result, int)]
+    lost = [result for result in results if isinstance(result, Conflict)]
+    assert (len(won), len(lost)) == (1, 7)
+    assert all(error.next_step for error in lost)
+
+
+async def test_opposite_swaps_do_not_deadlock(registry, numbers) -> None:
+    numbers_of = [numbers() for _ in range(4)]
+    a, b, s, t = numbers_of
+    await registry.load(
+        HEADER
+        + csv_row(f"E{a}", a)
+        + csv_row(f"E{b}", b)
+        + csv_row(f"S{s}", s, kind="standby")
+        + csv_row(f"S{t}", t, kind="standby")
+    )
+
+    async def hammer(entry: str, standby: str) -> None:
+        for _ in range(10):
+            try:
+                open_now = await exchanges.page(
+                    registry.db, contract=None, code=entry, state=None, before=None, limit=1
+                )
+                replaces = open_now[0]["id"] if open_now and open_now[0]["state"] == "ordered" else None
+                await order(registry, entry, standby, replaces=replaces)
+            except ControllerError:
+                continue
+
+    async with asyncio.timeout(30):
+        await asyncio.gather(*(hammer(f"E{e}", f"S{x}") for e in (a, b) for x in (s, t)))
+    async with registry.db.connection() as connection:
+        held_now = await connection.fetch(
+            "SELECT adapter FROM registration WHERE code = ANY ($1)", [f"E{a}", f"E{b}", f"S{s}", f"S{t}"]
+        )
+    assert {row["adapter"] for row in held_now} == {f"SER{n:05d}" for n in numbers_of}
+
+
+async def test_an_unseen_swap_lapses_at_its_deadline_and_is_listed_once(registry, pair) -> None:
+    exchange = await order(registry, *pair)
+
+    assert exchange not in [n for n, _ in await exchanges.lapse(registry.db, registry.clock())]
+    registry.clock.forward(days=1, seconds=1)
+    assert exchange in [n for n, _ in await exchanges.lapse(registry.db, registry.clock())]
+    assert exchange not in [n for n, _ in await exchanges.lapse(registry.db, registry.clock())]
