@@ -4,10 +4,11 @@ import json
 import time
 import uuid
 from collections.abc import Iterator, Mapping
+from itertools import islice
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
-from urllib.parse import quote, urlencode
+from urllib.parse import urlencode
 
 from controller.cli.failures import CliError, Exit
 from controller.cli.profile import Profile
@@ -48,6 +49,10 @@ class Client:
             page = self.send("GET", path, query={"limit": PAGE, **query, "after": after or None})
             yield from page["items"]
             after = page["next"]
+
+    def first(self, most: int, path: str, /, **query: object) -> list[Any]:
+        """The first `most` items of a collection."""
+        return list(islice(self.pages(path, **{"limit": min(most, PAGE), **query}), most))
 
     def send(
         self,
@@ -150,11 +155,6 @@ class Client:
                 Exit.UNREACHABLE,
                 next_step=_("See whether --url is right."),
             ) from error
-
-
-def segment(name: object) -> str:
-    """A name as one segment of a path: `f"/codes/{segment(code)}"`."""
-    return quote(str(name), safe="")
 
 
 def _encoded(body: object) -> tuple[dict[str, str], bytes | None]:

@@ -13,6 +13,7 @@ import os
 from collections.abc import Callable
 from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar
+from urllib.parse import quote
 
 import typer
 
@@ -63,6 +64,11 @@ class Commands(typer.Typer):
 def group(name: str, help: str) -> Commands:  # noqa: A002  # Typer's word
     """A group of commands, to be added to the root."""
     return Commands(name=name, help=help, no_args_is_help=True, rich_markup_mode=None)
+
+
+def segment(name: object) -> str:
+    """A name as one segment of a path: `f"/codes/{segment(code)}"`."""
+    return quote(str(name), safe="")
 
 
 _JSON = Annotated[bool, typer.Option("--json", help=_("Print JSON instead of a table."))]

@@ -95,6 +95,22 @@ class Output:
         if not self.json:
             self._out.write(_harmless(text, keep="\n\t") + "\n")
 
+    def done(self, result: object, sentence: str) -> None:
+        """The end of a command that changed something: the result for programs, one sentence for people."""
+        if self.json:
+            self.document(result)
+        else:
+            self.say(sentence)
+
+    def raw(self, body: bytes) -> None:
+        """Bytes as they are when they go into a file or pipe; harmless ones on a terminal."""
+        if self._out.isatty():
+            self.text(body.decode(errors="replace"))
+            return
+        self._out.flush()
+        self._out.buffer.write(body)
+        self._out.buffer.flush()
+
     def text(self, text: str) -> None:
         """Many lines, such as what an adapter printed; only without --json."""
         if not self.json:
@@ -129,6 +145,19 @@ class Output:
         with Progress(*columns, console=self._console(self._err), transient=True) as progress:
             task = progress.add_task(_harmless(description), total=total)
             yield lambda amount: progress.advance(task, amount)
+
+    @contextmanager
+    def stages(self, total: int | None) -> Iterator[Callable[[str, int], None]]:
+        """A bar for work in stages; the value is called with the stage's name and how much of `total` it has done."""
+        if not self._err.isatty():
+            yield lambda _stage, _done: None
+            return
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+        with Progress(*columns, console=self._console(self._err), transient=True) as progress:
+            task = progress.add_task("", total=total)
+            yield lambda stage, done: progress.update(task, description=_harmless(stage), completed=done)
 
     def _console(self, file: TextIO) -> "Console":
         from rich.console import Console

@@ -1,0 +1,25 @@
+"""The command groups, one file each. `ALL` is the list; adding a group is one file and one entry here."""
+
+from __future__ import annotations
+
+import typer
+
+from controller.cli.groups import accounts, adapters, codes, configs, exchanges, firmware, inventory, runs
+
+ALL: tuple[typer.Typer, ...] = (
+    runs.top,
+    exchanges.top,
+    accounts.top,
+    inventory.inventory,
+    codes.code,
+    configs.config,
+    adapters.adapter,
+    adapters.series,
+    exchanges.exchange,
+    runs.task,
+    firmware.firmware,
+    accounts.contract,
+    accounts.account,
+    accounts.key,
+    accounts.audit,
+)

@@ -1,0 +1,142 @@
+"""`hikitsugi adapter` and `hikitsugi series`."""
+
+from typing import Annotated
+
+import typer
+
+from controller.cli.commands import Session, group, segment
+from controller.cli.output import Column
+from controller.cli.words import _
+
+adapter = group("adapter", _("Adapters: the physical units."))
+series = group("series", _("Device families and the commands they may be sent."))
+
+Serial = Annotated[str, typer.Argument(help=_("Serial number."))]
+
+STAYS = (
+    Column(_("code"), "code"),
+    Column(_("adapter"), "adapter"),
+    Column(_("since"), "since"),
+    Column(_("until"), "until"),
+    Column(_("cause"), "cause"),
+    Column(_("exchange"), "exchange"),
+    Column(_("by"), "account"),
+)
+PULLS = (
+    Column(_("at"), "at"),
+    Column(_("adapter"), "adapter"),
+    Column(_("code"), "code"),
+    Column(_("message"), "message"),
+    Column(_("from"), "source"),
+    Column(_("trigger"), "trigger"),
+    Column(_("firmware"), "firmware"),
+    Column(_("result"), "result", right=True),
+)
+
+
+@adapter.command("ls", help=_("List adapters."))
+def list_adapters(
+    session: Session,
+    contract: Annotated[str, typer.Option(help=_("Only on codes of this contract."))] = "",
+    series: Annotated[str, typer.Option(help=_("Only of this series."))] = "",
+) -> None:
+    columns = (
+        Column(_("serial"), "serial"),
+        Column(_("model"), "model"),
+        Column(_("code"), "code"),
+        Column(_("kind"), "kind"),
+        Column(_("firmware"), "firmware"),
+        Column(_("target"), "firmware_target"),
+        Column(_("last pull"), "last_pull_at"),
+        Column(_("result"), "last_result", right=True),
+    )
+    session.out.table(session.api.pages("/adapters", contract=contract or None, series=series or None), columns)
+
+
+@adapter.command("show", help=_("Show one adapter."))
+def show_adapter(session: Session, serial: Serial) -> None:
+    columns = (
+        Column(_("serial"), "serial"),
+        Column(_("series"), "series"),
+        Column(_("model"), "model"),
+        Column(_("hardware revision"), "hardware_revision"),
+        Column(_("distribution id"), "distribution_id"),
+        Column(_("code"), "code"),
+        Column(_("registered since"), "registered_since"),
+        Column(_("firmware"), "firmware"),
+        Column(_("firmware target"), "firmware_target"),
+        Column(_("first pull"), "first_pull_at"),
+        Column(_("last pull"), "last_pull_at"),
+        Column(_("last answer"), "last_result"),
+        Column(_("in service since"), "in_service_at"),
+        Column(_("last address"), "last_address"),
+        Column(_("SSH address"), "ssh_address"),
+        Column(_("SSH port"), "ssh_port"),
+        Column(_("SSH host key"), "ssh_host_key"),
+        Column(_("ownership"), "ownership"),
+        Column(_("reseller"), "reseller"),
+        Column(_("locked out"), "locked_out_at"),
+    )
+    session.out.record(session.api.get(f"/adapters/{segment(serial)}"), columns)
+
+
+@adapter.command("pulls", help=_("List the answers an adapter was given, newest first."))
+def list_pulls(
+    session: Session, serial: Serial, limit: Annotated[int, typer.Option(help=_("At most so many rows."), min=1)] = 50
+) -> None:
+    session.out.table(session.api.first(limit, f"/adapters/{segment(serial)}/pulls"), PULLS)
+
+
+@adapter.command("history", help=_("Where was this adapter? Its stays in codes, newest first."))
+def history(session: Session, serial: Serial) -> None:
+    session.out.table(session.api.pages(f"/adapters/{segment(serial)}/stays"), STAYS)
+
+
+@adapter.command("pin", help=_("Trust another SSH host key of an adapter from now on."))
+def pin(
+    session: Session,
+    serial: Serial,
+    host_key: Annotated[str, typer.Argument(help=_("The public key: ssh-ed25519 AAAA…"))],
+) -> None:
+    session.api.send("PUT", f"/adapters/{segment(serial)}/host-key", {"host_key": host_key})
+    session.out.done({"serial": serial}, _("The host key of {serial} is pinned.", serial=serial))
+
+
+@adapter.command("lock", help=_("Lock an adapter out: it is answered 501 and gets no firmware."))
+def lock(session: Session, serial: Serial) -> None:
+    session.api.send("PUT", f"/adapters/{segment(serial)}/lock", {"locked": True})
+    session.out.done({"serial": serial}, _("{serial} is locked out.", serial=serial))
+
+
+@adapter.command("unlock", help=_("Let a locked-out adapter in again."))
+def unlock(session: Session, serial: Serial) -> None:
+    session.api.send("PUT", f"/adapters/{segment(serial)}/lock", {"locked": False})
+    session.out.done({"serial": serial}, _("{serial} may come in again.", serial=serial))
+
+
+@series.command("ls", help=_("List the device families."))
+def list_series(session: Session) -> None:
+    columns = (
+        Column(_("series"), "name"),
+        Column(_("title"), "title"),
+        Column(_("models"), "models"),
+        Column(_("config language"), "config_language"),
+    )
+    session.out.table(session.api.get("/series"), columns)
+
+
+@series.command("show", help=_("List the commands of a series and their class."))
+def show_series(session: Session, name: Annotated[str, typer.Argument(help=_("Name of the series."))]) -> None:
+    from controller.cli.failures import CliError, Exit
+
+    found = [one for one in session.api.get("/series") if one["name"] == name]
+    if not found:
+        raise CliError(
+            _("There is no series {name}.", name=name), Exit.REFUSED, next_step=_("hikitsugi series ls lists them.")
+        )
+    columns = (
+        Column(_("command"), "usage"),
+        Column(_("class"), "command_class"),
+        Column(_("since firmware"), "since"),
+    )
+    session.out.table(found[0]["commands"], columns)
