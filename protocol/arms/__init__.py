@@ -1,6 +1,9 @@
 """ARMS (SMFv2): the pull and push messages between adapters and their location and resolve servers.
 
-codes: result codes · messages: what can be said · xml: messages to and from bytes · lsconfig: the small text language
-inside a location server's answer · http: the requests and replies that carry the bodies.
-Facts are of libarms 5.33 and armsd 0.8.0 unless a docstring says otherwise.
+Start at `xml` (messages to and from bytes) and `messages` (what can be said). Each message type has its module; they
+share envelope, elements (writing), tree (hardened reading), limits (what real clients can take) and codes. `lsconfig`
+is the small text language inside a location server's answer, `http` carries pulls. To add a message type: its values in
+`messages`, its module, and its lines in `xml`.
+
+Facts are of libarms 5.33 and armsd 0.8.0, seen live or read in their source, unless a docstring says otherwise.
 """

@@ -1,9 +1,13 @@
 """Single elements as text, checked and escaped. The wire form is ours to keep exact, so it is written directly."""
 
 import re
+from typing import Final
 
 from protocol.arms import limits
 from protocol.errors import OurMistake
+
+END: Final = "</arms-message>"
+"""The end of every message, and for readers of a stream the only sign of it: it must not occur anywhere else."""
 
 _MARKUP = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&apos;"})
 _VERBATIM = re.compile(r"[\t\n -~]*")
@@ -25,7 +29,7 @@ def url_element(tag: str, url: str) -> str:
 def cdata_element(tag: str, text: str) -> str:
     """Text of several lines, unescaped. A "]]>" in it is split over two sections, which clients join (expat does)."""
     if not is_verbatim(text):
-        raise OurMistake(f"{tag} has a character that is not printable US-ASCII, tab or line feed")
+        raise OurMistake(f"{tag} has a character that is not printable US-ASCII, tab or line feed, or holds {END}")
     return f"<{tag}><![CDATA[{text.replace(']]>', ']]]]><![CDATA[>')}]]></{tag}>"
 
 
@@ -39,4 +43,4 @@ def is_verbatim(text: str) -> bool:
 
     XML turns CR into LF and knows no other control character; clients read no byte outside US-ASCII.
     """
-    return _VERBATIM.fullmatch(text) is not None
+    return _VERBATIM.fullmatch(text) is not None and END not in text

@@ -10,6 +10,7 @@ from base64 import b64decode, b64encode
 from dataclasses import dataclass
 from typing import Final
 
+from protocol.arms.elements import END
 from protocol.arms.limits import MAX_KEY, MAX_URL_PATH, check_key
 from protocol.arms.xml import MAX_RESPONSE
 from protocol.errors import OurMistake, PeerMistake
@@ -21,8 +22,7 @@ MAX_HEADER_LINE: Final = 1023
 MAX_HEADER: Final = 16 << 10
 """Bytes of status line and header together."""
 
-END: Final = b"</arms-message>"
-
+_END = END.encode("ascii")
 _PATH = re.compile(r"/[!-~]*")
 _KEY = re.compile(r"[!-~]+")
 _STATUS = re.compile(rb"HTTP/[0-9]{1,3}\.[0-9]{1,3} +([1-5][0-9]{2})(?: |$)")
@@ -83,7 +83,7 @@ class ReplyReader:
 
     As in libarms: Content-Length is ignored, the end is the first </arms-message>, a status of 400 or more ends it at
     once, and chunked transfer is refused (libarms takes one chunk and breaks at the second). Unlike libarms, which sees
-    the end by parsing, it is not to be fooled only because `xml.encode` never writes </arms-message> inside a config.
+    the end by parsing, it relies on `xml.encode` never writing </arms-message> inside a message.
     """
 
     def __init__(self, *, max_body: int = MAX_RESPONSE) -> None:
@@ -120,27 +120,27 @@ class ReplyReader:
     def _read_header(self) -> bool:
         """Cut status line and header off the buffer if they are there; False if more is needed."""
         end = self._buffer.find(b"\r\n\r\n", self._searched, MAX_HEADER)
-        complete = end >= 0
-        header = bytes(self._buffer[:end] if complete else self._buffer[:MAX_HEADER])
-        if max(map(len, header.split(b"\n"))) > MAX_HEADER_LINE or (not complete and len(header) == MAX_HEADER):
-            raise PeerMistake(f"the reply's header is too long, or has a line over {MAX_HEADER_LINE} bytes")
-        self._searched = max(0, len(self._buffer) - 3)
-        if not complete:
+        if end < 0:
+            if len(self._buffer) >= MAX_HEADER:
+                raise PeerMistake(f"the reply's header is longer than {MAX_HEADER} bytes")
+            self._searched = max(0, len(self._buffer) - 3)
             return False
-        lines = header.split(b"\r\n")
+        lines = bytes(self._buffer[:end]).split(b"\r\n")
+        if max(map(len, lines)) > MAX_HEADER_LINE:
+            raise PeerMistake(f"the reply's header has a line over {MAX_HEADER_LINE} bytes")
         self._status = _status(lines[0])
-        if any(map(_CHUNKED.match, lines[1:])):
+        if self._status < 400 and any(map(_CHUNKED.match, lines[1:])):
             raise PeerMistake("the reply is chunked; clients cannot read that")
         del self._buffer[: end + 4]
         self._searched = 0
         return True
 
     def _read_body(self) -> Reply | None:
-        at = self._buffer.find(END, self._searched)
-        size = len(self._buffer) if at < 0 else at + len(END)
+        at = self._buffer.find(_END, self._searched)
+        size = len(self._buffer) if at < 0 else at + len(_END)
         if size > self._max_body:
             raise PeerMistake(f"the reply is larger than {self._max_body} bytes")
-        self._searched = max(0, size - len(END) + 1)
+        self._searched = max(0, size - len(_END) + 1)
         return None if at < 0 else Reply(self._status, bytes(self._buffer[:size]))
 
 

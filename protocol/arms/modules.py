@@ -112,11 +112,11 @@ def _write_config(config: MdConfig) -> str:
 
 
 def _plain(body: bytes) -> str | None:
-    """The body as text for one CDATA section, or None. Readers of streams stop at the first </arms-message>."""
+    """The body as text for one CDATA section, or None."""
     if not body.isascii():
         return None
     text = body.decode("ascii")
-    return text if is_verbatim(text) and "]]>" not in text and "</arms-message>" not in text else None
+    return text if is_verbatim(text) and "]]>" not in text else None
 
 
 def _checked_id(value: int) -> int:
