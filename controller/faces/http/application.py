@@ -31,6 +31,7 @@ def build(
     Add further routes (metrics, health) to the result's router before it runs.
     Raises TypeError or ValueError where routes contradict each other or need what nobody provides.
     """
+    described = document(routes, prefix=prefix, version=version)
     drain = drain or Drain()
     provided = {type(thing): thing for thing in provide}
     app = web.Application(middlewares=[observe.observe(metrics), drain.middleware])
@@ -39,7 +40,7 @@ def build(
         app.router.add_route(
             route.method, prefix + route.path, Dispatch(route, authenticate, idempotency, provided).answer
         )
-    swagger.add(app, prefix, document(routes, prefix=prefix, version=version))
+    swagger.add(app, prefix, described)
     return app
 
 

@@ -1,11 +1,16 @@
 """What a handler knows about the request that is not one of its typed parameters."""
 
 from dataclasses import dataclass, field
+from typing import Final
 
 from aiohttp import web
 from multidict import CIMultiDict
 
 from controller.domain.access import Caller
+
+
+REFERENCE: Final = web.RequestKey("reference", str)
+LANGUAGE: Final = web.RequestKey("language", str)
 
 
 @dataclass(slots=True)

@@ -14,7 +14,7 @@ from structlog.contextvars import bind_contextvars
 from controller.domain.errors import ControllerError, Fault
 from controller.faces.http import idempotency, streaming, validation
 from controller.faces.http.auth import Authenticate, admit
-from controller.faces.http.call import Call
+from controller.faces.http.call import LANGUAGE, REFERENCE, Call
 from controller.faces.http.idempotency import IdempotencyStore, Replay
 from controller.faces.http.payload import Stream, Upload
 from controller.faces.http.problems import Busy, problem
@@ -45,7 +45,7 @@ class Dispatch:
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
         """The handler's answer, after everything that must come before it. Raises ControllerError."""
-        call = Call(request, request["reference"], request["language"])
+        call = Call(request, request[REFERENCE], request[LANGUAGE])
         with contextlib.closing(cast(BinaryIO, tempfile.SpooledTemporaryFile(IN_MEMORY))) as file:
             answer, first = await self._in_time(call, file)
             if isinstance(answer, Stream):
@@ -94,7 +94,7 @@ class Dispatch:
         if body is None or (not body.required and not request.body_exists):
             return hashlib.sha256().digest()
         check_content_type(request, body)
-        digest = await read_body(request, file, self.route.body_limit)
+        digest = await read_body(request, file, self.route.body_limit, self.route.patience_s)
         size = file.tell()
         file.seek(0)
         if body.adapter is None:

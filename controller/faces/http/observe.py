@@ -11,6 +11,7 @@ from aiohttp.typedefs import Handler, Middleware
 from structlog.contextvars import bound_contextvars
 
 from controller.domain.errors import ControllerError
+from controller.faces.http.call import LANGUAGE, REFERENCE
 from controller.faces.http.problems import from_router, internal, problem
 from controller.faces.metrics import Metrics
 from controller.words import negotiate
@@ -31,8 +32,8 @@ def observe(metrics: Metrics) -> Middleware:
 
     @web.middleware
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
-        request["reference"] = reference = _reference(request)
-        request["language"] = negotiate(request.headers.get("Accept-Language", ""))
+        request[REFERENCE] = reference = _reference(request)
+        request[LANGUAGE] = negotiate(request.headers.get("Accept-Language", ""))
         route = template(request)
         started = time.perf_counter()
         with bound_contextvars(request=reference), metrics.requests_under_way.track_inprogress():
@@ -62,7 +63,7 @@ def template(request: web.Request) -> str:
 async def security_headers(request: web.Request, response: web.StreamResponse) -> None:
     """Signal on_response_prepare: also covers streams."""
     response.headers["Server"] = "hikitsugi"  # no versions for strangers
-    response.headers["X-Request-Id"] = request.get("reference", "")
+    response.headers["X-Request-Id"] = request.get(REFERENCE, "")
     for name, value in SECURITY_HEADERS.items():
         response.headers.setdefault(name, value)
 
@@ -71,11 +72,11 @@ async def _answered(request: web.Request, handler: Handler) -> web.StreamRespons
     try:
         return await handler(request)
     except ControllerError as error:
-        return problem(error, request["language"], request["reference"])
+        return problem(error, request[LANGUAGE], request[REFERENCE])
     except web.HTTPException as error:
-        return problem(from_router(error, request), request["language"], request["reference"])
+        return problem(from_router(error, request), request[LANGUAGE], request[REFERENCE])
     except Exception:
-        return internal(request["reference"], request["language"])
+        return internal(request[REFERENCE], request[LANGUAGE])
 
 
 def _reference(request: web.Request) -> str:

@@ -133,8 +133,12 @@ def _responses(route: Route, schemas: Any) -> Json:
         success["content"] = {"application/json": {"schema": schemas[f"{route.name}.returns", "serialization"]}}
     for content_type in route.signature.streams:
         success.setdefault("content", {})[content_type] = {"schema": {"type": "string"}}
-    refusals = {status_of(kind): _refusal(status_of(kind), schemas) for kind in _refusals(route)}
-    return {str(status.value): success} | {str(code.value): answer for code, answer in sorted(refusals.items())}
+    refusals = sorted({status_of(kind) for kind in _refusals(route)})
+    return {
+        str(status.value): success,
+        **{str(refusal.value): _refusal(refusal.phrase, schemas) for refusal in refusals},
+        "default": _refusal("Anything else that went wrong", schemas),
+    }
 
 
 def _refusals(route: Route) -> Iterable[type[errors.ControllerError]]:
@@ -151,9 +155,9 @@ def _refusals(route: Route) -> Iterable[type[errors.ControllerError]]:
         yield from (errors.Conflict, errors.TooMany)
 
 
-def _refusal(status: HTTPStatus, schemas: Any) -> Json:
+def _refusal(description: str, schemas: Any) -> Json:
     schema = schemas["problem", "serialization"]
-    return {"description": status.phrase, "content": {problems.CONTENT_TYPE: {"schema": schema}}}
+    return {"description": description, "content": {problems.CONTENT_TYPE: {"schema": schema}}}
 
 
 def _unique(what: str, names: Iterable[str]) -> None:

@@ -5,12 +5,11 @@ come or go in between neither repeat nor hide others.
 """
 
 import base64
-import binascii
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Generic, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, TypeAdapter
 
 DEFAULT_LIMIT = 50
 MAX_LIMIT = 1000
@@ -61,5 +60,5 @@ def decode(text: str, adapter: TypeAdapter[Key]) -> Key:
     """The sort key behind the word. Raises ValueError for anything that `encode` did not make for this key's type."""
     try:
         return adapter.validate_json(base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True))
-    except (binascii.Error, ValidationError) as error:
+    except ValueError as error:  # not ASCII, not base64, not JSON, or not of this type
         raise ValueError("not a position of this list") from error

@@ -2,14 +2,12 @@
 
 import asyncio
 import hashlib
-from typing import BinaryIO, Final
+from typing import BinaryIO
 
 from aiohttp import web
 
 from controller.faces.http.problems import Malformed, TooLarge, TooSlow, WrongContentType
 from controller.faces.http.signature import Body
-
-PATIENCE_S: Final = 20.0  # without a byte
 
 
 def check_content_type(request: web.Request, body: Body) -> None:
@@ -27,7 +25,7 @@ def check_content_type(request: web.Request, body: Body) -> None:
         )
 
 
-async def read_body(request: web.Request, file: BinaryIO, limit: int, *, patience_s: float = PATIENCE_S) -> bytes:
+async def read_body(request: web.Request, file: BinaryIO, limit: int, patience_s: float) -> bytes:
     """Spool the body into `file`. Raises TooLarge (before reading, if the size was announced), TooSlow, Malformed.
 
     limit: bytes. patience_s: seconds without a byte. Returns the sha256 of the body.

@@ -33,7 +33,8 @@ class Route:
     roles: who may call it, or PUBLIC. There is no default: a route that forgot it cannot be made.
     status: of success; None = 204 for a handler that returns None, else 200.
     deadline_s: seconds for body, handler and rows; a Stream's later chunks are not counted.
-    body_limit: bytes. description: the handler's docstring unless given.
+    body_limit: bytes. patience_s: seconds that a client may pause while it sends its body.
+    description: the handler's docstring unless given.
     Raises TypeError or ValueError for a declaration that makes no sense.
     """
 
@@ -46,6 +47,7 @@ class Route:
     status: int | None = field(kw_only=True, default=None)
     deadline_s: float = field(kw_only=True, default=30.0)
     body_limit: int = field(kw_only=True, default=MIB)
+    patience_s: float = field(kw_only=True, default=20.0)
     description: str = field(kw_only=True, default="")
     signature: Signature = field(init=False, repr=False, compare=False)
 

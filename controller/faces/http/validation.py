@@ -75,7 +75,7 @@ def json_body(adapter: TypeAdapter[Any], raw: bytes, faults: list[Fault]) -> Any
     Stricter than most parsers: no duplicate names (which one counts?), no NaN, no NUL (no text column stores it).
     """
     try:
-        json.loads(raw, object_pairs_hook=_no_duplicates, parse_constant=_no_constant)
+        json.loads(raw.decode(), object_pairs_hook=_no_duplicates, parse_constant=_no_constant)
     except (ValueError, RecursionError) as error:
         raise Malformed(
             "The body is not valid JSON: {reason}.",
