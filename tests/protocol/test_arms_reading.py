@@ -201,6 +201,14 @@ def test_nesting_is_bounded() -> None:
         decode_request(b"<x>" * 300_000)
 
 
+def test_the_number_of_elements_is_bounded() -> None:
+    within = MAX_ELEMENTS - request().count(b"</")
+
+    assert decode_request(request(more="<x/>" * within)) == PLAIN
+    with pytest.raises(PeerMistake, match=f"more than {MAX_ELEMENTS} elements"):
+        decode_request(request(more="<x/>" * (within + 1)))
+
+
 HOSTILE = {
     "elements": request(more="<x/>" * MAX_ELEMENTS),
     "names": request(more="".join(f"<x{n}/>" for n in range(100_000))),

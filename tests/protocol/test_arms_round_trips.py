@@ -193,6 +193,16 @@ def test_a_plain_config_is_carried_readably_and_any_other_in_base64() -> None:
         assert carried(body).startswith(b'<md-config id="0" encoding="base64">')
 
 
+def test_the_end_of_cdata_inside_a_location_config_is_carried_in_two_sections() -> None:
+    text = "line-pppoe {\n    ifindex 0;\n    account a;\n    password x]]>y;\n};\nrs-certificate {\n};\n"
+    message = RsSolicitation(
+        ResultCode.SUCCESS, "Success", "key", 30, 5, 10, 3600, (RsInfo("https://192.0.2.1/rs", text),)
+    )
+
+    assert b"x]]]]><![CDATA[>y" in encode(message)
+    assert decode_response(encode(message)) == message
+
+
 def test_a_large_config_arrives() -> None:
     body = b"route add 192.0.2.0/24 <interface> & pppoe0\n" * 90_000
 
