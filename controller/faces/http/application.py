@@ -1,8 +1,10 @@
 """Routes become an application; the application gets its limits."""
 
+import logging
 from collections.abc import Iterable, Sequence
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from controller.faces.http import observe, swagger
 from controller.faces.http.auth import Authenticate
@@ -44,11 +46,25 @@ def build(
     return app
 
 
+def _calm(record: logging.LogRecord) -> bool:
+    """What strangers send to an open port is worth a line, not a traceback at ERROR."""
+    error = record.exc_info[1] if record.exc_info else None
+    if isinstance(error, HttpProcessingError):
+        record.levelno, record.levelname = logging.INFO, "INFO"
+        record.msg, record.args, record.exc_info = "Not HTTP, refused: %s", (error.message.split("\n")[0][:200],), None
+    return True
+
+
+_server_log = logging.getLogger("hikitsugi.http.server")
+_server_log.addFilter(_calm)
+
+
 def runner(app: web.Application, *, drain_s: float = 8.0) -> web.AppRunner:
     """The application with the limits of a server on an open port. drain_s: patience with requests at shutdown."""
     return web.AppRunner(
         app,
         access_log=None,  # observe.py writes it
+        logger=_server_log,
         auto_decompress=False,  # a small body must stay small
         handle_signals=False,
         keepalive_timeout=60.0,  # also the patience with the headers of a first request

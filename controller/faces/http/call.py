@@ -8,7 +8,6 @@ from multidict import CIMultiDict
 
 from controller.domain.access import Caller
 
-
 REFERENCE: Final = web.RequestKey("reference", str)
 LANGUAGE: Final = web.RequestKey("language", str)
 
