@@ -1,0 +1,124 @@
+"""The content-addressed store: files on disk, named by their sha256 and size.
+
+    ROOT/sha256/ab/ab12…ef/33554432     one blob: its folder is its digest, its file name its size in bytes
+    ROOT/incoming/….part                an image on its way in (incoming.py)
+
+The name says how long the file must be, so a file that was cut or grew is noticed whenever it is opened, without any
+record kept elsewhere. No catalogue here: which version a blob is, and whether anybody may have it, is not its business.
+"""
+
+import hashlib
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from io import FileIO
+from pathlib import Path
+from types import TracebackType
+from typing import BinaryIO, Self
+
+from firmware_repo.errors import Damaged, NoSuchBlob
+from firmware_repo.incoming import Incoming, sweep
+
+_CHUNK = 1 << 20
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
+@dataclass(frozen=True, slots=True)
+class Blob:
+    """What is stored. sha256: 64 lower-case hexadecimal digits; size: bytes."""
+
+    sha256: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class OpenBlob:
+    """A blob held open; its `file` stays readable even when the blob is replaced meanwhile. A context manager."""
+
+    blob: Blob
+    file: FileIO
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.file.close()
+
+
+class Blobs:
+    """The store under `root`, which is made when missing. Several threads and processes may use it at once.
+
+    Making one removes what a crash left in ROOT/incoming. All methods block on the disk.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self._stored, self._incoming = root / "sha256", root / "incoming"
+        for folder in (self._stored, self._incoming):
+            folder.mkdir(parents=True, exist_ok=True, mode=0o750)
+        sweep(self._incoming)
+
+    def add(self, stream: BinaryIO, sha256: str, size: int) -> Blob:
+        """Store what `stream` holds from its position on, if it is what was announced.
+
+        Storing what is there already changes nothing, except that it heals a damaged blob.
+        Raises WrongContent, StoreFull: nothing was stored then. ValueError for a sha256 that is none.
+        """
+        blob = Blob(sha256, size)
+        destination = self.path(blob)
+        with Incoming(self._incoming, sha256=sha256, size=size) as incoming:
+            while chunk := stream.read(_CHUNK):
+                incoming.write(chunk)
+            incoming.move(destination)
+        return blob
+
+    def open(self, sha256: str) -> OpenBlob:
+        """Raises NoSuchBlob; Damaged when the file has not the size it was stored with."""
+        blob = self._find(sha256)
+        try:
+            file = self.path(blob).open("rb", buffering=0)
+        except OSError as error:
+            raise Damaged(f"Blob {sha256} cannot be opened: {error.strerror}. Import the image again.") from error
+        if (size := os.fstat(file.fileno()).st_size) != blob.size:
+            file.close()
+            raise Damaged(f"Blob {sha256} has {size} bytes on disk, stored were {blob.size}. Import the image again.")
+        return OpenBlob(blob, file)
+
+    def verify(self, sha256: str) -> Blob:
+        """Read the whole blob and compare. Raises NoSuchBlob, Damaged."""
+        with self.open(sha256) as opened:
+            try:
+                found = hashlib.file_digest(opened.file, "sha256").hexdigest()
+            except OSError as error:
+                raise Damaged(f"Blob {sha256} cannot be read: {error.strerror}. Import the image again.") from error
+        if found != sha256:
+            raise Damaged(f"Blob {sha256} now holds content with sha256 {found}. Import the image again.")
+        return opened.blob
+
+    def stored(self) -> Iterator[str]:
+        """The sha256 of every blob, in order; whether each is sound is for `verify` to say."""
+        for folder in sorted(self._stored.glob("??/*")):
+            if _SHA256.fullmatch(folder.name) and any(folder.iterdir()):
+                yield folder.name
+
+    def path(self, blob: Blob) -> Path:
+        """Where the blob is, or would be: for a web server that sends the file itself."""
+        return self._folder(blob.sha256) / str(blob.size)
+
+    def _find(self, sha256: str) -> Blob:
+        folder = self._folder(sha256)
+        names = [path.name for path in folder.iterdir()] if folder.is_dir() else []
+        match names:
+            case []:
+                raise NoSuchBlob(f"No image with sha256 {sha256} is stored. Import it.")
+            case [name] if name.isascii() and name.isdigit():
+                return Blob(sha256, int(name))
+            case _:
+                raise Damaged(
+                    f"{folder} must hold one file named by its size, not {sorted(names)[:3]}. Remove the others."
+                )
+
+    def _folder(self, sha256: str) -> Path:
+        if not _SHA256.fullmatch(sha256):
+            raise ValueError(f"{sha256[:80]!r} is not a sha256: 64 lower-case hexadecimal digits are wanted")
+        return self._stored / sha256[:2] / sha256

@@ -1,0 +1,29 @@
+"""What can be wrong with an image or its store. Each error carries `detail`: a sentence that says what to do."""
+
+
+class RepositoryError(Exception):
+    """The repository cannot do what was asked. `detail` is for a person; nothing was changed."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(detail)
+        self.detail = detail
+
+
+class NoSuchBlob(RepositoryError):
+    """Nothing with this sha256 is stored."""
+
+
+class WrongContent(RepositoryError):
+    """What came in has another size or sha256 than was announced."""
+
+
+class WrongImage(RepositoryError):
+    """The image's own header contradicts what the importer was told, or it has no readable header."""
+
+
+class StoreFull(RepositoryError):
+    """The disk, the quota or the file size limit has no room for the image."""
+
+
+class Damaged(RepositoryError):
+    """A stored blob is no longer what was stored: cut, grown, unreadable or changed. Importing it again heals it."""
