@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
+from collections.abc import Callable
 from datetime import datetime
 
 from controller.domain.access import Caller, Role
@@ -50,13 +51,17 @@ async def issue_key(db: Database, account: str, note: str, *, caller: Caller, no
     return f"{key_id}.{secret}"
 
 
-async def first_administrator(db: Database, now: datetime) -> str | None:
-    """The key of the first administrator, made when there is none with a live key; None otherwise."""
+async def first_administrator(db: Database, now: datetime, keep: Callable[[str], None]) -> bool:
+    """Make the first administrator with a key, when no administrator has a live key; False when one has.
+
+    keep: puts "<id>.<secret>" where its owner finds it. Called before the key opens anything, so that a kill in
+    between costs nothing: the next start makes another one. Also the way back in after the last key was lost.
+    """
     if await accounts.has_administrator(db):
-        return None
+        return False
     key_id, secret, stored = new_key()
-    made = await accounts.add_first_administrator(db, FIRST_ACCOUNT, key_id, stored, now=now)
-    return f"{key_id}.{secret}" if made else None
+    keep(f"{key_id}.{secret}")
+    return await accounts.add_first_administrator(db, FIRST_ACCOUNT, key_id, stored, now=now)
 
 
 def _hash(secret: str) -> bytes:

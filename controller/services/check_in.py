@@ -30,10 +30,12 @@ from protocol.arms.messages import (
     RsSolicitation,
     RsSolicitationRequest,
 )
+from protocol.ids import DistributionId
 
 Answer = RsSolicitation | ConfigSolicitation | PushMethodQuery | Refusal
 """What a pull may be answered with."""
 
+_ECHO_S = 60
 _ATTEMPTS = 3  # a registration changes twice while one pull is answered: then the adapter may as well ask again
 
 
@@ -46,6 +48,7 @@ class Terms:
     """
 
     rs_url: str
+    tunnel_url: str
     rs_certificate: str
     firmware_url: str
     rs_retry_max: int
@@ -84,7 +87,7 @@ async def solicit_rs(
         row = await pulls.by_distribution_id(db, request.distribution_id)
         if row is None:
             return _unknown("rs-solicitation")
-        refusal = _refusal(vault, row, knock, "ls_sa_key", "ls-sa-key")
+        refusal = _refusal(vault, row, knock.key, "ls_sa_key", "ls-sa-key")
         if refusal is None and row["code"] is None:
             refusal = ResultCode.SA_STAND_BY
         if refusal is not None:
@@ -107,7 +110,7 @@ async def solicit_config(
         if row is None:
             return _unknown("config-solicitation")
         firmware = request.firmware_info or ""
-        refusal = _refusal(vault, row, knock, "rs_sa_key", "rs-sa-key")
+        refusal = _refusal(vault, row, knock.key, "rs_sa_key", "rs-sa-key")
         if refusal is None and row["kind"] == "standby":
             refusal = ResultCode.SA_STAND_BY
         if refusal is not None:
@@ -132,27 +135,39 @@ async def query_push_method(
 ) -> Answer:
     """The method query follows the applied config, so it is the proof that the adapter is in service.
 
-    Never an empty list (clients would pull again without pause, arms-protocol 3.3).
+    Never an empty list, nor a method that fails at once: clients would pull again without pause (arms-protocol 3.3).
+    A tunnel that is not there yet makes them wait rs_retry_interval_s between tries.
     """
 
     async def answer() -> _Answer:
         row = await pulls.by_distribution_id(db, request.distribution_id)
         if row is None:
             return _unknown("push-method-query")
-        refusal = _refusal(vault, row, knock, "rs_sa_key", "rs-sa-key")
+        refusal = _refusal(vault, row, knock.key, "rs_sa_key", "rs-sa-key")
         if refusal is None and row["kind"] == "standby":
             refusal = ResultCode.SA_STAND_BY
         if refusal is not None:
             return _refused("push-method-query", refusal, row, knock)
-        response = PushMethodQuery(ResultCode.SUCCESS, "Success", ("https-simple",), (), None)
+        response = PushMethodQuery(ResultCode.SUCCESS, "Success", ("https-tunnel",), (terms.tunnel_url,), _ECHO_S)
         return _Answer(response, _record(row, knock, "push-method-query", in_service=True, event=Event.CAME_BACK))
 
     return await _settled(db, "push-method-query", answer)
 
 
-async def may_download(db: Database, vault: Secrets, row: Row | None, key: str) -> bool:
-    """True when the adapter's RS-SA key is right and it is not locked out: it may fetch firmware."""
-    return row is not None and _refusal(vault, row, Knock(key, "", datetime.min), "rs_sa_key", "rs-sa-key") is None  # noqa: DTZ901 (unused)
+async def may_download(
+    db: Database, vault: Secrets, distribution_id: DistributionId, key: str, series: str
+) -> ResultCode | None:
+    """None when the adapter may fetch an image of the series: it shows the key of its present registration.
+
+    403 unknown, wrong key or of no code; 501 locked out (R3.7); 416 an image of another series.
+    """
+    row = await pulls.by_distribution_id(db, distribution_id)
+    if row is None:
+        return ResultCode.AUTHENTICATION_FAILED
+    refusal = _refusal(vault, row, key, "rs_sa_key", "rs-sa-key")
+    if refusal is None and row["series"] != series:
+        return ResultCode.SYSTEM_MISMATCH
+    return refusal
 
 
 async def _settled(db: Database, message: str, answer: Callable[[], Awaitable[_Answer]]) -> Answer:
@@ -164,12 +179,12 @@ async def _settled(db: Database, message: str, answer: Callable[[], Awaitable[_A
     return Refusal(message, ResultCode.SERVER_BUSY, ResultCode.SERVER_BUSY.phrase)
 
 
-def _refusal(vault: Secrets, row: Row, knock: Knock, column: str, purpose: str) -> ResultCode | None:
+def _refusal(vault: Secrets, row: Row, key: str, column: str, purpose: str) -> ResultCode | None:
     """Why the key opens nothing, None when it does. The comparison takes the same time for any wrong key."""
     sealed = row[column]
     if sealed is None:  # on no code: there is no RS-SA key that could be right
         return ResultCode.AUTHENTICATION_FAILED
-    if not hmac.compare_digest(vault.open(sealed, purpose=purpose), knock.key.encode()):
+    if not hmac.compare_digest(vault.open(sealed, purpose=purpose), key.encode()):
         return ResultCode.AUTHENTICATION_FAILED
     return ResultCode.OUT_OF_SERVICE if row["locked_out"] else None
 

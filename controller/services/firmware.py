@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import re
 from datetime import datetime
+from typing import BinaryIO
 
 from controller.domain.access import Caller
-from controller.domain.errors import Fault, Invalid, NotFound
+from controller.domain.errors import Conflict, Fault, Invalid, NotFound
 from controller.domain.firmware import Image, version_key
 from controller.series import by_name
 from controller.store import firmware, registry
 from controller.store.pool import Database, Row
+from firmware_repo.blobs import Blob, Blobs
+from firmware_repo.errors import RepositoryError, StoreFull
+from firmware_repo.intake import inspect
 
 _SHA256 = re.compile(r"[0-9a-f]{64}\Z")
 
@@ -71,3 +75,17 @@ def check_release(series: str, version: str, sha256: str, models: tuple[str, ...
         faults.append(Fault("sha256", "64 lower-case hexadecimal digits are wanted.", location="query"))
     if faults:
         raise Invalid("This cannot be a release.", next_step="Mend the fields named.", faults=faults)
+
+
+def keep(blobs: Blobs, file: BinaryIO, series: str, version: str, sha256: str, size: int) -> Blob:
+    """Check the image's own header, then store it by content. Blocks on the disk: call it in a thread.
+
+    Raises Invalid (another image than was said, or damaged on the way), Conflict (no room).
+    """
+    try:
+        inspect(file, series=series, version=version)
+        return blobs.add(file, sha256, size)
+    except StoreFull as error:
+        raise Conflict("{why}", next_step="Make room on the controller's disk and import again.", why=error) from error
+    except RepositoryError as error:
+        raise Invalid("{why}", next_step="Nothing was stored.", why=error) from error

@@ -21,6 +21,7 @@ from controller.store.secrets import Secrets
 log = structlog.get_logger()
 
 _POLL_S = 1.0  # how long a task made by another controller may go unnoticed
+_GATHER_S = 0.02
 _PAUSE_S = 2.0  # after the database refused: it is restarting, or gone
 
 
@@ -35,6 +36,7 @@ class Work:
     concurrency: int
     clock: Callable[[], datetime]
     wake: asyncio.Event
+    stopping: asyncio.Event
 
     @property
     def lease(self) -> timedelta:
@@ -43,24 +45,28 @@ class Work:
 
 
 async def run(work: Work) -> None:
-    """Claim and run tasks until cancelled; runs under way are then cancelled too and wait for their next worker."""
+    """Claim and run tasks until `stopping` is set; then wait for those under way. Cancelled, it gives them back."""
     busy: set[asyncio.Task[None]] = set()
     async with asyncio.TaskGroup() as group:
-        while True:
+        while not work.stopping.is_set():
             rows = await _claim(work, work.concurrency - len(busy))
             for row in rows:
                 task = group.create_task(_one(work, row), name=f"task {row['id']}")
                 busy.add(task)
                 task.add_done_callback(busy.discard)
-            if not rows or len(busy) >= work.concurrency:
-                await _wait(work, busy)
+            await _wait(work, busy)
+
+
+async def return_lost(work: Work) -> None:
+    """Tasks of workers that died wait again. To be called every few seconds, by any controller."""
+    await tasks.return_lost(work.db, work.clock())
 
 
 async def _claim(work: Work, limit: int) -> list[Row]:
+    if not limit:
+        return []
     try:
-        now = work.clock()
-        await tasks.return_lost(work.db, now)
-        return await tasks.claim(work.db, now, work.lease, limit)
+        return await tasks.claim(work.db, work.clock(), work.lease, limit)
     except TROUBLE as error:
         log.warning("tasks cannot be claimed; trying again", error=str(error))
         await asyncio.sleep(_PAUSE_S)
@@ -68,10 +74,15 @@ async def _claim(work: Work, limit: int) -> list[Row]:
 
 
 async def _wait(work: Work, busy: set[asyncio.Task[None]]) -> None:
-    """Until something is over, something new was asked for, or the poll is due."""
+    """Until places are free or something new was asked for; at most until the poll is due.
+
+    Places come free one by one; claiming for each would be a round trip a task, so a moment passes for more of them.
+    """
     woken = asyncio.ensure_future(work.wake.wait())
     try:
         await asyncio.wait({woken, *busy}, timeout=_POLL_S, return_when=asyncio.FIRST_COMPLETED)
+        if not woken.done() and busy:
+            await asyncio.sleep(_GATHER_S)
     finally:
         woken.cancel()
     work.wake.clear()
@@ -80,6 +91,9 @@ async def _wait(work: Work, busy: set[asyncio.Task[None]]) -> None:
 async def _one(work: Work, row: Row) -> None:
     try:
         collected = await _collect(work, row)
+    except asyncio.CancelledError:
+        await _give_back(work, row)
+        raise
     except Exception:  # a bug of ours must cost this task, not the worker and the others with it
         log.exception("task failed by a mistake in the controller", task=row["id"], adapter=row["serial"])
         detail = f"Internal error; the log has the rest under task={row['id']}."
@@ -93,6 +107,15 @@ async def _one(work: Work, row: Row) -> None:
         return
     outcome = collected.failure.value if collected.failure else "done"
     log.info("task finished", task=row["id"], adapter=row["serial"], code=row["code"], outcome=outcome, kept=recorded)
+
+
+async def _give_back(work: Work, row: Row) -> None:
+    """Quickly, since the controller is stopping; what cannot be given back waits for its lease to run out."""
+    try:
+        async with asyncio.timeout(1):
+            await tasks.release(work.db, row["id"], row["fence"])
+    except (*TROUBLE, TimeoutError) as error:
+        log.warning("task could not be given back", task=row["id"], error=str(error) or type(error).__name__)
 
 
 async def _collect(work: Work, row: Row) -> Collected:

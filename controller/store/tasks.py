@@ -103,6 +103,14 @@ async def claim(db: Database, now: datetime, lease: timedelta, limit: int) -> li
             return []
 
 
+async def release(db: Database, task: int, fence: int) -> None:
+    """Give a claimed task back: it waits for its next worker at once. Nothing happens when the lease was lost."""
+    query = """UPDATE task SET state = 'waiting', lease_until = NULL, started_at = NULL
+               WHERE id = $1 AND fence = $2 AND state = 'running'"""
+    async with db.connection() as connection:
+        await connection.execute(query, task, fence)
+
+
 @dataclass(frozen=True, slots=True)
 class Finished:
     """The end of one claimed task. failure: a word of ports.Failure, None when it went well."""

@@ -7,13 +7,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from firmware_repo.blobs import Blobs
-
 from controller.domain.access import Caller, Role, require_contract
 from controller.domain.errors import NotFound
 from controller.store import registry
 from controller.store.pool import Database, Row
 from controller.store.secrets import Secrets
+from firmware_repo.blobs import Blobs
 
 ADMINISTRATOR = frozenset({Role.ADMINISTRATOR})
 STAFF = frozenset({Role.ADMINISTRATOR, Role.SUPPORT})

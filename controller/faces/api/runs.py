@@ -22,7 +22,9 @@ TaskState = Literal["waiting", "running", "done", "failed"]
 class RunOrder(Payload):
     lines: Annotated[list[Annotated[str, Field(min_length=1, max_length=2046)]], Field(min_length=1, max_length=10)]
     """Status commands of the selected series, one line each, run in this order."""
-    codes: Annotated[list[Annotated[str, Field(max_length=32)]], Field(max_length=tasks.MAX_TASKS, default_factory=list)]
+    codes: Annotated[
+        list[Annotated[str, Field(max_length=32)]], Field(max_length=tasks.MAX_TASKS, default_factory=list)
+    ]
     """These codes; empty: every entry."""
     contract: str | None = None
     series: str | None = None

@@ -72,9 +72,10 @@ class PullFace:
             async with asyncio.timeout(_BODY_S):
                 message = decode_request(await request.read())
         except PeerMistake as error:
-            self.answers.labels("unreadable", ResultCode.INVALID_XML.value).inc()
+            # 400, not 201: any 2xx makes a client exit and reboot (arms-protocol 3.6)
+            self.answers.labels("unreadable", ResultCode.BAD_REQUEST.value).inc()
             log.debug("pull cannot be read", source=request.remote, why=str(error))
-            return _reply(Refusal("generic-error", ResultCode.INVALID_XML, ResultCode.INVALID_XML.phrase))
+            return _reply(Refusal("generic-error", ResultCode.BAD_REQUEST, ResultCode.BAD_REQUEST.phrase))
         except TimeoutError:
             raise web.HTTPRequestTimeout from None
         response = await self._answer(request, message, served)
@@ -86,7 +87,7 @@ class PullFace:
         kind = _type(message)
         if not isinstance(message, served):
             # No push over here: the waits of an adapter that asks are its own (301), nothing is broken.
-            code = ResultCode.SERVER_BUSY if kind.startswith("push-") else ResultCode.INVALID_MESSAGE_TYPE
+            code = ResultCode.SERVER_BUSY if kind.startswith("push-") else ResultCode.BAD_REQUEST
             return Refusal(kind, code, code.phrase)
         try:
             claimed, key = parse_basic(request.headers.get("Authorization", ""))

@@ -1,0 +1,236 @@
+"""The composition root of `hikitsugi serve`: the only place that knows every concrete class.
+
+Start: PostgreSQL, migrations, keys and certificates, listeners, workers. Stop (SIGTERM, SIGINT): refuse what is new, let
+what is under way end within drain_s, then cut it off. Killed instead, it leaves nothing the next start cannot handle:
+PostgreSQL dies with it, tasks lose their lease, a half-done change never was.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from importlib.metadata import version
+
+import structlog
+from aiohttp import web
+from prometheus_client import Counter
+
+from controller.authority import Authority
+from controller.cli import profile
+from controller.faces import http, metrics
+from controller.faces.api import ROUTES, Context
+from controller.faces.api.doors import KeptAnswers, authenticator
+from controller.faces.device.firmware import FirmwareDoor
+from controller.faces.device.pull import MAX_REQUEST, PullFace
+from controller.faces.device.shedding import Shedding
+from controller.files import replace
+from controller.ports import Limits
+from controller.services import access, check_in, housekeeping, work
+from controller.services.repeats import Repeats
+from controller.settings import Endpoint, Settings
+from controller.startup import CannotStart
+from controller.store.embedded import Embedded
+from controller.store.migrate import migrate
+from controller.store.pool import Database
+from controller.store.secrets import Secrets
+from controller.tls import api_context, device_context, legacy_device_context
+from controller.transports.ssh import SshCollector
+from firmware_repo.blobs import Blobs
+from firmware_repo.web import routes as firmware_routes
+
+log = structlog.stdlib.get_logger("controller")
+
+_BACKLOG = 4096  # connections that wait to be taken, when a whole region boots at once; the kernel may allow fewer
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """What was put together before the listeners open."""
+
+    settings: Settings
+    db: Database
+    vault: Secrets
+    authority: Authority
+    blobs: Blobs
+    wake: asyncio.Event
+    stopping: asyncio.Event
+    drain: http.Drain
+    metrics: metrics.Metrics
+
+
+async def serve(settings: Settings) -> None:
+    """Run the controller until SIGTERM or SIGINT. Raises CannotStart with a sentence for the terminal."""
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    async with AsyncExitStack() as stack:
+        dsn, database_gave_up = await _postgres(settings, stack)
+        await migrate(dsn)
+        db = await Database.open(dsn, size=settings.database_connections)
+        stack.push_async_callback(db.close)
+        parts = await _parts(settings, db)
+        await stack.enter_async_context(_listening(parts))
+        await _until(stop, parts, database_gave_up)
+
+
+async def _postgres(settings: Settings, stack: AsyncExitStack) -> tuple[str, Callable[[], Awaitable[None]]]:
+    """The address of the database, and what to wait for in case our own one cannot be kept alive."""
+    if settings.database_url is not None:
+        return settings.database_url.get_secret_value(), asyncio.Event().wait
+    server = await stack.enter_async_context(Embedded(settings.data_dir, postgres_bin=settings.postgres_bin).running())
+    return server.dsn, server.gave_up
+
+
+async def _parts(settings: Settings, db: Database) -> _Parts:
+    vault = Secrets.at(settings.key_file)
+    authority = Authority.at(settings.authority_dir, now=utc_now())
+    key_file = settings.data_dir / "admin.key"
+
+    def keep(key: str) -> None:
+        replace(key_file, key.encode() + b"\n")
+
+    if await access.first_administrator(db, utc_now(), keep):
+        log.info("The administrator's access key was made.", file=str(key_file))
+    scheme = "https" if _api_has_tls(settings) else "http"
+    profile.save(
+        settings.data_dir, url=f"{scheme}://{settings.api_listen}", key_file=key_file, ca_file=authority.root_file
+    )
+    blobs = await asyncio.to_thread(Blobs, settings.firmware_dir)
+    return _Parts(
+        settings, db, vault, authority, blobs, asyncio.Event(), asyncio.Event(), http.Drain(), metrics.Metrics()
+    )
+
+
+@asynccontextmanager
+async def _listening(parts: _Parts) -> AsyncIterator[None]:
+    """The listeners are open inside this block."""
+    settings, now = parts.settings, utc_now()
+    async with AsyncExitStack() as stack:
+        device = await _started(stack, _device_app(parts))
+        hosts = {e.host for e in (_advertised(settings), settings.device_listen, settings.legacy_device_listen) if e}
+        certificate = parts.authority.location_server(settings.device_server_name, sorted(hosts), now=now)
+        await _listen(device, settings.device_listen, device_context(certificate))
+        if settings.legacy_device_listen is not None:
+            log.warning("Listening for TLS 1.0 clients; keep that address off open networks.")
+            await _listen(device, settings.legacy_device_listen, legacy_device_context(certificate))
+        api = await _started(stack, _api_app(parts))
+        context = None
+        if _api_has_tls(settings):
+            names = sorted({settings.api_listen.host, "127.0.0.1", "localhost", *settings.api_names})
+            context = api_context(parts.authority.api(names, now=now))
+        elif not settings.api_listen.is_loopback:
+            log.warning("The API is served without TLS: only a proxy that adds TLS may reach this address.")
+        await _listen(api, settings.api_listen, context)
+        log.info("Ready.", api=str(settings.api_listen), devices=str(settings.device_listen))
+        yield
+
+
+async def _started(stack: AsyncExitStack, app: web.Application) -> web.AppRunner:
+    runner = http.runner(app, drain_s=1.0)  # by then the drain has waited
+    await runner.setup()
+    stack.push_async_callback(runner.cleanup)
+    return runner
+
+
+async def _listen(runner: web.AppRunner, at: Endpoint, context: object) -> None:
+    site = web.TCPSite(runner, at.host, at.port, ssl_context=context, backlog=_BACKLOG)  # type: ignore[arg-type]
+    try:
+        await site.start()
+    except OSError as error:
+        raise CannotStart(f"Cannot listen on {at}: {error.strerror}. Is another controller running?") from error
+
+
+def _api_has_tls(settings: Settings) -> bool:
+    return settings.api_tls == "on" or (settings.api_tls == "auto" and not settings.api_listen.is_loopback)
+
+
+def _advertised(settings: Settings) -> Endpoint:
+    return settings.device_advertise or settings.device_listen
+
+
+def _device_app(parts: _Parts) -> web.Application:
+    settings = parts.settings
+    answers = Counter("hikitsugi_pulls", "Answered pulls", ("message", "result"), registry=parts.metrics.registry)
+    shedding = Shedding(settings.pull_concurrency, settings.pulls_per_minute)
+    app = web.Application(client_max_size=MAX_REQUEST)
+    PullFace(parts.db, parts.vault, _terms(parts), utc_now, shedding, answers).add_to(app)
+    app.add_routes(firmware_routes(parts.blobs, FirmwareDoor(parts.db, parts.vault).authorise))
+    return app
+
+
+def _terms(parts: _Parts) -> check_in.Terms:
+    settings, base = parts.settings, f"https://{_advertised(parts.settings)}"
+    return check_in.Terms(
+        rs_url=f"{base}/rs",
+        tunnel_url=f"{base}/tunnel",
+        rs_certificate=parts.authority.root_pem,
+        firmware_url=f"{base}/firmware",
+        rs_retry_max=settings.rs_retry_max,
+        rs_retry_interval_s=settings.rs_retry_interval_s,
+        ll_timeout_s=settings.rs_ll_timeout_s,
+        heartbeat_host=settings.heartbeat_host or _advertised(settings).host,
+        heartbeat_port=settings.heartbeat_port,
+        heartbeat_interval_s=settings.heartbeat_interval_s,
+    )
+
+
+def _api_app(parts: _Parts) -> web.Application:
+    authenticate = authenticator(parts.db)
+    deadline = timedelta(seconds=parts.settings.swap_deadline_s)
+    context = Context(parts.db, parts.vault, parts.blobs, utc_now, deadline, parts.wake)
+    app = http.build(
+        ROUTES,
+        authenticate=authenticate,
+        metrics=parts.metrics,
+        version=version("hikitsugi"),
+        idempotency=KeptAnswers(Repeats(parts.db, utc_now)),
+        provide=(context,),
+        drain=parts.drain,
+    )
+    metrics.add(app, parts.metrics, {"database": partial(housekeeping.ping, parts.db)}, authenticate)
+    return app
+
+
+async def _until(stop: asyncio.Event, parts: _Parts, database_gave_up: Callable[[], Awaitable[None]]) -> None:
+    """Work until told to stop; then let what is under way end. Raises what ended a part that must not end."""
+    workers = _work(parts)
+    endless = [
+        asyncio.create_task(work.run(workers), name="workers"),
+        asyncio.create_task(housekeeping.run(workers, parts.db, utc_now), name="housekeeping"),
+        asyncio.ensure_future(database_gave_up()),
+    ]
+    told = asyncio.create_task(stop.wait())
+    try:
+        await asyncio.wait({told, *endless}, return_when=asyncio.FIRST_COMPLETED)
+        for task in endless:
+            if task.done():
+                task.result()
+        log.info("Stopping.", running=parts.drain.under_way)
+        parts.stopping.set()
+        parts.wake.set()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(max(0.0, parts.settings.drain_s - 3)):  # cutting off takes the rest
+                await asyncio.gather(parts.drain.finish(parts.settings.drain_s), asyncio.shield(endless[0]))
+    finally:
+        for task in (told, *endless):
+            task.cancel()
+        await asyncio.wait({told, *endless}, timeout=2)
+    log.info("Stopped.")
+
+
+def _work(parts: _Parts) -> work.Work:
+    settings = parts.settings
+    limits = Limits(settings.ssh_connect_s, settings.ssh_login_s, settings.ssh_line_s, settings.ssh_total_s)
+    collector = SshCollector(concurrency=settings.ssh_concurrency)
+    return work.Work(
+        parts.db, parts.vault, collector, limits, settings.ssh_concurrency, utc_now, parts.wake, parts.stopping
+    )
