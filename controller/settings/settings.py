@@ -1,0 +1,146 @@
+"""All settings of the controller: one flat, frozen class. How they are read: reading.py. The CLI has its own few."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, ValidationInfo, field_validator
+from pydantic_core import PydanticCustomError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from controller.settings import values as v
+from controller.settings.values import Allowed, Endpoint
+
+PREFIX = "HIKITSUGI_"
+
+
+def default_data_dir() -> Path:
+    """$XDG_DATA_HOME/hikitsugi, usually ~/.local/share/hikitsugi."""
+    return xdg("XDG_DATA_HOME", ".local/share")
+
+
+def xdg(variable: str, usual: str) -> Path:
+    """Our folder below a base directory of the XDG specification, which says to ignore a relative path."""
+    named = os.environ.get(variable, "")
+    return (Path(named) if named.startswith("/") else Path.home() / usual) / "hikitsugi"
+
+
+def _below(name: str) -> Callable[[dict[str, Any]], Path]:  # Any: pydantic's own type for the fields read so far
+    return lambda read: read["data_dir"] / name
+
+
+class Settings(BaseSettings):
+    """Made by `load`. Order of the fields: as on the reference page, which is generated from here."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="forbid", validate_default=True, env_prefix=PREFIX)
+
+    data_dir: v.Location = Field(default_factory=default_data_dir, description="Everything the controller keeps.")
+    database_url: v.DatabaseUrlOrNone = Field(None, description="Unset: an embedded PostgreSQL in data_dir.")
+    database_connections: v.Count = Field(16, description="Most connections to PostgreSQL.")
+    postgres_bin: v.LocationOrNone = Field(
+        None, description="Folder with the embedded one's postgres and initdb. Unset: the wheel's, Debian's, or PATH's."
+    )
+    secrets_key_file: v.Location = Field(
+        default_factory=_below("secrets.key"), description="Keys for secrets at rest. Back it up beside the database."
+    )
+    authority_dir: v.Location = Field(
+        default_factory=_below("authority"),
+        description="The root that adapters trust, and server certificates. Back it up.",
+    )
+    firmware_dir: v.Location = Field(default_factory=_below("firmware"), description="Firmware images.")
+
+    api_listen: v.Listen = Field(Endpoint("127.0.0.1", 8480), description="API, /healthz, /readyz, /metrics.")
+    api_tls: Annotated[Literal["auto", "on", "off"], Allowed("auto, on or off")] = Field(
+        "auto", description="auto: TLS unless api_listen is a loopback address."
+    )
+    api_names: v.Names = Field((), description="More host names and addresses for the API's certificate.")
+
+    device_listen: v.Listen = Field(
+        Endpoint("127.0.0.1", 8443), description="LS, RS and firmware for adapters, over TLS 1.2 or newer."
+    )
+    device_advertise: v.ListenOrNone = Field(
+        None, description="Address and port in the URLs that adapters get. Unset: device_listen."
+    )
+    legacy_device_listen: v.ListenOrNone = Field(
+        None, description="The same for stock clients that speak only TLS 1.0, which is unsafe. Unset: off."
+    )
+    device_server_name: v.Name = Field("hikitsugi", description="The certificate says CN=Location Server and this.")
+    pull_concurrency: v.Count = Field(64, description="Pulls answered at once; more are told to come back.")
+    pulls_per_minute: v.Count = Field(12, description="Pulls of one adapter; more are told to come back.")
+    rs_retry_max: Annotated[int, Field(ge=1, le=100), Allowed("whole number from 1 to 100")] = Field(
+        5, description="How often an adapter repeats a pull before it starts at the LS again."
+    )
+    rs_retry_interval_s: v.WholeSeconds = Field(
+        10, description="An adapter's wait between pulls; a stand-by one's too."
+    )
+    rs_ll_timeout_s: v.WholeSeconds = Field(30, description="An adapter's wait for its line to come up.")
+    heartbeat_host: v.AddressOrNone = Field(
+        None, description="Where adapters send heartbeats. Unset: device_advertise's address."
+    )
+    heartbeat_port: v.Port = Field(5000, description="UDP port of the heartbeats.")
+    heartbeat_interval_s: v.WholeSeconds = Field(60, description="An adapter's time between two heartbeats.")
+
+    ssh_concurrency: v.Count = Field(50, description="Adapters that are logged in to at once.")
+    ssh_connect_s: v.Seconds = Field(10, description="For the TCP connection and the key exchange.")
+    ssh_login_s: v.Seconds = Field(20, description="For the login, up to the first prompt.")
+    ssh_line_s: v.Seconds = Field(30, description="For each command.")
+    ssh_total_s: v.Seconds = Field(120, description="For everything one run does on one adapter.")
+
+    swap_deadline_s: Annotated[int, Field(ge=1, le=31_536_000), Allowed("whole seconds from 1 to 31536000")] = Field(
+        14 * 86_400, description="A swap whose adapter has not been seen by then is LAPSED."
+    )
+    drain_s: Annotated[float, Field(ge=0, le=300), Allowed("seconds from 0 to 300")] = Field(
+        10, description="From SIGTERM to the end; what is under way then is cut off."
+    )
+    log_format: Annotated[Literal["text", "json"], Allowed("text or json")] = Field(
+        "text", description="One line per event, for people or for programs."
+    )
+    log_level: Annotated[Literal["debug", "info", "warning", "error"], Allowed("debug, info, warning or error")] = (
+        Field("info", description="Lesser events are dropped.")
+    )
+
+    @property
+    def advertised(self) -> Endpoint:
+        """The address in URLs for adapters."""
+        return self.device_advertise or self.device_listen
+
+    @property
+    def heartbeat_address(self) -> str:
+        return self.heartbeat_host or self.advertised.host
+
+    @property
+    def device_addresses(self) -> tuple[str, ...]:
+        """What the adapters' certificate must name."""
+        listening = (self.advertised, self.device_listen, self.legacy_device_listen)
+        return tuple(dict.fromkeys(each.host for each in listening if each and not each.is_any))
+
+    @property
+    def api_uses_tls(self) -> bool:
+        return self.api_tls == "on" or (self.api_tls == "auto" and not self.api_listen.is_loopback)
+
+    @property
+    def api_addresses(self) -> tuple[str, ...]:
+        """What the API's certificate must name; "localhost" and its addresses always."""
+        listening = () if self.api_listen.is_any else (self.api_listen.host,)
+        return tuple(dict.fromkeys((*self.api_names, *listening, "localhost", "127.0.0.1", "::1")))
+
+    @field_validator("device_advertise")
+    @classmethod
+    def _can_be_reached(cls, advertise: Endpoint | None, info: ValidationInfo) -> Endpoint | None:
+        listen = info.data.get("device_listen")  # absent when it was wrong itself
+        if advertise and (advertise.is_any or not advertise.port):
+            raise PydanticCustomError("rule", "adapters cannot connect to it; give an address of this host and a port")
+        if not advertise and listen and listen.is_any:
+            text = "must be set when device_listen is {listen}: adapters need an address of this host to connect to"
+            raise PydanticCustomError("rule", text, {"listen": str(listen)})
+        return advertise
+
+    @classmethod
+    def settings_customise_sources(  # type: ignore[override] # of the five sources one is wanted; pydantic calls by name
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        **_: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return (init_settings,)  # reading.py reads the others itself: a message must say where a value comes from

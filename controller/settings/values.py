@@ -1,0 +1,94 @@
+"""The kinds of values that settings have, each with the words that tell a person what is allowed."""
+
+import ipaddress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Self
+
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
+from pydantic_settings import NoDecode
+
+
+@dataclass(frozen=True, slots=True)
+class Allowed:
+    """What a value may be, in words, for messages and the reference page. secret: never show the value."""
+
+    words: str
+    secret: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """A numeric IP address and a port (0: any free one). str() goes into a URL: 127.0.0.1:8443, [::1]:8443."""
+
+    host: str
+    port: int
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Raises ValueError."""
+        host, _, port = text.rpartition(":")
+        bracketed = host.startswith("[") and host.endswith("]")
+        address = ipaddress.ip_address(host[1:-1] if bracketed else host)
+        if bracketed != (address.version == 6) or not (port.isascii() and port.isdigit() and int(port) < 65536):
+            raise ValueError(text)
+        return cls(str(address), int(port))
+
+    @property
+    def is_loopback(self) -> bool:
+        return ipaddress.ip_address(self.host).is_loopback
+
+    @property
+    def is_any(self) -> bool:
+        """0.0.0.0 or [::]: good for listening, no address for anybody else."""
+        return ipaddress.ip_address(self.host).is_unspecified
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+def _endpoint(value: object) -> object:
+    return Endpoint.parse(value) if isinstance(value, str) else value
+
+
+def _endpoint_or_none(value: object) -> object:
+    return None if value == "" else _endpoint(value)
+
+
+def _split(value: object) -> object:
+    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
+def _postgres(value: SecretStr | None) -> SecretStr | None:
+    if value and not value.get_secret_value().startswith(("postgresql://", "postgres://")):
+        raise ValueError("not a PostgreSQL URL")
+    return value
+
+
+def _numeric(value: str | None) -> str | None:
+    return str(ipaddress.ip_address(value)) if value else None
+
+
+def _absolute(value: Path) -> Path:
+    return value.expanduser().absolute()
+
+
+def _absolute_or_none(value: Path | None) -> Path | None:
+    return value and _absolute(value)
+
+
+_ENDPOINT_WORDS = Allowed("numeric address and port, like 192.0.2.10:8443 or [2001:db8::1]:8443")
+
+# NoDecode: text from the environment comes to our parser as it is, not through JSON.
+Listen = Annotated[Endpoint, NoDecode, BeforeValidator(_endpoint), _ENDPOINT_WORDS]
+ListenOrNone = Annotated[Endpoint | None, NoDecode, BeforeValidator(_endpoint_or_none), _ENDPOINT_WORDS]
+Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split), Allowed("list of host names and addresses")]
+AddressOrNone = Annotated[str | None, AfterValidator(_numeric), Allowed("numeric address")]
+Location = Annotated[Path, AfterValidator(_absolute), Allowed("path")]
+LocationOrNone = Annotated[Path | None, AfterValidator(_absolute_or_none), Allowed("path")]
+DatabaseUrlOrNone = Annotated[SecretStr | None, AfterValidator(_postgres), Allowed("postgresql:// URL", secret=True)]
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,40}$"), Allowed("1 to 40 letters, digits, dots, _ and -")]
+Seconds = Annotated[float, Field(gt=0, le=86_400), Allowed("seconds, more than 0, at most 86400")]
+WholeSeconds = Annotated[int, Field(ge=1, le=86_400), Allowed("whole seconds from 1 to 86400")]
+Count = Annotated[int, Field(ge=1, le=10_000), Allowed("whole number from 1 to 10000")]
+Port = Annotated[int, Field(ge=1, le=65_535), Allowed("whole number from 1 to 65535")]
