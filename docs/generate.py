@@ -1,4 +1,4 @@
-"""Writes the pages of docs/ that are made from the code; with --check, only says which of them are out of date (exit 1).
+"""Writes the pages of docs/ that are made from the code; with --check, only says which are out of date (exit 1).
 
 To add a page: a function that returns its whole text, and a row in PAGES.
 """
