@@ -37,7 +37,7 @@ from controller.startup import CannotStart
 from controller.store.embedded import Embedded
 from controller.store.migrate import migrate
 from controller.store.pool import Database
-from controller.store.secrets import Secrets
+from controller.store.secrets import Secrets, none_sealed_yet
 from controller.tls import api_context, device_context, legacy_device_context
 from controller.transports.ssh import SshCollector
 from firmware_repo.blobs import Blobs
@@ -91,7 +91,7 @@ async def _postgres(settings: Settings, stack: AsyncExitStack) -> tuple[str, Cal
 
 
 async def _parts(settings: Settings, db: Database) -> _Parts:
-    vault = Secrets.at(settings.key_file)
+    vault = Secrets.at(settings.secrets_key_file, make=await none_sealed_yet(db))
     authority = Authority.at(settings.authority_dir, now=utc_now())
     key_file = settings.data_dir / "admin.key"
 

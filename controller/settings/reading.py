@@ -26,11 +26,13 @@ def default_config() -> Path:
     return xdg("XDG_CONFIG_HOME", ".config") / "controller.toml"
 
 
-def load(config: Path | None = None, secrets_dir: Path | None = None, **command_line: object) -> Settings:
+def load(
+    config: Path | None = None, command_line: Mapping[str, object] | None = None, *, secrets_dir: Path | None = None
+) -> Settings:
     """Read all settings. Raises CannotStart with one line for each thing that is wrong.
 
     config, secrets_dir: None means HIKITSUGI_CONFIG, HIKITSUGI_SECRETS_DIR, and else the default file if it exists.
-    command_line: settings by key; None values count as not given.
+    command_line: settings by key, as text or as values; None values count as not given.
     """
     config = config or _named_by(CONFIG_VARIABLE)
     secrets_dir = secrets_dir or _named_by(SECRETS_VARIABLE)
@@ -39,7 +41,7 @@ def load(config: Path | None = None, secrets_dir: Path | None = None, **command_
         f"file {config or default_config()}": _from_file(config, faults),
         f"secrets directory {secrets_dir}": _from_secrets(secrets_dir, faults),
         "environment": EnvSettingsSource(Settings, env_ignore_empty=True)(),
-        "command line": {key: value for key, value in command_line.items() if value is not None},
+        "command line": {key: value for key, value in (command_line or {}).items() if value is not None},
     }
     merged = {key: value for source in sources.values() for key, value in source.items()}
     origins = {key: name for name, source in sources.items() for key in source}

@@ -23,6 +23,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from controller.files import replace, write_new
 from controller.startup import CannotStart
+from controller.store.pool import Database
 
 _FORM = b"\x01"
 _ID, _NONCE, _KEY = 4, 12, 32  # bytes
@@ -51,6 +52,7 @@ class Secrets:
         """
         if make and not path.exists():
             with _writing(path), suppress(FileExistsError):  # another controller was faster: its key is ours, too
+                path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
                 write_new(path, _with_one_more({}))
         return cls(_read(path))
 
@@ -88,6 +90,12 @@ class Secrets:
     def is_current(self, sealed: bytes) -> bool:
         """False when an older key sealed it: seal it anew, then that key can go."""
         return sealed.startswith(self._head)
+
+
+async def none_sealed_yet(database: Database) -> bool:
+    """True while the database holds no sealed value, so that a new key file does no harm."""
+    async with database.connection() as connection:
+        return bool(await connection.fetchval("SELECT NOT EXISTS (SELECT FROM adapter)"))
 
 
 def rotate(path: Path) -> None:

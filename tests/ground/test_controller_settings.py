@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
+import hypothesis
 import pytest
-from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -36,9 +36,14 @@ def secrets(home: Path, **files: str) -> Path:
     return folder
 
 
-def faults(*arguments: Path | None, **command_line: object) -> list[str]:
+def given(**settings: object) -> Settings:
+    """With these on the command line."""
+    return load(None, settings)
+
+
+def faults(config: Path | None = None, secrets_dir: Path | None = None, **command_line: object) -> list[str]:
     with pytest.raises(CannotStart) as caught:
-        load(*arguments, **command_line)
+        load(config, command_line, secrets_dir=secrets_dir)
     first, *lines = str(caught.value).split("\n  ")
     assert first == "The settings are wrong; nothing was started:"
     return lines
@@ -59,7 +64,7 @@ def test_later_sources_win(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HIKITSUGI_SSH_CONNECT_S", "3")
     monkeypatch.setenv("HIKITSUGI_SSH_TOTAL_S", "3")
 
-    settings = load(None, folder, ssh_total_s=4)
+    settings = load(None, {"ssh_total_s": 4}, secrets_dir=folder)
 
     assert (settings.ssh_line_s, settings.ssh_login_s, settings.ssh_connect_s, settings.ssh_total_s) == (1, 2, 3, 4)
 
@@ -142,7 +147,7 @@ def test_adapters_are_not_sent_to_an_address_that_is_none(advertise: str) -> Non
 
 
 def test_what_adapters_are_told_follows_the_advertised_address() -> None:
-    settings = load(
+    settings = given(
         device_listen="0.0.0.0:8443", device_advertise="192.0.2.7:443", legacy_device_listen="192.0.2.8:1443"
     )
 
@@ -163,7 +168,7 @@ def test_what_adapters_are_told_follows_the_advertised_address() -> None:
     ],
 )
 def test_the_api_uses_tls_off_loopback_unless_told_otherwise(listen: str, tls: str, used: bool) -> None:
-    assert load(api_listen=listen, api_tls=tls).api_uses_tls is used
+    assert given(api_listen=listen, api_tls=tls).api_uses_tls is used
 
 
 def test_lists_are_text_with_commas_or_toml_lists(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -185,11 +190,11 @@ def test_an_empty_variable_counts_as_unset(home: Path, monkeypatch: pytest.Monke
 def test_a_home_sign_in_a_path_is_understood(monkeypatch: pytest.MonkeyPatch, home: Path) -> None:
     monkeypatch.setenv("HOME", str(home))
 
-    assert load(data_dir="~/here").data_dir == home / "here"
+    assert given(data_dir="~/here").data_dir == home / "here"
 
 
 def test_settings_cannot_be_changed_and_do_not_print_secrets() -> None:
-    settings = load(database_url="postgresql://u:hunter2@db/x")
+    settings = given(database_url="postgresql://u:hunter2@db/x")
 
     with pytest.raises(ValidationError):
         settings.drain_s = 1  # type: ignore[misc]
@@ -203,14 +208,14 @@ def test_every_setting_says_what_is_allowed_and_what_it_is_for(key: str) -> None
     assert f"| `{key}` |" in markdown()
 
 
-@given(st.ip_addresses(), st.integers(min_value=0, max_value=65535))
+@hypothesis.given(st.ip_addresses(), st.integers(min_value=0, max_value=65535))
 def test_an_endpoint_reads_what_it_prints(address: object, port: int) -> None:
     endpoint = Endpoint(str(address), port)
 
     assert Endpoint.parse(str(endpoint)) == endpoint
 
 
-@given(st.text(max_size=30))
+@hypothesis.given(st.text(max_size=30))
 def test_any_text_is_an_endpoint_or_a_value_error(text: str) -> None:
     try:
         assert Endpoint.parse(str(Endpoint.parse(text)))

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from controller.startup import CannotStart
 from controller.store import secrets
+from controller.store.pool import Database
 from controller.store.secrets import CannotOpen, Secrets
 
 SECRETS = Secrets.generate()
@@ -107,5 +108,11 @@ def test_a_key_file_open_to_others_is_closed(tmp_path: Path) -> None:
 
 
 def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+
     with pytest.raises(CannotStart, match="Cannot write the key file"):
-        Secrets.at(tmp_path / "missing" / "secrets.key", make=True)
+        Secrets.at(tmp_path / "file" / "keys" / "secrets.key", make=True)
+
+
+async def test_a_key_may_be_made_only_until_something_is_sealed(database: Database) -> None:
+    assert await secrets.none_sealed_yet(database)
