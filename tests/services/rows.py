@@ -13,7 +13,7 @@ def distribution_id(number: int) -> DistributionId:
 def csv_row(
     code: str, number: int, *, kind: str = "entry", series: str = "seil8", contract: str = "C1", config: str = ""
 ) -> str:
-    text = f'"{config}"' if config else ""
+    text = '"' + config.replace('"', '""') + '"' if config else ""
     return (
         f"{contract},{code},{kind},SER{number:05d},{series},{_MODELS[series]},{distribution_id(number)},"
         f"ls-{number},pw-{number},{text}\r\n"

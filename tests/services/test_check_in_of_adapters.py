@@ -1,0 +1,244 @@
+"""What an adapter is told when it calls home: decided by the code that holds it now (R3.6, R3.7, R3.12)."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from controller.services import check_in, swap
+from controller.store import configs, exchanges, ledger, pulls
+from controller.store import registry as rows
+from protocol.arms.codes import ResultCode
+from protocol.arms.messages import (
+    ConfigSolicitation,
+    ConfigSolicitationRequest,
+    PushMethodQueryRequest,
+    RsSolicitation,
+    RsSolicitationRequest,
+)
+from protocol.ids import DistributionId
+from tests.services.rows import HEADER, csv_row, distribution_id
+
+_CERTIFICATE = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"
+TERMS = check_in.Terms(
+    rs_url="https://127.0.0.1:8443/rs",
+    tunnel_url="https://127.0.0.1:8443/tunnel",
+    rs_certificate=_CERTIFICATE,
+    firmware_url="https://127.0.0.1:8443/firmware",
+    rs_retry_max=5,
+    rs_retry_interval_s=10,
+    ll_timeout_s=30,
+    heartbeat_host="127.0.0.1",
+    heartbeat_port=5000,
+    heartbeat_interval_s=60,
+)
+CONFIG = "hostname: branch\ninterface.ge1.ipv4.address: 192.168.10.1/24\n"
+
+
+class Device:
+    """An adapter's side of the dialogue, message by message."""
+
+    def __init__(self, registry, number: int) -> None:
+        self.registry, self.number, self.id = registry, number, distribution_id(number)
+        self.rs_key = ""
+
+    def _knock(self, key: str) -> check_in.Knock:
+        return check_in.Knock(key, "127.1.2.3", self.registry.clock.forward(seconds=1))
+
+    async def ask_ls(self, key: str | None = None):
+        request = RsSolicitationRequest(self.id, "power on boot", "test")
+        answer = await check_in.solicit_rs(
+            self.registry.db, self.registry.vault, TERMS, request, self._knock(key or f"ls-{self.number}")
+        )
+        if isinstance(answer, RsSolicitation):
+            self.rs_key = answer.rs_preshared_key
+        return answer
+
+    async def ask_rs(self, key: str | None = None, firmware: str | None = "3.40"):
+        request = ConfigSolicitationRequest(self.id, "4.0", "power on boot", firmware, "test")
+        return await check_in.solicit_config(
+            self.registry.db, self.registry.vault, TERMS, request, self._knock(key or self.rs_key)
+        )
+
+    async def ask_method(self):
+        request = PushMethodQueryRequest(self.id, ("https-simple", "https-tunnel"), "test")
+        return await check_in.query_push_method(
+            self.registry.db, self.registry.vault, TERMS, request, self._knock(self.rs_key)
+        )
+
+    async def boot(self):
+        await self.ask_ls()
+        answer = await self.ask_rs()
+        await self.ask_method()
+        return answer
+
+
+@pytest.fixture
+async def entry(registry, numbers) -> Device:
+    number = numbers()
+    await registry.load(HEADER + csv_row(f"E{number}", number, config=CONFIG))
+    return Device(registry, number)
+
+
+@pytest.fixture
+async def standby(registry, numbers) -> Device:
+    number = numbers()
+    await registry.load(HEADER + csv_row(f"S{number}", number, kind="standby"))
+    return Device(registry, number)
+
+
+async def exchange(registry, entry: Device, standby: Device) -> int:
+    order = swap.Order(f"E{entry.number}", f"S{standby.number}")
+    done, _ = await swap.carry_out(
+        registry.db, registry.vault, order, caller=registry.operator, now=registry.clock(), deadline=timedelta(days=1)
+    )
+    return done
+
+
+async def test_an_entry_gets_its_codes_startup_config_byte_for_byte(entry) -> None:
+    answer = await entry.boot()
+
+    assert isinstance(answer, ConfigSolicitation)
+    assert [(c.id, c.body) for c in answer.configs] == [(0, CONFIG.encode())]
+
+
+async def test_the_answer_lists_every_module_and_always_a_heartbeat(entry) -> None:
+    answer = await entry.boot()
+
+    assert {m.id for m in answer.modules} == {c.id for c in answer.configs}
+    assert [h.interval for h in answer.heartbeats] == [60]
+
+
+async def test_an_unknown_adapter_is_told_420_and_leaves_no_row(registry) -> None:
+    request = RsSolicitationRequest(DistributionId(42), "power on boot", "")
+    knock = check_in.Knock("any", "127.0.0.1", registry.clock())
+
+    answer = await check_in.solicit_rs(registry.db, registry.vault, TERMS, request, knock)
+
+    assert answer.result is ResultCode.DISTRIBUTION_ID_NOT_FOUND
+
+
+async def test_a_wrong_key_is_refused_by_both_servers_and_recorded(registry, entry) -> None:
+    assert (await entry.ask_ls("wrong")).result is ResultCode.AUTHENTICATION_FAILED
+    assert (await entry.ask_rs("wrong")).result is ResultCode.AUTHENTICATION_FAILED
+
+    kept = await pulls.page(registry.db, adapter=f"SER{entry.number:05d}", code=None, before=None, limit=10)
+    assert [row["result"] for row in kept] == [403, 403]
+
+
+async def test_the_ls_key_opens_nothing_at_the_resolve_server(entry) -> None:
+    await entry.ask_ls()
+
+    assert (await entry.ask_rs(f"ls-{entry.number}")).result is ResultCode.AUTHENTICATION_FAILED
+
+
+async def test_a_standby_learns_our_retry_interval_and_is_told_404_by_the_resolve_server(standby) -> None:
+    location = await standby.ask_ls()
+
+    assert isinstance(location, RsSolicitation) and location.rs_retry_interval == 10
+    refusal = await standby.ask_rs()
+    assert (refusal.result, refusal.description) == (ResultCode.SA_STAND_BY, "SA marked stand-by")
+
+
+async def test_an_adapter_in_stock_is_told_404(registry, numbers) -> None:
+    number = numbers()
+    await registry.load(HEADER + csv_row("", number, kind="stock", contract=""))
+
+    assert (await Device(registry, number).ask_ls()).result is ResultCode.SA_STAND_BY
+
+
+async def test_a_locked_out_adapter_is_told_501_by_every_server(registry, entry) -> None:
+    await entry.ask_ls()
+    await rows.set_locked_out(
+        registry.db, f"SER{entry.number:05d}", True, caller=registry.administrator, now=registry.clock()
+    )
+
+    assert (await entry.ask_ls()).result is ResultCode.OUT_OF_SERVICE
+    assert (await entry.ask_rs()).result is ResultCode.OUT_OF_SERVICE
+    refused = await check_in.may_download(registry.db, registry.vault, entry.id, entry.rs_key, "seil8")
+    assert refused is ResultCode.OUT_OF_SERVICE
+
+
+async def test_the_same_pull_twice_is_answered_alike(entry) -> None:
+    assert await entry.boot() == await entry.boot()
+
+
+async def test_after_a_swap_the_spare_inherits_the_config_and_the_old_keys_open_nothing(
+    registry, entry, standby
+) -> None:
+    await entry.boot()
+    await standby.ask_ls()
+    old_keys = entry.rs_key, standby.rs_key
+
+    await exchange(registry, entry, standby)
+
+    assert (await entry.ask_rs(old_keys[0])).result is ResultCode.AUTHENTICATION_FAILED
+    assert (await standby.ask_rs(old_keys[1])).result is ResultCode.AUTHENTICATION_FAILED
+    inherited = await standby.boot()
+    assert inherited.configs[0].body == CONFIG.encode()
+    await entry.ask_ls()
+    assert (await entry.ask_rs()).result is ResultCode.SA_STAND_BY
+
+
+async def test_a_swap_is_pulled_when_the_config_was_served_and_confirmed_when_the_adapter_came_back(
+    registry, entry, standby
+) -> None:
+    number = await exchange(registry, entry, standby)
+    await standby.ask_ls()
+    assert (await exchanges.one(registry.db, number))["state"] == "ordered"
+
+    await standby.ask_rs()
+    assert (await exchanges.one(registry.db, number))["state"] == "pulled"
+    await standby.ask_method()
+
+    assert (await exchanges.one(registry.db, number))["state"] == "confirmed"
+
+
+async def test_a_lapsed_swap_accepts_a_late_adapter(registry, entry, standby) -> None:
+    number = await exchange(registry, entry, standby)
+    registry.clock.forward(days=2)
+    await exchanges.lapse(registry.db, registry.clock())
+
+    await standby.boot()
+
+    assert (await exchanges.one(registry.db, number))["state"] == "confirmed"
+
+
+async def test_the_running_config_is_what_was_served_not_what_was_written_meanwhile(registry, entry) -> None:
+    await entry.ask_ls()
+    await entry.ask_rs()
+    code = f"E{entry.number}"
+    await configs.write_working(
+        registry.db, code, "C1", 0, b"hostname: later\n", caller=registry.operator, now=registry.clock()
+    )
+    await configs.reflect_at_startup(registry.db, code, "C1", 0, caller=registry.operator, now=registry.clock())
+
+    await entry.ask_method()
+
+    assert (await configs.body(registry.db, code, 0, "running"))["body"] == CONFIG.encode()
+    assert (await configs.body(registry.db, code, 0, "startup"))["body"] == b"hostname: later\n"
+
+
+async def test_an_answer_made_from_an_exchanged_registration_is_not_recorded(registry, entry, standby) -> None:
+    row = await pulls.by_distribution_id(registry.db, entry.id)
+    await exchange(registry, entry, standby)
+
+    stale = pulls.Answered(
+        registry.clock(), row["serial"], row["code"], row["since"], "config-solicitation", "127.0.0.1", "", "", 100
+    )
+
+    assert await pulls.record(registry.db, stale) is False
+
+
+async def test_the_ledger_survives_a_clock_that_jumped_back(registry, entry, standby) -> None:
+    first = await exchange(registry, entry, standby)
+    registry.clock.forward(days=-30)
+    order = swap.Order(f"E{entry.number}", f"S{standby.number}", replaces=first)
+    await swap.carry_out(
+        registry.db, registry.vault, order, caller=registry.operator, now=registry.clock(), deadline=timedelta(days=1)
+    )
+
+    stays = await ledger.stays(registry.db, code=f"E{entry.number}", contract=None, before=None, limit=5)
+    assert [row["since"] for row in stays] == sorted((row["since"] for row in stays), reverse=True)
+    registry.clock.forward(days=30)

@@ -1,0 +1,205 @@
+"""Runs: who may ask for what, one running task an adapter, leases and fences. The adapters are faked at the port."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from controller.domain.errors import Invalid, NotFound
+from controller.ports import Collected, Failure, Limits, Printed, Target
+from controller.services import collect, work
+from controller.store import audit, tasks
+from tests.services.rows import HEADER, csv_row
+from tests.waiting import until
+
+
+class Scripted:
+    """A collector that answers each line with its own name, unless told to fail or to wait."""
+
+    def __init__(self) -> None:
+        self.seen: list[str] = []
+        self.running: set[str] = set()
+        self.gate = asyncio.Event()
+        self.gate.set()
+
+    async def collect(self, target: Target, lines: Sequence[str], limits: Limits) -> Collected:
+        assert target.serial not in self.running, "two sessions on one adapter"
+        self.running.add(target.serial)
+        try:
+            self.seen.append(target.serial)
+            await self.gate.wait()
+        finally:
+            self.running.discard(target.serial)
+        printed = tuple(
+            Printed(line, f"<{line}>\r\n".encode(), False, datetime.now(UTC), 0.1, None, "") for line in lines
+        )
+        return Collected(printed, None, "")
+
+
+@pytest.fixture
+async def code(registry, numbers) -> str:
+    number = numbers()
+    row = csv_row(f"E{number}", number).rstrip("\r\n").removesuffix(",")
+    await registry.load(HEADER.replace(",config", ",ssh_address") + row + ",127.0.0.1\r\n")
+    return f"E{number}"
+
+
+def ask(registry, codes: Sequence[str], *lines: str, caller=None):
+    return collect.ask(
+        registry.db,
+        lines or ("show system",),
+        collect.Selection(tuple(codes)),
+        "a reason",
+        caller=caller or registry.support,
+        now=registry.clock(),
+    )
+
+
+def worker(registry, collector: Scripted, **more) -> work.Work:
+    return work.Work(
+        registry.db,
+        registry.vault,
+        collector,
+        Limits(total_s=60),
+        more.get("concurrency", 4),
+        registry.clock,
+        asyncio.Event(),
+        asyncio.Event(),
+    )
+
+
+async def finished(registry, campaign: int):
+    async def ended():
+        row = await tasks.campaign(registry.db, campaign, contract=None)
+        return row if row["waiting"] + row["running"] == 0 else None
+
+    return await until(ended)
+
+
+async def test_what_an_adapter_printed_is_kept_with_who_when_and_why(registry, code) -> None:
+    asked = await ask(registry, [code], "show system", "show log")
+    running = asyncio.create_task(work.run(worker(registry, Scripted())))
+
+    row = await finished(registry, asked.campaign)
+    running.cancel()
+
+    assert (row["done"], row["failed"]) == (1, 0)
+    task = (
+        await tasks.page(
+            registry.db, campaign_id=asked.campaign, contract=None, adapter=None, state=None, before=None, limit=5
+        )
+    )[0]
+    assert (task["account"], task["reason"]) == ("sato", "a reason")
+    kept = await tasks.transcripts(registry.db, task["id"])
+    assert [(t["line"], bytes(t["body"])) for t in kept] == [
+        ("show system", b"<show system>\r\n"),
+        ("show log", b"<show log>\r\n"),
+    ]
+
+
+@pytest.mark.parametrize("line", ["reboot", "clear log", "show nothing", "show system; reboot", "show system\nreboot"])
+async def test_anything_but_a_status_command_is_refused_and_recorded_before_a_task_exists(
+    registry, code, line: str
+) -> None:
+    with pytest.raises(Invalid) as refused:
+        await ask(registry, [code], line)
+
+    assert refused.value.faults and refused.value.next_step
+    newest = await audit.page(registry.db, contract=None, subject=None, before=None, limit=1)
+    assert (newest[0]["action"], newest[0]["outcome"], newest[0]["account"]) == ("run", "refused", "sato")
+    listed = await tasks.page(
+        registry.db,
+        campaign_id=None,
+        contract=None,
+        adapter=f"SER{int(code[1:]):05d}",
+        state=None,
+        before=None,
+        limit=5,
+    )
+    assert listed == []
+
+
+async def test_an_operator_runs_nothing_on_another_contracts_adapter(registry, code) -> None:
+    with pytest.raises(NotFound):
+        await ask(registry, [code], caller=registry.stranger)
+
+
+async def test_two_tasks_of_one_adapter_never_run_at_once(registry, code) -> None:
+    asked = [await ask(registry, [code]) for _ in range(3)]
+    collector = Scripted()
+    workers = [asyncio.create_task(work.run(worker(registry, collector))) for _ in range(2)]
+
+    rows = [await finished(registry, one.campaign) for one in asked]
+    for running in workers:
+        running.cancel()
+
+    assert [row["done"] for row in rows] == [1, 1, 1]
+
+
+async def test_a_worker_that_comes_back_after_its_lease_records_nothing(registry, code) -> None:
+    asked = await ask(registry, [code])
+    lease = timedelta(seconds=90)
+    late = (await tasks.claim(registry.db, registry.clock(), lease, 1))[0]
+    registry.clock.forward(seconds=91)
+    await tasks.return_lost(registry.db, registry.clock())
+    now = (await tasks.claim(registry.db, registry.clock(), lease, 1))[0]
+
+    def result(row) -> tasks.Finished:
+        return tasks.Finished(row["id"], row["fence"], row["since"], "", Collected((), Failure.TIMEOUT, "slow"))
+
+    assert late["id"] == now["id"]
+    assert await tasks.finish(registry.db, result(late), registry.clock()) is False
+    assert await tasks.finish(registry.db, result(now), registry.clock()) is True
+    assert (await tasks.campaign(registry.db, asked.campaign, contract=None))["failed"] == 1
+
+
+async def test_a_task_whose_workers_all_die_fails_in_the_end(registry, code) -> None:
+    asked = await ask(registry, [code])
+
+    for _ in range(3):
+        assert await tasks.claim(registry.db, registry.clock(), timedelta(seconds=1), 1)
+        registry.clock.forward(seconds=2)
+        await tasks.return_lost(registry.db, registry.clock())
+
+    assert (await tasks.campaign(registry.db, asked.campaign, contract=None))["failed"] == 1
+
+
+async def test_a_worker_told_to_stop_gives_unfinished_tasks_back(registry, code) -> None:
+    asked = await ask(registry, [code])
+    collector = Scripted()
+    collector.gate.clear()
+    running = asyncio.create_task(work.run(worker(registry, collector)))
+
+    async def begun() -> bool:
+        return bool(collector.running)
+
+    await until(begun)
+    running.cancel()
+    await asyncio.wait([running])
+
+    row = await tasks.campaign(registry.db, asked.campaign, contract=None)
+    assert (row["waiting"], row["running"]) == (1, 0)
+    collector.gate.set()
+    again = asyncio.create_task(work.run(worker(registry, collector)))
+    await finished(registry, asked.campaign)
+    again.cancel()
+
+
+async def test_an_adapter_never_heard_of_is_unreachable_with_a_next_step(registry, numbers) -> None:
+    number = numbers()
+    await registry.load(HEADER + csv_row(f"E{number}", number))
+    asked = await ask(registry, [f"E{number}"])
+    running = asyncio.create_task(work.run(worker(registry, Scripted())))
+
+    await finished(registry, asked.campaign)
+    running.cancel()
+
+    task = (
+        await tasks.page(
+            registry.db, campaign_id=asked.campaign, contract=None, adapter=None, state=None, before=None, limit=5
+        )
+    )[0]
+    assert task["failure"] == "unreachable" and "Plug it in" in task["detail"]
