@@ -92,9 +92,14 @@ async def _sendfile(
 ) -> None:
     if transport.is_closing():
         raise ConnectionResetError
-    sent = await asyncio.get_running_loop().sendfile(transport, file, at, count, fallback=False)
-    if sent != count:
-        raise _FileEnded
+    try:
+        sent = await asyncio.get_running_loop().sendfile(transport, file, at, count, fallback=False)
+    except asyncio.SendfileNotAvailableError:
+        # Said of a file system without sendfile and of a broken connection alike; writing tells them apart.
+        await _write(transport, response, file, at, count)
+    else:
+        if sent != count:
+            raise _FileEnded
 
 
 async def _write(transport: asyncio.Transport, response: web.StreamResponse, file: FileIO, at: int, count: int) -> None:
