@@ -147,12 +147,10 @@ class Series:
                 return command
         return None
 
-    def refusal_in(self, body: bytes) -> str | None:
-        """The adapter's error line, when the body is one line that looks like one; None otherwise."""
+    def refuses_in(self, body: bytes) -> bool:
+        """Is this body an error and nothing else: one line that looks like one?"""
         line = body.strip()
-        if b"\n" in line or not self.refusal.match(line):
-            return None
-        return line.decode("ascii", "backslashreplace")
+        return b"\n" not in line and self.refusal.match(line) is not None
 
     @cached_property
     def _by_name(self) -> dict[str, Command]:

@@ -86,6 +86,11 @@ class Shell:
         return self._next is not None
 
     @property
+    def printing(self) -> bool:
+        """Output of a line has begun to come, and nothing has been typed since."""
+        return self._next is None and bool(self._body or self._tail)
+
+    @property
     def rest(self) -> Rest:
         """What the shell seems to wait for. NOTHING also right after typing, until something is heard."""
         if self._inside_long_line or self._wiping or (self._next is not None and not self._heard_since):

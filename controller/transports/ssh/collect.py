@@ -1,0 +1,95 @@
+"""The Collector over SSH: runs declared lines on adapters, a bounded number at once and one session per adapter.
+
+What is durable about a run (who, why, at most one running task per adapter over all controllers) is in the task table;
+here is only what one process must not do twice at the same time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import TypeVar
+from weakref import WeakValueDictionary
+
+from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, wait_random_exponential
+
+from controller.ports import Collected, Limits, Target
+from controller.series import Series, by_name
+from controller.transports.ssh import failures
+from controller.transports.ssh.connect import open_exec, open_session
+from controller.transports.ssh.exec_session import ExecSession
+from controller.transports.ssh.failures import NotOpened
+from controller.transports.ssh.session import Session, require_declared
+
+_S = TypeVar("_S", bound=Session | ExecSession)
+_Way = Callable[[Target, Series, Limits], Awaitable[_S]]
+
+
+class SshCollector:
+    """Implements ports.Collector. One per process: its bounds hold only for what goes through it.
+
+    at_once: sessions open at the same time (50 keep two cores as busy as 200 do).
+    attempts: how often a connection is tried that is refused or dropped before the login; nothing else is tried again.
+    prefer_exec: use exec requests instead of a shell where the series allows them.
+    """
+
+    def __init__(self, *, at_once: int = 50, attempts: int = 3, prefer_exec: bool = False) -> None:
+        self._prefer_exec = prefer_exec
+        self._places = asyncio.Semaphore(at_once)
+        self._attempts = attempts
+        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+
+    async def collect(self, target: Target, lines: Sequence[str], limits: Limits) -> Collected:
+        """See ports.Collector.collect."""
+        series = by_name(target.series_name)
+        require_declared(series, lines)
+        try:
+            async with self._place(target, limits):
+                ends_at = asyncio.get_running_loop().time() + limits.total_s
+                way: _Way[Session | ExecSession] = open_exec if self._prefer_exec and series.exec_mode else open_session
+                session = await self._open(way, target, series, limits, ends_at)
+                try:
+                    return await session.run_all(lines, ends_at=ends_at)
+                finally:
+                    await session.close()
+        except NotOpened as reason:
+            return Collected((), reason.failure, reason.detail)
+
+    async def open(self, target: Target, limits: Limits) -> Session:
+        """A session to keep. It holds the adapter and one place until it is closed. Raises NotOpened, LookupError."""
+        series = by_name(target.series_name)
+        async with AsyncExitStack() as stack:
+            await stack.enter_async_context(self._place(target, limits))
+            ends_at = asyncio.get_running_loop().time() + limits.total_s
+            session = await self._open(open_session, target, series, limits, ends_at)
+            session.released = stack.pop_all().aclose
+            return session
+
+    @asynccontextmanager
+    async def _place(self, target: Target, limits: Limits) -> AsyncIterator[None]:
+        """First the adapter, then a place: who waits for a busy adapter takes no place from others."""
+        lock = self._locks.setdefault(target.serial, asyncio.Lock())
+        try:
+            async with asyncio.timeout(limits.total_s):
+                await lock.acquire()
+        except TimeoutError:
+            raise failures.busy(target, limits.total_s) from None
+        try:
+            async with self._places:  # whoever holds one gives it back after total_s, or closes a kept session
+                yield
+        finally:
+            lock.release()
+
+    async def _open(self, way: _Way[_S], target: Target, series: Series, limits: Limits, ends_at: float) -> _S:
+        retrying = AsyncRetrying(
+            retry=retry_if_exception(lambda error: isinstance(error, NotOpened) and error.may_pass),
+            stop=stop_after_attempt(self._attempts),
+            wait=wait_random_exponential(multiplier=0.2, max=2),
+            reraise=True,
+        )
+        try:
+            async with asyncio.timeout_at(ends_at):
+                return await retrying(way, target, series, limits)
+        except TimeoutError:
+            raise failures.too_slow(target, "prompt", limits.total_s) from None
