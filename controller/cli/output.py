@@ -33,7 +33,7 @@ class Column:
 def show(value: object) -> str:
     """A JSON value for people: times in JST, yes and no, a dash for nothing, no control characters."""
     match value:
-        case None | "":
+        case None | "" | [] | ():
             return "-"
         case bool():
             return _("yes") if value else _("no")

@@ -75,20 +75,30 @@ def _checked(url: str) -> SplitResult:
             Exit.REFUSED,
             next_step=_("Start one here with `hikitsugi serve`, or name one with --url or HIKITSUGI_URL."),
         )
-    parts = urlsplit(url.rstrip("/"))
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    parts = _parts(url)
+    if parts is None:
         raise CliError(
             _("{url} is not the address of a controller.", url=url),
             Exit.REFUSED,
             next_step=_("Write it like https://controller.example:8443."),
         )
-    if parts.scheme == "http" and not _is_loopback(parts.hostname):
+    if parts.scheme == "http" and not _is_loopback(parts.hostname or ""):
         raise CliError(
             _("{url} would send the access key unencrypted over the network.", url=url),
             Exit.REFUSED,
             next_step=_("Use https."),
         )
     return parts
+
+
+def _parts(url: str) -> SplitResult | None:
+    """The parts of an http or https address with a host, else None."""
+    try:
+        parts = urlsplit(url.rstrip("/"))
+        usable = parts.scheme in ("http", "https") and parts.hostname and (parts.port is None or parts.port > 0)
+    except ValueError:
+        return None
+    return parts if usable else None
 
 
 def _is_loopback(host: str) -> bool:
@@ -116,6 +126,6 @@ def _existing(ca_file: str) -> str:
         raise CliError(
             _("There is no certificate authority file {file}.", file=ca_file),
             Exit.REFUSED,
-            next_step=_("Copy ca.pem from the controller's data directory and name it with --ca-file."),
+            next_step=_("Copy root.pem from the controller's data directory and name it with --ca-file."),
         )
     return ca_file

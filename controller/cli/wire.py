@@ -168,7 +168,7 @@ class Wire:
         return CliError(
             _("The certificate of {url} is not trusted: {reason}.", url=self._profile.url.geturl(), reason=reason),
             Exit.UNREACHABLE,
-            next_step=_("Name the controller's ca.pem with --ca-file or HIKITSUGI_CA_FILE."),
+            next_step=_("Name the controller's root.pem with --ca-file or HIKITSUGI_CA_FILE."),
         )
 
 

@@ -1,8 +1,5 @@
 """The example API on a real port, and a client for it."""
 
-import asyncio
-import queue
-import threading
 from collections.abc import AsyncIterator, Iterator
 
 import aiohttp
@@ -10,7 +7,7 @@ import pytest
 from aiohttp import web
 
 from controller.faces.http import runner
-from tests.faces.example_api import SECRET, Example
+from tests.faces.example_api import SECRET, Example, served_in_a_thread
 
 
 @pytest.fixture
@@ -36,22 +33,8 @@ async def http(port: int) -> AsyncIterator[aiohttp.ClientSession]:
 @pytest.fixture(scope="module")
 def port_of_a_thread() -> Iterator[int]:
     """The same in a thread of its own, for clients that block."""
-    ready: queue.Queue[tuple[int, asyncio.AbstractEventLoop, asyncio.Event]] = queue.Queue()
-
-    async def serve() -> None:
-        server, over = runner(Example().app(), drain_s=0.2), asyncio.Event()
-        await server.setup()
-        await web.TCPSite(server, "127.0.0.1", 0).start()
-        ready.put((server.addresses[0][1], asyncio.get_running_loop(), over))
-        await over.wait()
-        await server.cleanup()
-
-    thread = threading.Thread(target=asyncio.run, args=(serve(),))
-    thread.start()
-    port, loop, over = ready.get(timeout=10)
-    yield port
-    loop.call_soon_threadsafe(over.set)
-    thread.join()
+    with served_in_a_thread(Example()) as port:
+        yield port
 
 
 @pytest.fixture

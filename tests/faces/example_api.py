@@ -1,7 +1,11 @@
 """A small API of coffee shops, so that the HTTP layer can be tried over real HTTP without the product behind it."""
 
 import asyncio
-from collections.abc import AsyncIterator
+import queue
+import ssl
+import threading
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Annotated
@@ -33,6 +37,7 @@ from controller.faces.http import (
     Upload,
     bearer,
     build,
+    runner,
 )
 
 KEYS = {
@@ -251,3 +256,26 @@ class Example:
         )
         machines.add(app, self.metrics, {"database": database}, authenticate)
         return app
+
+
+@contextmanager
+def served_in_a_thread(example: Example, tls: ssl.SSLContext | None = None) -> Iterator[int]:
+    """The example on a port of its own, for clients that block."""
+    ready: queue.Queue[tuple[int, asyncio.AbstractEventLoop, asyncio.Event]] = queue.Queue()
+
+    async def serve() -> None:
+        server, over = runner(example.app(), drain_s=0.2), asyncio.Event()
+        await server.setup()
+        await web.TCPSite(server, "127.0.0.1", 0, ssl_context=tls).start()
+        ready.put((server.addresses[0][1], asyncio.get_running_loop(), over))
+        await over.wait()
+        await server.cleanup()
+
+    thread = threading.Thread(target=asyncio.run, args=(serve(),))
+    thread.start()
+    port, loop, over = ready.get(timeout=10)
+    try:
+        yield port
+    finally:
+        loop.call_soon_threadsafe(over.set)
+        thread.join()
