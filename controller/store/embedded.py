@@ -27,7 +27,7 @@ from controller.startup import CannotStart
 from controller.store import postgres_binaries, postgres_folders, postgres_leftover
 from controller.store.locked import exclusive
 from controller.store.postgres_binaries import Binaries
-from controller.store.postgres_process import data_directory, spawn
+from controller.store.postgres_process import spawn
 
 log = structlog.stdlib.get_logger("postgres")
 
@@ -136,12 +136,9 @@ class Embedded:
         began = time.monotonic()
         _check_named(self._account.uid)
         postgres_folders.make_owned(fresh, self._account)
-        where = data_directory(fresh, self._account)
         options = f"-E UTF8 --locale=C --data-checksums -U {_NAME} -A trust --no-instructions".split()
         initdb = self._binaries.folder / "initdb"
-        process = await spawn(
-            initdb, "-D", where, *options, cwd=fresh, account=self._account, if_orphaned=signal.SIGKILL
-        )
+        process = await spawn(initdb, fresh, *options, account=self._account, if_orphaned=signal.SIGKILL)
         try:
             async with asyncio.timeout(self._start_s):
                 _, complaint = await process.communicate()
@@ -164,9 +161,8 @@ class Embedded:
         self._said.clear()
         self._process = process = await spawn(
             self._binaries.folder / "postgres",
-            *("-D", data_directory(self._cluster, self._account)),
+            self._cluster,
             *(text for key, value in settings.items() for text in ("-c", f"{key}={value}")),
-            cwd=self._cluster,
             account=self._account,
             if_orphaned=signal.SIGINT,
         )

@@ -1,7 +1,7 @@
 """Ends what an earlier controller left running in *our* cluster folder, and nothing else.
 
-A process is ours when it is called postgres or initdb and its working directory is that very folder (PostgreSQL's
-processes all chdir there and stay): a process id alone may have been given to somebody else since.
+A process is ours when it is called postgres and its working directory is that very folder (PostgreSQL's processes all
+go there and stay): a process id alone may have been given to somebody else since.
 """
 
 import asyncio
@@ -13,7 +13,6 @@ from pathlib import Path
 
 from controller.startup import CannotStart
 
-_NAMES = frozenset({"postgres", "initdb"})
 # fast shutdown → immediate shutdown → kill; seconds to wait after each
 _STEPS = ((signal.SIGINT, 10.0), (signal.SIGQUIT, 5.0), (signal.SIGKILL, 5.0))
 
@@ -87,7 +86,7 @@ def _all() -> Iterator[int]:
 
 def _serves(pid: int, home: os.stat_result) -> bool:
     try:
-        name = Path(f"/proc/{pid}/comm").read_text().strip()
-        return name in _NAMES and os.path.samestat(Path(f"/proc/{pid}/cwd").stat(), home)
+        called_postgres = Path(f"/proc/{pid}/comm").read_text() == "postgres\n"
+        return called_postgres and os.path.samestat(Path(f"/proc/{pid}/cwd").stat(), home)
     except OSError:  # it ended meanwhile, or belongs to somebody else
         return False

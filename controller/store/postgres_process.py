@@ -5,7 +5,8 @@ import ctypes
 import os
 import signal
 from asyncio.subprocess import DEVNULL, PIPE, Process
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from controller.store.postgres_binaries import Account
@@ -16,33 +17,44 @@ _libc = ctypes.CDLL(None)
 
 
 async def spawn(
-    program: Path, *arguments: str, cwd: Path, account: Account, if_orphaned: signal.Signals, stdout: int = DEVNULL
+    program: Path, cluster: Path, *arguments: str, account: Account, if_orphaned: signal.Signals
 ) -> Process:
-    """Start `program` as `account` in its own session with stderr piped to us. Raises OSError.
+    """Start `program -D cluster …` as `account`, in its own session, with stderr piped to us. Raises OSError.
 
     if_orphaned: what the kernel sends it when the *thread* that called this ends; so call it on the main thread only.
     """
-    return await asyncio.create_subprocess_exec(
-        program,
-        *arguments,
-        cwd=cwd,
-        env=_ENVIRONMENT,
-        stdin=DEVNULL,
-        stdout=stdout,
-        stderr=PIPE,
-        limit=1 << 20,
-        start_new_session=True,  # Ctrl-C at the terminal is for the controller, which stops the server last
-        preexec_fn=_signal_when_orphaned(if_orphaned),
-        **account.run_as(),
-    )
+    with _followable(cluster, account) as (name, descriptors):
+        return await asyncio.create_subprocess_exec(
+            program,
+            *("-D", name),
+            *arguments,
+            cwd="/",  # initdb up to version 15 changes folders and must be able to come back
+            env=_ENVIRONMENT,
+            stdin=DEVNULL,
+            stdout=DEVNULL,
+            stderr=PIPE,
+            limit=1 << 20,
+            pass_fds=descriptors,
+            start_new_session=True,  # Ctrl-C at the terminal is for the controller, which stops the server last
+            preexec_fn=_signal_when_orphaned(if_orphaned),
+            **account.run_as(),
+        )
 
 
-def data_directory(folder: Path, account: Account) -> str:
-    """How to name `folder`, which must also be the working directory, on a command line.
+@contextmanager
+def _followable(folder: Path, account: Account) -> Iterator[tuple[str, tuple[int, ...]]]:
+    """A name for `folder` that the account can follow, and the descriptors to pass on for it.
 
-    As root, by a name that the account can follow even when `folder` lies below a folder closed to it, such as /root.
+    Root hands over an open descriptor: /proc leads to its folder even below one closed to the account, such as /root.
     """
-    return "/proc/self/cwd" if account.run_as() else str(folder)
+    if not account.run_as():
+        yield str(folder), ()
+        return
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    try:
+        yield f"/proc/self/fd/{descriptor}", (descriptor,)
+    finally:
+        os.close(descriptor)
 
 
 def _signal_when_orphaned(signal_: signal.Signals) -> Callable[[], None]:

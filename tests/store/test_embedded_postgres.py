@@ -239,7 +239,7 @@ async def test_a_process_that_got_the_dead_servers_id_is_left_alone(data_dir: Pa
     async with Embedded(data_dir, settings=FAST).running():
         pass
     bystander = await asyncio.create_subprocess_exec("sleep", "600", cwd=cluster(data_dir))
-    lines = f"{bystander.pid}\n/proc/self/cwd\n0\n5432\n../socket\n\n\nready   \n"
+    lines = f"{bystander.pid}\n/somewhere\n0\n5432\n../socket\n\n\nready   \n"
     (cluster(data_dir) / "postmaster.pid").write_text(lines)
 
     try:
@@ -324,6 +324,15 @@ async def test_a_cluster_of_another_major_version_is_refused_with_what_was_found
     ):
         async with Embedded(no_data_dir).running():
             pass
+
+
+@pytest.mark.parametrize("postgres_bin", sorted(Path("/usr/lib/postgresql").glob("*/bin")), ids=str)
+async def test_debians_postgresql_serves_as_well(no_data_dir: Path, postgres_bin: Path) -> None:
+    async with Embedded(no_data_dir, postgres_bin=postgres_bin, settings=FAST).running() as server:
+        version = await execute(server.dsn, "SHOW server_version")
+
+    async with Embedded(no_data_dir, settings=FAST).running() as server:  # the same major version again, unasked
+        assert await execute(server.dsn, "SHOW server_version") == version
 
 
 def test_a_wrong_postgres_bin_is_named(tmp_path: Path) -> None:
