@@ -8,10 +8,11 @@ from datetime import datetime, timedelta
 
 from controller.domain.access import Caller, require_contract
 from controller.domain.errors import ControllerError, NotFound
+from controller.domain.firmware import Image
 from controller.domain.swap import Plan, Slot, Unit, plan
 from controller.series import by_name
 from controller.store import audit, exchanges
-from controller.store.pool import Database, Row
+from controller.store.pool import Connection, Database, Row
 from controller.store.secrets import Secrets
 
 
@@ -31,10 +32,8 @@ async def preview(db: Database, order: Order, *, caller: Caller, now: datetime, 
     deadline: how long the new adapter may stay unseen before the exchange counts as LAPSED.
     Raises NotFound, Invalid, Conflict with a sentence for the operator.
     """
-    rows = await exchanges.pair(db, order.entry, order.standby)
-    entry, standby = (_slot(rows, name, caller) for name in (order.entry, order.standby))
-    images = await exchanges.images_of(db, entry.unit.series) if entry.unit else ()
-    return plan(entry, standby, images, now=now, deadline=deadline, replaces=order.replaces)
+    async with db.connection() as connection:
+        return await _planned(connection, order, caller, now, deadline)
 
 
 async def carry_out(
@@ -45,12 +44,23 @@ async def carry_out(
     Works whether or not the adapters are connected (R3.11). A refusal is recorded in the audit trail and raised.
     """
     try:
-        agreed = await preview(db, order, caller=caller, now=now, deadline=deadline)
-        return await exchanges.swap(db, agreed, _keys(vault), caller=caller, reason=order.reason, now=now), agreed
+        async with db.connection() as connection:
+            agreed = await _planned(connection, order, caller, now, deadline)
+            keys = _keys(vault)
+            return await exchanges.swap(connection, agreed, keys, caller=caller, reason=order.reason, now=now), agreed
     except ControllerError as error:
         detail = {"standby": order.standby, "why": str(error)}
         await audit.refused(db, caller, "swap", order.entry, now=now, contract=caller.contract, detail=detail)
         raise
+
+
+async def _planned(connection: Connection, order: Order, caller: Caller, now: datetime, deadline: timedelta) -> Plan:
+    rows = await exchanges.pair(connection, order.entry, order.standby)
+    entry, standby = (_slot(rows, name, caller) for name in (order.entry, order.standby))
+    series = entry.unit.series if entry.unit else ""
+    listed = rows[order.entry]["images"] or ()
+    images = tuple(Image(series, v, sha, size, tuple(m), tuple(r)) for v, sha, size, m, r in listed)
+    return plan(entry, standby, images, now=now, deadline=deadline, replaces=order.replaces)
 
 
 def _keys(vault: Secrets) -> exchanges.Keys:

@@ -5,15 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from asyncpg import Record, UniqueViolationError
+from asyncpg import UniqueViolationError
 from asyncpg.exceptions import PostgresError
 
 from controller.domain.access import Caller
 from controller.domain.errors import Conflict
 from controller.domain.exchange import State
-from controller.domain.firmware import Image
 from controller.domain.swap import Plan
-from controller.store.pool import Database
+from controller.store.pool import Connection, Database, Row
 
 _CHANGED = "HK409"  # raised by swap_registrations when the plan no longer fits (migrations/0002)
 
@@ -22,31 +21,27 @@ _PAIR = """
            a.serial, a.series, a.model, a.hardware_revision, a.locked_out_at IS NOT NULL AS locked_out,
            coalesce(k.firmware, '') AS firmware,
            (SELECT count(*) FROM task t WHERE t.code = c.code AND t.state IN ('waiting', 'running')) AS open_tasks,
-           x.id AS open_exchange, x.ordered_at AS open_since
+           x.id AS open_exchange, x.ordered_at AS open_since,
+           (SELECT json_agg(json_build_array(i.version, i.sha256, i.size, i.models, i.hardware_revisions))
+              FROM firmware_image i WHERE i.series = a.series AND c.kind = 'entry') AS images
     FROM code c
     LEFT JOIN registration r ON r.code = c.code
     LEFT JOIN adapter a ON a.serial = r.adapter
     LEFT JOIN contact k ON k.adapter = a.serial
-    LEFT JOIN exchange x ON x.state IN ('ordered', 'pulled')
-         AND x.entry = CASE c.kind WHEN 'entry' THEN c.code END
-         OR x.state IN ('ordered', 'pulled') AND x.standby = CASE c.kind WHEN 'standby' THEN c.code END
+    LEFT JOIN LATERAL (
+        SELECT id, ordered_at FROM exchange WHERE entry = c.code AND state IN ('ordered', 'pulled')
+        UNION ALL
+        SELECT id, ordered_at FROM exchange WHERE standby = c.code AND state IN ('ordered', 'pulled')
+        LIMIT 1) x ON true
     WHERE c.code = ANY ($1)"""
 
 
-async def pair(db: Database, entry: str, standby: str) -> dict[str, Record]:
-    """The rows of the two codes by code, each with its adapter, open tasks and open exchange; absent when unknown."""
-    async with db.connection() as connection:
-        return {row["code"]: row for row in await connection.fetch(_PAIR, [entry, standby])}
+async def pair(connection: Connection, entry: str, standby: str) -> dict[str, Row]:
+    """The rows of the two codes by code, each with its adapter, open tasks and open exchange; absent when unknown.
 
-
-async def images_of(db: Database, series: str) -> tuple[Image, ...]:
-    """The catalogued images of one series."""
-    query = "SELECT series, version, sha256, size, models, hardware_revisions FROM firmware_image WHERE series = $1"
-    async with db.connection() as connection:
-        return tuple(
-            Image(r["series"], r["version"], r["sha256"], r["size"], tuple(r["models"]), tuple(r["hardware_revisions"]))
-            for r in await connection.fetch(query, series)
-        )
+    images: of the entry's series, [version, sha256, size, models, hardware_revisions] each; None for none.
+    """
+    return {row["code"]: row for row in await connection.fetch(_PAIR, [entry, standby])}
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +57,7 @@ class Keys:
 _SWAP = "SELECT swap_registrations($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14,$15,$16,$17)"
 
 
-async def swap(db: Database, plan: Plan, keys: Keys, *, caller: Caller, reason: str, now: datetime) -> int:
+async def swap(connection: Connection, plan: Plan, keys: Keys, *, caller: Caller, reason: str, now: datetime) -> int:
     """Carry the plan out in one transaction with its ledger, outbox and audit rows; returns the exchange's id.
 
     Raises Conflict when somebody else changed one of the two codes since the plan was made.
@@ -73,8 +68,7 @@ async def swap(db: Database, plan: Plan, keys: Keys, *, caller: Caller, reason: 
         *(now, plan.deadline_at, caller.account, caller.role.value, caller.source, reason, plan.replaces),
     )
     try:
-        async with db.connection() as connection:
-            exchange: int = await connection.fetchval(_SWAP, *arguments)
+        exchange: int = await connection.fetchval(_SWAP, *arguments)
     except PostgresError as error:
         if error.sqlstate != _CHANGED and not isinstance(error, UniqueViolationError):
             raise
@@ -114,7 +108,7 @@ _COLUMNS = """id, kind, contract, entry, standby, new_adapter, old_adapter, firm
     deadline_at, pulled_at, confirmed_at, lapsed_at, superseded_at, account, reason"""
 
 
-async def one(db: Database, exchange: int) -> Record | None:
+async def one(db: Database, exchange: int) -> Row | None:
     """One exchange, None when there is no such id."""
     async with db.connection() as connection:
         return await connection.fetchrow(f"SELECT {_COLUMNS} FROM exchange WHERE id = $1", exchange)  # noqa: S608
@@ -122,7 +116,7 @@ async def one(db: Database, exchange: int) -> Record | None:
 
 async def page(
     db: Database, *, contract: str | None, code: str | None, state: State | None, before: int | None, limit: int
-) -> list[Record]:
+) -> list[Row]:
     """Exchanges, newest first. contract, code, state: None for all; before: id of the last one already seen."""
     query = f"""SELECT {_COLUMNS} FROM exchange
         WHERE ($1::text IS NULL OR contract = $1) AND ($2::text IS NULL OR entry = $2 OR standby = $2)

@@ -9,7 +9,7 @@ belong to `Database.session()`, a connection of one's own.
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any, Literal, Self, TypeAlias
 
 import asyncpg
@@ -137,6 +137,8 @@ class Database:
 
     async def _acquire(self) -> "PoolConnectionProxy[asyncpg.Record]":
         async with asyncio.timeout(self._retry_s):
+            with suppress(*_PASSES_SOON):
+                return await self._pool.acquire()  # the usual case, without the cost of a retry loop
             async for attempt in _patiently(self._retry_s):
                 with attempt:
                     return await self._pool.acquire()
