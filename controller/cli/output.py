@@ -136,15 +136,16 @@ class Output:
     @contextmanager
     def progress(self, description: str, total: int | None) -> Iterator[Callable[[int], None]]:
         """A progress bar on stderr, if a person watches; the value is called with how much more is done."""
-        if not self._err.isatty():
-            yield lambda _: None
-            return
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+        done = 0
 
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-        with Progress(*columns, console=self._console(self._err), transient=True) as progress:
-            task = progress.add_task(_harmless(description), total=total)
-            yield lambda amount: progress.advance(task, amount)
+        def advance(amount: int) -> None:
+            nonlocal done
+            done += amount
+            show_stage(description, done)
+
+        with self.stages(total) as show_stage:
+            show_stage(description, 0)
+            yield advance
 
     @contextmanager
     def stages(self, total: int | None) -> Iterator[Callable[[str, int], None]]:

@@ -67,7 +67,7 @@ class Wire:
         """The lines of the answer as they come; only the beginning is tried again."""
         answer = self._repeat(request, lambda answer: answer)
         try:
-            yield from answer
+            yield from _split(answer)
         except (OSError, http.client.HTTPException) as error:
             raise self._unreachable(error) from error
         finally:
@@ -170,6 +170,18 @@ class Wire:
             Exit.UNREACHABLE,
             next_step=_("Name the controller's root.pem with --ca-file or HIKITSUGI_CA_FILE."),
         )
+
+
+def _split(answer: http.client.HTTPResponse) -> Iterator[bytes]:
+    """The lines of the body. Raises IncompleteRead where it was cut; the response's own iterator just ends there."""
+    rest = b""
+    while chunk := answer.read1(CHUNK):
+        *lines, rest = (rest + chunk).split(b"\n")
+        yield from (line + b"\n" for line in lines)
+    if answer.length:
+        raise http.client.IncompleteRead(rest, answer.length)
+    if rest:
+        yield rest
 
 
 def _counted(file: IO[bytes], progress: Progress | None) -> Iterator[bytes]:

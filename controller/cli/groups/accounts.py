@@ -77,13 +77,13 @@ def create_account(
 
 
 @account.command("disable", help=_("Disable an account: none of its keys opens anything."))
-def disable_account(session: Session, account: Annotated[str, typer.Argument()]) -> None:
+def disable_account(session: Session, account: Annotated[str, typer.Argument(help=_("Name of the account."))]) -> None:
     session.api.send("PATCH", f"/accounts/{segment(account)}", {"disabled": True})
     session.out.done({"account": account}, _("Account {account} is disabled.", account=account))
 
 
 @account.command("enable", help=_("Enable a disabled account again."))
-def enable_account(session: Session, account: Annotated[str, typer.Argument()]) -> None:
+def enable_account(session: Session, account: Annotated[str, typer.Argument(help=_("Name of the account."))]) -> None:
     session.api.send("PATCH", f"/accounts/{segment(account)}", {"disabled": False})
     session.out.done({"account": account}, _("Account {account} is enabled.", account=account))
 

@@ -43,7 +43,12 @@ def show(
 
 
 @config.command("edit", help=_("Replace the working config by a file. The adapter gets it after `reflect`."))
-def edit(session: Session, code: CodeName, file: Annotated[Path, typer.Argument()], module: ModuleId = 0) -> None:
+def edit(
+    session: Session,
+    code: CodeName,
+    file: Annotated[Path, typer.Argument(help=_("File with the whole config."))],
+    module: ModuleId = 0,
+) -> None:
     path = f"/codes/{segment(code)}/configs/{module}/working"
     written = session.api.upload("PUT", path, file, "text/plain")
     session.out.done(written, _("Working config of {code}: revision {revision}.", code=code, **written))
