@@ -1,8 +1,8 @@
 """The composition root of `hikitsugi serve`: the only place that knows every concrete class.
 
-Start: PostgreSQL, migrations, keys and certificates, listeners, workers. Stop (SIGTERM, SIGINT): refuse what is new, let
-what is under way end within drain_s, then cut it off. Killed instead, it leaves nothing the next start cannot handle:
-PostgreSQL dies with it, tasks lose their lease, a half-done change never was.
+Start: PostgreSQL, migrations, keys and certificates, listeners, workers. Stop (SIGTERM, SIGINT): refuse what is new,
+let what is under way end within drain_s, then cut it off. Killed instead, it leaves nothing that the next start cannot
+handle: PostgreSQL dies with it, tasks lose their lease, a half-done change never was.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from importlib.metadata import version
+from typing import Any
 
 import structlog
 from aiohttp import web
@@ -39,7 +40,7 @@ from controller.store.migrate import migrate
 from controller.store.pool import Database
 from controller.store.secrets import Secrets, none_sealed_yet
 from controller.tls import api_context, device_context, legacy_device_context
-from controller.transports.ssh import SshCollector
+from controller.transports.ssh.collect import SshCollector
 from firmware_repo.blobs import Blobs
 from firmware_repo.web import routes as firmware_routes
 
@@ -82,7 +83,7 @@ async def serve(settings: Settings) -> None:
         await _until(stop, parts, database_gave_up)
 
 
-async def _postgres(settings: Settings, stack: AsyncExitStack) -> tuple[str, Callable[[], Awaitable[None]]]:
+async def _postgres(settings: Settings, stack: AsyncExitStack) -> tuple[str, Callable[[], Awaitable[object]]]:
     """The address of the database, and what to wait for in case our own one cannot be kept alive."""
     if settings.database_url is not None:
         return settings.database_url.get_secret_value(), asyncio.Event().wait
@@ -100,7 +101,7 @@ async def _parts(settings: Settings, db: Database) -> _Parts:
 
     if await access.first_administrator(db, utc_now(), keep):
         log.info("The administrator's access key was made.", file=str(key_file))
-    scheme = "https" if _api_has_tls(settings) else "http"
+    scheme = "https" if settings.api_uses_tls else "http"
     profile.save(
         settings.data_dir, url=f"{scheme}://{settings.api_listen}", key_file=key_file, ca_file=authority.root_file
     )
@@ -116,15 +117,14 @@ async def _listening(parts: _Parts) -> AsyncIterator[None]:
     settings, now = parts.settings, utc_now()
     async with AsyncExitStack() as stack:
         device = await _started(stack, _device_app(parts))
-        hosts = {e.host for e in (_advertised(settings), settings.device_listen, settings.legacy_device_listen) if e}
-        certificate = parts.authority.location_server(settings.device_server_name, sorted(hosts), now=now)
+        certificate = parts.authority.location_server(settings.device_server_name, settings.device_addresses, now=now)
         await _listen(device, settings.device_listen, device_context(certificate))
         if settings.legacy_device_listen is not None:
             log.warning("Listening for TLS 1.0 clients; keep that address off open networks.")
             await _listen(device, settings.legacy_device_listen, legacy_device_context(certificate))
         api = await _started(stack, _api_app(parts))
         context = None
-        if _api_has_tls(settings):
+        if settings.api_uses_tls:
             names = sorted({settings.api_listen.host, "127.0.0.1", "localhost", *settings.api_names})
             context = api_context(parts.authority.api(names, now=now))
         elif not settings.api_listen.is_loopback:
@@ -149,14 +149,6 @@ async def _listen(runner: web.AppRunner, at: Endpoint, context: object) -> None:
         raise CannotStart(f"Cannot listen on {at}: {error.strerror}. Is another controller running?") from error
 
 
-def _api_has_tls(settings: Settings) -> bool:
-    return settings.api_tls == "on" or (settings.api_tls == "auto" and not settings.api_listen.is_loopback)
-
-
-def _advertised(settings: Settings) -> Endpoint:
-    return settings.device_advertise or settings.device_listen
-
-
 def _device_app(parts: _Parts) -> web.Application:
     settings = parts.settings
     answers = Counter("hikitsugi_pulls", "Answered pulls", ("message", "result"), registry=parts.metrics.registry)
@@ -168,7 +160,7 @@ def _device_app(parts: _Parts) -> web.Application:
 
 
 def _terms(parts: _Parts) -> check_in.Terms:
-    settings, base = parts.settings, f"https://{_advertised(parts.settings)}"
+    settings, base = parts.settings, f"https://{parts.settings.advertised}"
     return check_in.Terms(
         rs_url=f"{base}/rs",
         tunnel_url=f"{base}/tunnel",
@@ -177,7 +169,7 @@ def _terms(parts: _Parts) -> check_in.Terms:
         rs_retry_max=settings.rs_retry_max,
         rs_retry_interval_s=settings.rs_retry_interval_s,
         ll_timeout_s=settings.rs_ll_timeout_s,
-        heartbeat_host=settings.heartbeat_host or _advertised(settings).host,
+        heartbeat_host=settings.heartbeat_address,
         heartbeat_port=settings.heartbeat_port,
         heartbeat_interval_s=settings.heartbeat_interval_s,
     )
@@ -200,10 +192,10 @@ def _api_app(parts: _Parts) -> web.Application:
     return app
 
 
-async def _until(stop: asyncio.Event, parts: _Parts, database_gave_up: Callable[[], Awaitable[None]]) -> None:
+async def _until(stop: asyncio.Event, parts: _Parts, database_gave_up: Callable[[], Awaitable[object]]) -> None:
     """Work until told to stop; then let what is under way end. Raises what ended a part that must not end."""
     workers = _work(parts)
-    endless = [
+    endless: list[asyncio.Future[Any]] = [  # Any: none of them ends with a result
         asyncio.create_task(work.run(workers), name="workers"),
         asyncio.create_task(housekeeping.run(workers, parts.db, utc_now), name="housekeeping"),
         asyncio.ensure_future(database_gave_up()),
@@ -230,7 +222,7 @@ async def _until(stop: asyncio.Event, parts: _Parts, database_gave_up: Callable[
 def _work(parts: _Parts) -> work.Work:
     settings = parts.settings
     limits = Limits(settings.ssh_connect_s, settings.ssh_login_s, settings.ssh_line_s, settings.ssh_total_s)
-    collector = SshCollector(concurrency=settings.ssh_concurrency)
+    collector = SshCollector(at_once=settings.ssh_concurrency)
     return work.Work(
         parts.db, parts.vault, collector, limits, settings.ssh_concurrency, utc_now, parts.wake, parts.stopping
     )
