@@ -237,6 +237,7 @@ class Embedded:
             await asyncio.wait([asyncio.ensure_future(process.wait())], timeout=wait_s)
         await asyncio.wait([self._listener], timeout=1)
         self._listener.cancel()
+        shutil.rmtree(self._socket, ignore_errors=True)  # it may lie in /tmp
         log.info("PostgreSQL has stopped.", code=process.returncode)
 
     async def _listen(self, process: Process) -> None:

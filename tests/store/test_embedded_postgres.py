@@ -110,8 +110,8 @@ def bin_with(tmp_path: Path) -> Iterator[BinWith]:
         yield make
 
 
-def mode(path: Path) -> int:
-    return path.stat().st_mode & 0o777
+def socket_folder(server: Embedded) -> Path:
+    return Path(server.dsn.split("host=")[1].split("&")[0])
 
 
 def cluster(data_dir: Path) -> Path:
@@ -127,7 +127,7 @@ async def test_a_database_is_made_once_and_keeps_its_rows(no_data_dir: Path) -> 
         assert await execute(server.dsn, "SHOW listen_addresses") == ""
         assert await execute(server.dsn, "SHOW data_checksums") == "on"
         assert await execute(server.dsn, "SHOW server_encoding") == "UTF8"
-        assert mode(Path(server.dsn.split("host=")[1].split("&")[0])) == 0o700
+        assert socket_folder(server).stat().st_mode & 0o777 == 0o700
 
     assert postgres_leftover.processes(cluster(no_data_dir)) == []
 
@@ -271,6 +271,8 @@ async def test_a_long_path_gets_a_short_socket(no_data_dir: Path) -> None:
 
     async with Embedded(deep, settings=FAST).running() as server:
         assert await execute(server.dsn, "SELECT 1") == 1
+        short = socket_folder(server)
+    assert not short.exists()
 
 
 async def test_a_full_disk_is_reported_and_leaves_no_half_database(no_data_dir: Path, bin_with: BinWith) -> None:
