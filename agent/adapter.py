@@ -1,0 +1,204 @@
+"""One emulated adapter: what it is, what it remembers, and what power-off takes away.
+
+Identity and firmware survive (SMF mode keeps nothing else: no config, no log, no resolve server, no key). An idle one
+costs a few kilobytes: no task, no timer object, no parsed config; those are made when somebody needs them.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from agent.catalogue import Model, code_name
+from agent.faults import Faults
+from agent.inventory import Row
+from agent.language import Effective, read_config
+from agent.lifecycle import Event, Stage, advance
+from protocol.arms.codes import ResultCode
+from protocol.ids import DistributionId
+
+if TYPE_CHECKING:
+    from agent.download import Partial
+
+LOG_LINES = 400
+"""How many lines the log keeps (assumed); the running number goes on."""
+
+Clock = Callable[[], datetime]
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class ResolveServer:
+    """What the location server said. certificate: PEM. retry_interval_s: real seconds, not yet scaled."""
+
+    urls: tuple[str, ...]
+    key: str
+    certificate: str
+    retry_max: int
+    retry_interval_s: int
+
+
+@dataclass(slots=True)
+class Offer:
+    """A firmware to fetch. config: what to apply if that comes to nothing. tries: downloads begun so far."""
+
+    version: str
+    url: str
+    config: bytes
+    tries: int = 0
+    partial: Partial | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LogLine:
+    at: float
+    number: int
+    level: str
+    category: str
+    text: str
+
+
+@dataclass(slots=True)
+class Volatile:
+    """All that a power-off takes away. ..._s: seconds since 1970.
+
+    begun: what started it, as `show system` puts it. reason: the trigger of the next pull. rounds: how often the
+    present question has been asked without an answer that leads on. running: the config as received, with statements
+    typed since; backup: the one before it.
+    offer: the firmware that the server wants, under way. refused: versions whose image was turned down since power-on.
+    flashing: the version that the next restart begins with. cleared: when which table was cleared.
+    """
+
+    booted_at_s: float
+    begun: str = "power on"
+    reason: str = "power on boot"
+    rounds: int = 0
+    server: ResolveServer | None = None
+    query_url: str = ""
+    running: bytes | None = None
+    backup: bytes | None = None
+    ssh_open: bool = False
+    last_login: str = ""
+    offer: Offer | None = None
+    refused: frozenset[str] = frozenset()
+    flashing: str = ""
+    cleared: dict[str, float] | None = None
+
+
+class Adapter:
+    """See the module. Stages change by `happen` only; `log` is what `show log` prints."""
+
+    __slots__ = (
+        "address",
+        "boots",
+        "clock",
+        "faults",
+        "last_answer",
+        "last_answer_at_s",
+        "log_count",
+        "log_lines",
+        "port",
+        "pulls",
+        "row",
+        "seed",
+        "sessions",
+        "stage",
+        "version",
+        "volatile",
+    )
+
+    def __init__(self, row: Row, seed: int, clock: Clock = utc_now) -> None:
+        self.row = row
+        self.seed = seed
+        self.clock = clock
+        self.stage = Stage.OFF
+        self.version = row.first_version
+        self.faults = Faults()
+        self.boots = 0
+        self.pulls = 0
+        self.last_answer = ""
+        self.last_answer_at_s = 0.0
+        self.volatile = Volatile(0.0)
+        self.log_lines: deque[LogLine] | None = None
+        self.log_count = 0
+        self.sessions = 0
+        self.address = row.ssh_address
+        self.port = 0
+
+    @property
+    def serial(self) -> str:
+        return self.row.serial
+
+    @property
+    def model(self) -> Model:
+        return self.row.built_as
+
+    @property
+    def distribution_id(self) -> DistributionId:
+        return DistributionId.parse(self.row.distribution_id)
+
+    @property
+    def mac(self) -> str:
+        """Its first MAC address, read back from the distribution id's modified EUI-64."""
+        code = self.distribution_id.sa_code.to_bytes(8)
+        return bytes([code[0] ^ 2, code[1], code[2], code[5], code[6], code[7]]).hex(":")
+
+    @property
+    def title(self) -> str:
+        """ "SEIL/X1 Ver. 7.33 (Fantasia)"."""
+        return f"{self.model.name} Ver. {self.version} ({code_name(self.version)})"
+
+    @property
+    def config(self) -> Effective:
+        """What the running config means now. Do not change it; it is shared."""
+        return read_config(self.row.series, self.running_text, self.version)
+
+    @property
+    def running_text(self) -> bytes:
+        """The running config as `show config` prints it: as received, with statements typed since then."""
+        return self.volatile.running or b""
+
+    @property
+    def answers_ssh(self) -> bool:
+        """In service and not closed by its own config."""
+        return self.stage is Stage.IN_SERVICE and self.volatile.ssh_open
+
+    def now_s(self) -> float:
+        return self.clock().timestamp()
+
+    def uptime(self) -> timedelta:
+        return timedelta(seconds=max(0.0, self.now_s() - self.volatile.booted_at_s))
+
+    def happen(self, event: Event) -> bool:
+        """Let the event move the stage; False when it means nothing in the present one."""
+        after = advance(self.stage, event)
+        if after is not None:
+            self.stage = after
+        return after is not None
+
+    def log(self, level: str, category: str, text: str) -> None:
+        """Add a line: level as a device prints it (info, warning, error), category in one word."""
+        if self.log_lines is None:
+            self.log_lines = deque(maxlen=LOG_LINES)
+        self.log_count += 1
+        self.log_lines.append(LogLine(self.now_s(), self.log_count, level, category, text))
+
+    def answered(self, what: str, result: ResultCode | str) -> None:
+        """Remember the last thing a server said, or why nothing was heard."""
+        said = f"{result.value} {result.phrase}" if isinstance(result, ResultCode) else result
+        self.last_answer = f"{what}: {said}"
+        self.last_answer_at_s = self.now_s()
+
+    def forget(self) -> None:
+        """Power is gone, and with it everything but identity and firmware."""
+        self.volatile = Volatile(self.now_s())
+        self.log_lines = None
+        self.log_count = 0
+        self.last_answer = ""
+        self.last_answer_at_s = 0.0

@@ -1,0 +1,314 @@
+"""What an adapter does between power and service: ask LS, ask RS, take the firmware, apply the config, report back.
+
+One function per step; each does one exchange and says what comes next and after how many device seconds. Waiting is
+schedule's business, so an idle adapter has no task. Result codes and retry counts: protocol reference §1 and §3.6.
+Assumed: waits for restarting and flashing, the jitter, and that an update is download plus restart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+
+from agent import download, seeds
+from agent.adapter import Adapter, Offer, ResolveServer
+from agent.exchange import Line, Question, Unanswered, ask
+from agent.faults import Fault
+from agent.language import NewerParameter, read_config
+from agent.lifecycle import Event, Stage
+from protocol.arms.codes import ResultCode
+from protocol.arms.lsconfig import LsConfig
+from protocol.arms.messages import (
+    ConfigSolicitation,
+    ConfigSolicitationRequest,
+    PushMethodQuery,
+    PushMethodQueryRequest,
+    Response,
+    RsSolicitation,
+    RsSolicitationRequest,
+)
+from protocol.errors import ProtocolError
+
+LS_RETRY_S = 60.0
+LS_TRIES = 1500
+RESTART_S = 60.0
+FLASH_S = 180.0
+AT_ONCE_S = 0.5
+"""502 makes the real client ask again without any pause; half a second spares the machine that plays thousands."""
+REBOOT_LOOP_S = 30.0
+DOWNLOAD_RETRY_S = 10.0
+DOWNLOAD_TRIES = 5
+QUERY_RETRY_MOST_S = 600.0
+
+METHODS = ("https-simple", "https-tunnel")
+PROTOCOL_VERSION = "4.0"
+DESCRIPTION = "emulated adapter"
+REASON_INVALID = "previous configuration invalid"
+REASON_FOR_POWER = "power on boot"
+
+
+class Step(Enum):
+    LOCATE = "ask the location server"
+    PULL = "ask the resolve server"
+    DOWNLOAD = "fetch firmware"
+    QUERY = "report to the management server"
+    RESTART = "restart"
+    POWER_ON = "begin anew"
+
+
+@dataclass(frozen=True, slots=True)
+class Next:
+    """What to do, after how many device seconds (the fleet's time scale applies)."""
+
+    step: Step
+    wait_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """What all adapters of a fleet share. ls_url: "" = no location server, each applies the config of the file.
+
+    local: the address from which an adapter speaks, "" for any. remember: called when the firmware has changed.
+    """
+
+    ls_url: str
+    ls_anchor: str
+    local: Callable[[Adapter], str]
+    remember: Callable[[Adapter], None]
+
+
+async def take(step: Step, adapter: Adapter, world: World) -> Next | None:
+    """Do one step. Returns the next one, or None when the adapter rests."""
+    match step:
+        case Step.RESTART:
+            return _loop(adapter)
+        case Step.POWER_ON:
+            return power_on(adapter, world, "rebooting by software reset")
+        case Step.LOCATE:
+            return await _locate(adapter, world)
+        case Step.PULL:
+            return await _pull(adapter, world)
+        case Step.DOWNLOAD:
+            return await _download(adapter, world)
+        case Step.QUERY:
+            return await _query(adapter, world)
+
+
+def power_on(adapter: Adapter, world: World, begun: str = "power on") -> Next | None:
+    """Begin from nothing but identity and firmware; after a flash, from the new firmware."""
+    flashed = adapter.volatile.flashing
+    adapter.forget()
+    adapter.volatile.begun = begun
+    if not adapter.happen(Event.POWER_ON):
+        return None
+    adapter.boots += 1
+    if flashed:
+        adapter.version = flashed
+        world.remember(adapter)
+    adapter.log("info", "system", f"{adapter.title} started{' after update' if flashed else ''}")
+    if world.ls_url:
+        return Next(Step.LOCATE)
+    return _apply(adapter, adapter.row.config.encode())
+
+
+async def _locate(adapter: Adapter, world: World) -> Next | None:
+    state = adapter.volatile
+    request = RsSolicitationRequest(adapter.distribution_id, state.reason, DESCRIPTION)
+    line = Line(world.ls_url, world.ls_anchor, world.local(adapter), is_location_server=True)
+    answer = await _answer(adapter, "LS", line, adapter.row.ls_sa_key, request)
+    if not isinstance(answer, RsSolicitation):
+        return _react(adapter, Step.LOCATE, answer)
+    try:
+        config = LsConfig.parse(answer.rs_info[0].md_config)
+    except (ProtocolError, IndexError) as error:
+        adapter.answered("LS", f"unusable: {error}")
+        return _react(adapter, Step.LOCATE, None)
+    state.server = ResolveServer(
+        urls=tuple(info.url for info in answer.rs_info),
+        key=answer.rs_preshared_key,
+        certificate=config.rs_certificate,
+        retry_max=answer.rs_retry_max,
+        retry_interval_s=max(1, answer.rs_retry_interval),
+    )
+    state.rounds = 0
+    adapter.happen(Event.LOCATED)
+    return Next(Step.PULL)
+
+
+async def _pull(adapter: Adapter, world: World) -> Next | None:
+    server = adapter.volatile.server
+    assert server is not None
+    request = ConfigSolicitationRequest(
+        adapter.distribution_id, PROTOCOL_VERSION, adapter.volatile.reason, adapter.version, DESCRIPTION
+    )
+    answer: Response | None = None
+    for url in server.urls:
+        adapter.pulls += 1
+        line = Line(url, server.certificate, world.local(adapter))
+        answer = await _answer(adapter, "RS", line, server.key, request)
+        if answer is not None:
+            break
+    if not isinstance(answer, ConfigSolicitation):
+        return _react(adapter, Step.PULL, answer)
+    return _take_config(adapter, server, answer)
+
+
+def _take_config(adapter: Adapter, server: ResolveServer, answer: ConfigSolicitation) -> Next | None:
+    """Another firmware comes first (R3.14: it updates before it starts service), then the config."""
+    state = adapter.volatile
+    state.rounds = 0
+    state.query_url = answer.rs_pull_server_urls[0] if answer.rs_pull_server_urls else server.urls[0]
+    config = next((config.body for config in answer.configs if config.id == 0), b"")
+    device = next((module for module in answer.modules if module.id == 0), None)
+    if device and device.info and device.version not in state.refused | {adapter.version}:
+        state.offer = Offer(device.version, device.info, config)
+        adapter.happen(Event.UPDATE_BEGUN)
+        adapter.log("info", "system", f"firmware {device.version} ordered, running {adapter.version}")
+        return Next(Step.DOWNLOAD)
+    return _apply(adapter, config)
+
+
+def _apply(adapter: Adapter, config: bytes) -> Next | None:
+    state = adapter.volatile
+    try:
+        effective = read_config(adapter.row.series, config, adapter.version)
+    except NewerParameter as reason:
+        adapter.log("error", "system", f"configuration discarded: {reason}")
+        state.reason = REASON_INVALID
+        if state.server is None:
+            return restart(adapter, "no configuration")
+        return _react(adapter, Step.PULL, None)
+    for ignored in effective.ignored[:20]:
+        adapter.log("warning", "system", f"configuration line {ignored.line} skipped: {ignored.reason}")
+    state.backup, state.running = state.running, config
+    state.ssh_open = effective.sshd
+    state.offer = None
+    adapter.happen(Event.APPLIED)
+    adapter.log("info", "system", f"configuration applied, {len(config)} bytes")
+    for name in adapter.model.interfaces:
+        if name in effective.interfaces or any(each.over == name for each in effective.interfaces.values()):
+            adapter.log("info", "system", f"link up {name}")
+    return Next(Step.QUERY)
+
+
+async def _query(adapter: Adapter, world: World) -> Next | None:
+    """Report back. Whatever comes of it, the adapter serves: it only asks again, ever more rarely."""
+    state = adapter.volatile
+    server = state.server
+    heard = server is None
+    if server is not None:
+        request = PushMethodQueryRequest(adapter.distribution_id, METHODS, DESCRIPTION)
+        line = Line(state.query_url, server.certificate, world.local(adapter))
+        answer = await _answer(adapter, "query", line, server.key, request)
+        heard = isinstance(answer, PushMethodQuery) and bool(set(METHODS) & set(answer.methods))
+    if adapter.stage is Stage.CHECKING:
+        adapter.log("info", "system", "in service" + ("" if heard else ", management server not reached"))
+    adapter.happen(Event.CHECKED)
+    if Fault.REBOOT_LOOP in adapter.faults:
+        return Next(Step.RESTART, REBOOT_LOOP_S)
+    if heard or server is None:
+        state.rounds = 0
+        return None
+    state.rounds += 1
+    return Next(Step.QUERY, min(server.retry_interval_s * 2.0 ** min(state.rounds, 10), QUERY_RETRY_MOST_S))
+
+
+async def _download(adapter: Adapter, world: World) -> Next | None:
+    state = adapter.volatile
+    offer, server = state.offer, state.server
+    assert offer is not None
+    assert server is not None
+    offer.tries += 1
+    try:
+        await download.fetch(adapter, server, offer, world.local(adapter))
+    except download.Broken as reason:
+        return _try_again(adapter, offer, f"firmware {offer.version}: {reason}", True)
+    except download.Refused as reason:
+        offer.partial = None
+        return _try_again(adapter, offer, f"firmware {offer.version} refused: {reason}", reason.worth_retrying)
+    adapter.log("info", "system", f"firmware {offer.version} verified, writing")
+    state.flashing = offer.version
+    adapter.happen(Event.RESTART)
+    return Next(Step.POWER_ON, FLASH_S)
+
+
+def _try_again(adapter: Adapter, offer: Offer, why: str, worth_it: bool) -> Next | None:
+    """After a failed download: wait and go on, or stay with what runs and serve."""
+    adapter.log("error", "system", why)
+    adapter.answered("firmware", why)
+    if worth_it and offer.tries < DOWNLOAD_TRIES:
+        return Next(Step.DOWNLOAD, _about(adapter, DOWNLOAD_RETRY_S * offer.tries))
+    adapter.log("error", "system", f"firmware {offer.version} given up, staying with {adapter.version}")
+    adapter.volatile.refused |= {offer.version}
+    adapter.happen(Event.UPDATE_GIVEN_UP)
+    return _apply(adapter, offer.config)
+
+
+def _loop(adapter: Adapter) -> Next | None:
+    """The reboot-loop fault."""
+    return restart(adapter, "watchdog timeout") if adapter.faults.strikes(Fault.REBOOT_LOOP) else None
+
+
+def resumed(adapter: Adapter) -> Next | None:
+    """What comes next for an adapter that was at rest when the fleet's process ended in good order."""
+    if adapter.stage is Stage.STANDBY:
+        return Next(Step.PULL if adapter.volatile.server else Step.LOCATE)
+    if adapter.stage is Stage.IN_SERVICE and Fault.REBOOT_LOOP in adapter.faults:
+        return Next(Step.RESTART, REBOOT_LOOP_S)
+    return None
+
+
+def restart(adapter: Adapter, why: str, wait_s: float = RESTART_S) -> Next | None:
+    """The software reset: the same as pulling the plug, only announced and slower."""
+    adapter.log("info", "system", f"restarting: {why}")
+    return Next(Step.POWER_ON, wait_s) if adapter.happen(Event.RESTART) else None
+
+
+async def _answer(adapter: Adapter, what: str, line: Line, key: str, request: Question) -> Response | None:
+    """The answer, or None when nothing usable came; both are remembered."""
+    try:
+        answer = await ask(line, adapter.distribution_id, key, request)
+    except Unanswered as reason:
+        adapter.answered(what, str(reason))
+        adapter.log("warning", "system", f"{what}: {reason}")
+        return None
+    adapter.answered(what, answer.result)
+    if not answer.result.is_success:
+        adapter.log("warning", "system", f"{what}: {answer.result.value} {answer.result.phrase}")
+    return answer
+
+
+def _react(adapter: Adapter, asked: Step, answer: Response | None) -> Next | None:
+    """What the real client does after an answer that gives it nothing to go on with; None: no answer came."""
+    code = answer.result if answer is not None else ResultCode.SERVER_FAILURE
+    if 200 <= code < 300 or code is ResultCode.NEED_REBOOT:
+        return restart(adapter, f"{code.value} {code.phrase}")
+    if code is ResultCode.OUT_OF_SERVICE:
+        adapter.happen(Event.TOLD_TO_STOP)
+        return None
+    if code is ResultCode.PUSH_FAILED:
+        return Next(asked, AT_ONCE_S)
+    if code is ResultCode.SA_STAND_BY:
+        adapter.happen(Event.TOLD_STANDBY)
+    return _wait(adapter, asked)
+
+
+def _wait(adapter: Adapter, asked: Step) -> Next | None:
+    """The next round: RS as often and as rarely as LS said, then LS again; LS every minute, for a day and an hour."""
+    state = adapter.volatile
+    state.rounds += 1
+    if asked is Step.PULL and state.server is not None:
+        if state.rounds <= state.server.retry_max:
+            return Next(Step.PULL, _about(adapter, state.server.retry_interval_s))
+        state.rounds = 0
+        adapter.happen(Event.RS_GIVEN_UP)
+        return Next(Step.LOCATE, _about(adapter, state.server.retry_interval_s))
+    if state.rounds >= LS_TRIES:
+        return restart(adapter, "no resolve server")
+    return Next(Step.LOCATE, _about(adapter, LS_RETRY_S))
+
+
+def _about(adapter: Adapter, wait_s: float) -> float:
+    """The wait, a tenth longer or shorter: adapters switched on together should not knock together for ever."""
+    return wait_s * (0.9 + seeds.number(adapter.seed, adapter.serial, adapter.pulls, below=2000) / 10_000)

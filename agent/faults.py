@@ -1,0 +1,60 @@
+"""What can be made to go wrong on purpose, one adapter at a time. What each does is where it happens."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Fault(StrEnum):
+    REFUSE = "refuse"  # every SSH connection is reset
+    SILENT = "silent"  # the connection is taken, nothing is ever said
+    SLOW = "slow"  # output comes a line a second
+    GARBAGE = "garbage"  # noise instead of SSH
+    CUT = "cut"  # the connection breaks in mid-output
+    WRONG_HOST_KEY = "wrong-host-key"
+    WRONG_PASSWORD = "wrong-password"  # noqa: S105 (the name of a fault: no password is ever right)
+    REBOOT_LOOP = "reboot-loop"  # restarts a while after each boot
+    CORRUPT_DOWNLOAD = "corrupt-download"  # one byte of the firmware arrives changed
+    CUT_DOWNLOAD = "cut-download"  # the firmware connection breaks half-way
+
+
+ALWAYS = -1
+"""As a number of times: until it is taken back."""
+
+
+class Faults:
+    """The faults of one adapter, each with how often it is still to happen."""
+
+    __slots__ = ("_left",)
+
+    def __init__(self, left: dict[Fault, int] | None = None) -> None:
+        self._left = left or {}
+
+    def set(self, fault: Fault, times: int = ALWAYS) -> None:
+        """times: ALWAYS, or 1 and more."""
+        self._left[fault] = times
+
+    def clear(self) -> None:
+        self._left.clear()
+
+    def __contains__(self, fault: Fault) -> bool:
+        return fault in self._left
+
+    def __bool__(self) -> bool:
+        return bool(self._left)
+
+    def strikes(self, fault: Fault) -> bool:
+        """Whether the fault happens now; counts it."""
+        left = self._left.get(fault, 0)
+        if left == 1:
+            del self._left[fault]
+        elif left > 1:
+            self._left[fault] = left - 1
+        return left != 0
+
+    def as_dict(self) -> dict[str, int]:
+        return {fault.value: left for fault, left in self._left.items()}
+
+    @classmethod
+    def from_dict(cls, left: dict[str, int]) -> Faults:
+        return cls({Fault(name): times for name, times in left.items()})

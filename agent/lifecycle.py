@@ -1,0 +1,67 @@
+"""The life of an emulated adapter as data: stages, events, one table.
+
+Everything that changes a stage is in this file. What is done in a stage is boot's, when is schedule's.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Stage(StrEnum):
+    OFF = "off"  # unplugged
+    BOOTING = "booting"  # looking for its resolve server
+    PULLING = "pulling"  # asking the resolve server for its config
+    STANDBY = "stand-by"  # told that it is a spare; asks again
+    UPDATING = "updating"  # fetching and writing another firmware
+    CHECKING = "checking"  # config applied; does the management server hear it?
+    IN_SERVICE = "in service"
+    RESTARTING = "restarting"
+    OUT_OF_SERVICE = "out of service"  # told to stop for good (501); only a power cycle begins anew
+
+
+class Event(StrEnum):
+    POWER_ON = "power on"
+    POWER_OFF = "power off"
+    LOCATED = "resolve server known"
+    RS_GIVEN_UP = "resolve server given up"
+    TOLD_STANDBY = "told stand-by"
+    TOLD_TO_STOP = "told to stop"
+    UPDATE_BEGUN = "update begun"
+    UPDATE_GIVEN_UP = "update given up"
+    APPLIED = "config applied"
+    CHECKED = "checked"
+    RESTART = "restart"
+
+
+_ON = (Stage.BOOTING, Stage.PULLING, Stage.STANDBY, Stage.UPDATING, Stage.CHECKING, Stage.IN_SERVICE)
+_ASKING = (Stage.BOOTING, Stage.PULLING, Stage.STANDBY)
+
+MOVES: dict[tuple[Stage, Event], Stage] = {
+    (Stage.OFF, Event.POWER_ON): Stage.BOOTING,
+    (Stage.RESTARTING, Event.POWER_ON): Stage.BOOTING,
+    (Stage.BOOTING, Event.LOCATED): Stage.PULLING,
+    (Stage.STANDBY, Event.LOCATED): Stage.STANDBY,
+    (Stage.PULLING, Event.RS_GIVEN_UP): Stage.BOOTING,
+    (Stage.STANDBY, Event.RS_GIVEN_UP): Stage.STANDBY,
+    (Stage.PULLING, Event.UPDATE_BEGUN): Stage.UPDATING,
+    (Stage.STANDBY, Event.UPDATE_BEGUN): Stage.UPDATING,
+    (Stage.BOOTING, Event.APPLIED): Stage.CHECKING,  # without a location server: from the file
+    (Stage.PULLING, Event.APPLIED): Stage.CHECKING,
+    (Stage.STANDBY, Event.APPLIED): Stage.CHECKING,
+    (Stage.UPDATING, Event.UPDATE_GIVEN_UP): Stage.PULLING,
+    (Stage.CHECKING, Event.CHECKED): Stage.IN_SERVICE,
+    (Stage.IN_SERVICE, Event.CHECKED): Stage.IN_SERVICE,
+    **{(stage, Event.TOLD_STANDBY): Stage.STANDBY for stage in _ASKING},
+    **{(stage, Event.TOLD_TO_STOP): Stage.OUT_OF_SERVICE for stage in _ASKING},
+    **{(stage, Event.RESTART): Stage.RESTARTING for stage in (*_ON, Stage.RESTARTING)},
+    **{(stage, Event.POWER_OFF): Stage.OFF for stage in (*_ON, Stage.RESTARTING, Stage.OUT_OF_SERVICE)},
+}
+
+SETTLED = frozenset({Stage.OFF, Stage.STANDBY, Stage.IN_SERVICE, Stage.OUT_OF_SERVICE})
+"""Stages in which nothing is expected to change without somebody's doing."""
+
+
+def advance(stage: Stage, event: Event) -> Stage | None:
+    """The stage after the event, None when the event means nothing there."""
+    return MOVES.get((stage, event))
