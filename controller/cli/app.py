@@ -1,6 +1,7 @@
 """The root of the command line. Sub-commands are added where the product is put together (controller/app.py)."""
 
 import sys
+import traceback
 from collections.abc import Iterable, Sequence
 from importlib.metadata import version
 from typing import Annotated
@@ -27,13 +28,17 @@ def root(groups: Iterable[typer.Typer] = ()) -> typer.Typer:
 
 
 def run(app: typer.Typer, arguments: Sequence[str] | None = None) -> int:
-    """Run one command line; returns the exit code. Anything unforeseen is told in one sentence, not as a traceback."""
+    """Run one command line; returns the exit code. A traceback means a bug of ours, and the last line says so."""
     try:
         app(args=list(sys.argv[1:] if arguments is None else arguments), prog_name="hikitsugi")
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else Exit.REFUSED
     except KeyboardInterrupt:
         return Exit.INTERRUPTED
+    except Exception:
+        traceback.print_exc()
+        typer.echo(_("Internal error: this is a bug of hikitsugi; please report it with the lines above."), err=True)
+        return Exit.INTERNAL
     return Exit.OK
 
 

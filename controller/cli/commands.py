@@ -10,6 +10,7 @@ def ls(session: Session, contract: Annotated[str, typer.Option(help=_("Only this
 import functools
 import inspect
 import os
+import sys
 from collections.abc import Callable
 from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar
@@ -89,8 +90,11 @@ def _with_session(function: Callable[..., Any]) -> Callable[..., Any]:
         except CliError as error:
             session.out.failure(error)
             raise typer.Exit(error.exit_code) from error
-        except BrokenPipeError:
-            raise typer.Exit(Exit.OK) from None  # `| head` has seen enough
+        except BrokenPipeError:  # `| head` has seen enough
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the interpreter would flush, and complain
+            raise typer.Exit(Exit.OK) from None
+        except KeyboardInterrupt:  # Typer would make it 1, which means something else here
+            raise typer.Exit(Exit.INTERRUPTED) from None
         finally:
             session.close()
 

@@ -5,7 +5,6 @@ Retries are only for what may be sent twice: reads, and writes, because each wri
 
 import http.client
 import json
-import os
 import ssl
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -153,10 +152,8 @@ class Wire:
     def _unreachable(self, error: Exception) -> CliError:
         if isinstance(error, TimeoutError):
             reason = _("no answer in time")
-        elif isinstance(error, OSError) and error.errno:
-            reason = os.strerror(error.errno)
         else:
-            reason = str(error) or type(error).__name__
+            reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
         return CliError(
             _("The controller at {url} does not answer: {reason}.", url=self._profile.url.geturl(), reason=reason),
             Exit.UNREACHABLE,

@@ -48,6 +48,16 @@ def measure(session: Session, file: Path) -> None:
     session.out.document({**measured, "sent": sum(sent)})
 
 
+@shop.command("interrupted")
+def interrupted(session: Session) -> None:
+    raise KeyboardInterrupt
+
+
+@shop.command("buggy")
+def buggy(session: Session) -> None:
+    raise ZeroDivisionError("a slip of ours")
+
+
 @shop.command("export")
 def export(session: Session) -> None:
     for line in session.api.lines("GET", "/export"):

@@ -106,6 +106,18 @@ def test_a_streamed_answer_comes_line_by_line(operator: Cli):
     assert operator("shop", "export").out.split() == ["name", *SHOPS]
 
 
+def test_an_interruption_has_the_usual_exit_code(cli: Cli):
+    assert cli("shop", "interrupted").code == 130
+
+
+def test_a_bug_of_the_command_is_called_one(cli: Cli):
+    ended = cli("shop", "buggy")
+
+    assert ended.code == Exit.INTERNAL
+    assert "a slip of ours" in ended.err
+    assert ended.err.splitlines()[-1].startswith("Internal error: this is a bug")
+
+
 @pytest.mark.parametrize("arguments", [["shop", "ls", "--nonsense"], ["shop", "nonsense"], ["shop", "order"]])
 def test_wrong_usage_is_a_refusal(cli: Cli, arguments: list[str]):
     ended = cli(*arguments)

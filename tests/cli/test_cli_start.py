@@ -59,6 +59,14 @@ def test_help_starts_without_the_heavy_libraries():
     assert json.loads(ended.stdout.splitlines()[-1]) == []
 
 
+def test_a_reader_that_has_seen_enough_is_no_failure():
+    line = f"'{RUN[0]}' -c '{RUN[-1]}' --help | head -n 1"
+    script = ["bash", "-c", f"set -o pipefail; {line}"]
+    ended = subprocess.run(script, capture_output=True, text=True, timeout=60, check=False)
+
+    assert (ended.returncode, ended.stderr) == (0, "")
+
+
 def test_help_and_errors_are_japanese_where_the_locale_is():
     japanese = started("run", "--help", LANG="ja_JP.UTF-8")
     english = started("run", "--help", LANG="ja_JP.UTF-8", LC_ALL="C.UTF-8")

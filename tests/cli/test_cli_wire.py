@@ -160,6 +160,19 @@ def test_something_else_that_speaks_http_is_told_apart(answer: bytes):
         get(client)
 
 
+def test_a_server_without_tls_is_told_in_the_systems_own_words():
+    with playing(*[b"HTTP/1.1 400 Bad Request\r\n\r\n"] * 4) as (plain, _):
+        profile = Profile(urlsplit(f"https://127.0.0.1:{plain.url.port}"), "", "")
+        with Client(profile) as client, pytest.raises(CliError, match="SSL"):
+            get(client)
+
+
+def test_a_name_that_does_not_exist_is_told_in_the_systems_own_words():
+    profile = Profile(urlsplit("https://nobody.invalid"), "", "")
+    with Client(profile) as client, pytest.raises(CliError, match=r"Name or service|Temporary failure|No address"):
+        get(client)
+
+
 def test_a_stream_that_is_cut_is_not_taken_for_whole():
     cut = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\none\n2\r\n"
     with playing(cut) as (profile, _), Client(profile) as client, pytest.raises(CliError):

@@ -6,7 +6,9 @@ import re
 
 import aiohttp
 import pytest
+from aiohttp import web
 
+from controller.faces.http import runner
 from tests.faces.example_api import SECRET, Example
 
 HEAD = (
@@ -112,6 +114,18 @@ async def test_what_is_not_http_is_refused_and_the_next_client_served(
     assert answer == b"" or answer.split(b" ")[1].startswith(b"4")
     assert b"Traceback" not in answer
     assert (await http.get("shops")).status == 200
+
+
+async def test_headers_that_never_end_are_given_up(example: Example):
+    server = runner(example.app(), idle_s=0.1)
+    await server.setup()
+    await web.TCPSite(server, "127.0.0.1", 0).start()
+    reader, writer = await asyncio.open_connection("127.0.0.1", server.addresses[0][1])
+    writer.write(b"GET /api/v1/shops HTTP/1.1\r\nHost: x\r\nX-And-Then: ")
+
+    assert await asyncio.wait_for(reader.read(), 20) == b""
+    writer.close()
+    await server.cleanup()
 
 
 async def test_what_is_not_http_leaves_a_line_in_the_log_and_no_traceback(port: int, caplog: pytest.LogCaptureFixture):

@@ -59,15 +59,19 @@ _server_log = logging.getLogger("hikitsugi.http.server")
 _server_log.addFilter(_calm)
 
 
-def runner(app: web.Application, *, drain_s: float = 8.0) -> web.AppRunner:
-    """The application with the limits of a server on an open port. drain_s: patience with requests at shutdown."""
+def runner(app: web.Application, *, drain_s: float = 8.0, idle_s: float = 60.0) -> web.AppRunner:
+    """The application with the limits of a server on an open port.
+
+    drain_s: seconds that requests under way get at shutdown. idle_s: seconds a connection may take to send the headers
+    of a request, the first or the next one.
+    """
     return web.AppRunner(
         app,
         access_log=None,  # observe.py writes it
         logger=_server_log,
         auto_decompress=False,  # a small body must stay small
         handle_signals=False,
-        keepalive_timeout=60.0,  # also the patience with the headers of a first request
+        keepalive_timeout=idle_s,
         lingering_time=5.0,
         max_line_size=8190,
         max_field_size=8190,
