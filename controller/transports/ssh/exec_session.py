@@ -84,6 +84,7 @@ class ExecSession:
     async def close(self) -> None:
         """Close the connection."""
         self._connection.close()
+        await self._connection.wait_closed()
 
     async def _run(self, line: str, ends_at: float) -> Printed:
         loop = asyncio.get_running_loop()

@@ -119,7 +119,9 @@ class Session(asyncssh.SSHClientSession[bytes]):
             self._gone = "it was closed"
             if self._shell.rest is Rest.PROMPT and not self._shell.awaits_echo:
                 channel.write(self._shell.type(self._series.logout))
-            channel.get_connection().close()
+            connection = channel.get_connection()
+            connection.close()
+            await connection.wait_closed()
         if self.released:
             released, self.released = self.released, None
             await released()

@@ -1,0 +1,137 @@
+"""The inner names of asyncssh that tuned.py leans on are still what it takes them for."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+
+import asyncssh
+import pytest
+from asyncssh.connection import SSHConnection
+from asyncssh.logging import SSHLogger
+
+from controller.series import ALL, Series
+from controller.transports.ssh.collect import SshCollector
+from controller.transports.ssh.tuned import TunedConnection, options_for
+from tests.transports.scripted_adapter import QUICK, Script, ScriptedAdapter
+
+Start = Callable[[Script], Awaitable[ScriptedAdapter]]
+
+
+def parameters(function: Callable[..., object]) -> list[str]:
+    return list(inspect.signature(function).parameters)
+
+
+def overridden() -> list[str]:
+    return [name for name, value in vars(TunedConnection).items() if inspect.isfunction(value)]
+
+
+async def untuned(adapter: ScriptedAdapter) -> asyncssh.SSHClientConnection:
+    options, _ = options_for(adapter.target, asyncssh.SSHClient)
+    return asyncssh.SSHClientConnection(asyncio.get_running_loop(), options, wait="auth")
+
+
+def test_every_override_replaces_something() -> None:
+    ours = {"__init__", "_flush"}
+
+    for name in set(overridden()) - ours:
+        assert hasattr(asyncssh.SSHClientConnection, name), f"asyncssh has no {name} any more"
+    assert not hasattr(asyncssh.SSHClientConnection, "_flush")
+    assert not hasattr(asyncssh.SSHClientConnection, "_unsent")
+    assert not hasattr(asyncssh.SSHClientConnection, "_wire")
+
+
+def test_overridden_methods_take_what_they_took() -> None:
+    assert parameters(SSHConnection._send) == ["self", "data"]
+    assert parameters(SSHConnection.send_packet) == ["self", "pkttype", "args", "handler"]
+    assert parameters(SSHConnection.connection_made) == ["self", "transport"]
+    assert parameters(SSHLogger.log) == ["self", "level", "msg", "args", "kwargs"]
+    assert parameters(SSHLogger.get_child) == ["self", "child", "context"]
+
+
+async def test_what_is_set_on_a_connection_exists_on_a_plain_one(adapter_with: Start) -> None:
+    plain = await untuned(await adapter_with(Script()))
+
+    assert plain._auth_methods == [b"none"]
+    assert plain._enc_alg_cs == b""
+    assert isinstance(plain._logger, SSHLogger)
+
+
+async def test_what_is_set_on_the_options_exists_on_plain_ones(adapter_with: Start) -> None:
+    adapter = await adapter_with(Script())
+    plain = vars(asyncssh.SSHClientConnectionOptions(config=None, username="x", client_keys=None))
+    options, logged_in = options_for(adapter.target, asyncssh.SSHClient)
+
+    assert {"host", "port", "username", "password", "protocol_factory"} <= set(plain)
+    assert set(vars(options)) - set(plain) == {"waiter"}
+    assert not logged_in.done()
+
+
+async def test_options_are_never_shared_between_targets(adapter_with: Start) -> None:
+    one, _ = options_for((await adapter_with(Script())).target, asyncssh.SSHClient)
+    two, _ = options_for((await adapter_with(Script())).target, asyncssh.SSHClient)
+
+    assert one.port != two.port
+    assert one.waiter is not two.waiter
+
+
+@pytest.mark.parametrize("series", ALL, ids=lambda series: series.name)
+async def test_old_algorithms_come_last_and_only_where_declared(adapter_with: Start, series: Series) -> None:
+    adapter = await adapter_with(Script())
+    options, _ = options_for(replace(adapter.target, series_name=series.name), asyncssh.SSHClient)
+    old = series.old_algorithms
+
+    assert options.encryption_algs[0] == b"aes128-gcm@openssh.com"
+    assert options.kex_algs[0] == b"curve25519-sha256"
+    for offered, declared in (
+        (options.kex_algs, old.key_exchange),
+        (options.encryption_algs, old.ciphers),
+        (options.mac_algs, old.macs),
+    ):
+        weak = [name for name in offered if name.endswith((b"sha1", b"cbc", b"md5", b"arcfour"))]
+        assert weak == [name.encode() for name in declared]
+        assert list(offered[len(offered) - len(weak) :]) == weak
+
+
+async def test_asyncssh_is_silent_unless_it_is_asked(adapter_with: Start, caplog: pytest.LogCaptureFixture) -> None:
+    adapter = await adapter_with(Script({"show log": b"x\r\n"}))
+    heard = {}
+
+    for level in (logging.INFO, logging.DEBUG):
+        caplog.clear()
+        caplog.set_level(level, logger="asyncssh")
+        await SshCollector().collect(adapter.target, ("show log",), QUICK)
+        heard[level] = [record for record in caplog.records if "Requesting new SSH session" in record.message]
+
+    assert heard[logging.INFO] == []
+    assert len(heard[logging.DEBUG]) == 1
+
+
+async def test_turns_of_the_loop_are_one_write_each(adapter_with: Start) -> None:
+    adapter = await adapter_with(Script())
+    written: list[bytes] = []
+
+    class Wire(asyncio.Transport):
+        def write(self, data: bytes | bytearray | memoryview) -> None:
+            written.append(bytes(data))
+
+        def is_closing(self) -> bool:
+            return False
+
+    options, _ = options_for(adapter.target, asyncssh.SSHClient)
+    connection = TunedConnection(asyncio.get_running_loop(), options)
+    connection.connection_made(Wire())
+    connection._send(b"and ")
+    connection._send(b"more")
+    await asyncio.sleep(0)
+    connection._send(b"later")
+    await asyncio.sleep(0)
+
+    assert len(written) == 2
+    assert written[0].startswith(b"SSH-2.0-")
+    assert written[0].endswith(b"\r\nand more")
+    assert written[1] == b"later"
+    connection.abort()
