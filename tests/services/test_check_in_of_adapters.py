@@ -18,7 +18,7 @@ from protocol.arms.messages import (
     RsSolicitationRequest,
 )
 from protocol.ids import DistributionId
-from tests.services.rows import HEADER, csv_row, distribution_id
+from tests.rows import HEADER, csv_row, distribution_id
 
 _CERTIFICATE = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"
 TERMS = check_in.Terms(

@@ -11,7 +11,7 @@ import pytest
 from controller.domain.errors import Invalid
 from controller.services import inventory, swap
 from controller.store import registry as rows
-from tests.services.rows import HEADER, csv_row, distribution_id
+from tests.rows import HEADER, csv_row, distribution_id
 
 
 async def exported(registry, kind: str, **more) -> bytes:

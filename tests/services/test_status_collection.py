@@ -12,7 +12,7 @@ from controller.domain.errors import Invalid, NotFound
 from controller.ports import Collected, Failure, Limits, Printed, Target
 from controller.services import collect, work
 from controller.store import audit, tasks
-from tests.services.rows import HEADER, csv_row
+from tests.rows import HEADER, csv_row
 from tests.waiting import until
 
 

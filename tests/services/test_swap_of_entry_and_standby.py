@@ -13,7 +13,7 @@ from controller.services import swap
 from controller.store import audit, exchanges, ledger
 from controller.store import registry as codes
 from controller.store.pool import Row
-from tests.services.rows import HEADER, csv_row
+from tests.rows import HEADER, csv_row
 
 DAY = timedelta(days=1)
 

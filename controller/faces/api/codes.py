@@ -225,13 +225,13 @@ ROUTES = (
         tags=("codes",),
     ),
     Route(
-        "GET", "/codes/{code}/configs", list_configs, roles=PEOPLE, summary="Its configs by stage", tags=("configs",)
+        "GET", "/codes/{code}/configs", list_configs, roles=OPERATIONS, summary="Its configs by stage", tags=("configs",)
     ),
     Route(
         "GET",
         "/codes/{code}/configs/{module}/{stage}",
         read_config,
-        roles=PEOPLE,
+        roles=OPERATIONS,
         summary="A config, byte for byte",
         tags=("configs",),
     ),

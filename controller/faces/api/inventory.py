@@ -11,7 +11,7 @@ from pydantic import BaseModel
 
 from controller.domain.access import Role
 from controller.domain.errors import ControllerError, Forbidden
-from controller.faces.api.context import ADMINISTRATOR, PEOPLE, Context
+from controller.faces.api.context import ADMINISTRATOR, OPERATIONS, Context
 from controller.faces.http import Accepts, Call, Query, Route, Upload
 from controller.faces.http.payload import Stream
 from controller.faces.http.problems import problem
@@ -158,6 +158,6 @@ ROUTES = (
         deadline_s=IMPORT_DEADLINE_S,
     ),
     Route(
-        "GET", "/inventory/export", export_inventory, roles=PEOPLE, summary="Export the inventory", tags=("inventory",)
+        "GET", "/inventory/export", export_inventory, roles=OPERATIONS, summary="Export the inventory", tags=("inventory",)
     ),
 )

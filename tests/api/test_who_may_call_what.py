@@ -1,0 +1,164 @@
+"""Every route × every role and nobody. The table is written by hand: a route that is not in it fails the test."""
+
+from __future__ import annotations
+
+import aiohttp
+import pytest
+
+from controller.domain.access import Role
+from controller.faces.api import ROUTES
+from tests.rows import HEADER, csv_row, distribution_id
+
+A, O, S = Role.ADMINISTRATOR, Role.OPERATOR, Role.SUPPORT  # noqa: E741
+EVERYBODY, STAFF_OF_THE_CUSTOMER, ONLY_A = {A, O, S}, {A, O}, {A}
+
+TABLE: dict[str, set[Role]] = {
+    "GET /whoami": EVERYBODY,
+    "GET /contracts": EVERYBODY,
+    "POST /contracts": ONLY_A,
+    "GET /accounts": ONLY_A,
+    "POST /accounts": ONLY_A,
+    "PATCH /accounts/{account}": ONLY_A,
+    "POST /accounts/{account}/keys": ONLY_A,
+    "GET /keys": ONLY_A,
+    "DELETE /keys/{key}": ONLY_A,
+    "GET /audit": EVERYBODY,
+    "GET /series": EVERYBODY,
+    "GET /adapters": EVERYBODY,
+    "GET /adapters/{serial}": EVERYBODY,
+    "GET /adapters/{serial}/pulls": EVERYBODY,
+    "GET /adapters/{serial}/stays": EVERYBODY,
+    "PUT /adapters/{serial}/host-key": ONLY_A,
+    "PUT /adapters/{serial}/lock": ONLY_A,
+    "GET /codes": EVERYBODY,
+    "GET /codes/{code}": EVERYBODY,
+    "PATCH /codes/{code}": STAFF_OF_THE_CUSTOMER,
+    "GET /codes/{code}/holder": EVERYBODY,
+    "GET /codes/{code}/history": EVERYBODY,
+    "GET /codes/{code}/pulls": EVERYBODY,
+    "PUT /codes/{code}/firmware-target": STAFF_OF_THE_CUSTOMER,
+    "GET /codes/{code}/configs": STAFF_OF_THE_CUSTOMER,
+    "GET /codes/{code}/configs/{module}/{stage}": STAFF_OF_THE_CUSTOMER,
+    "PUT /codes/{code}/configs/{module}/working": STAFF_OF_THE_CUSTOMER,
+    "POST /codes/{code}/configs/{module}/startup": STAFF_OF_THE_CUSTOMER,
+    "POST /codes/{entry}/swap": STAFF_OF_THE_CUSTOMER,
+    "GET /exchanges": EVERYBODY,
+    "GET /exchanges/{exchange}": EVERYBODY,
+    "POST /campaigns": EVERYBODY,
+    "GET /campaigns/{campaign}": EVERYBODY,
+    "GET /tasks": EVERYBODY,
+    "GET /tasks/{task}": EVERYBODY,
+    "POST /inventory/import": ONLY_A,
+    "POST /inventory/import-with-progress": ONLY_A,
+    "GET /inventory/export": STAFF_OF_THE_CUSTOMER,
+    "GET /firmware": EVERYBODY,
+    "POST /firmware": ONLY_A,
+}
+ACCOUNTS = {A: "root", O: "olga", S: "sato"}
+
+
+def path_of(template: str) -> str:
+    for name in ("account", "key", "serial", "code", "entry"):
+        template = template.replace("{" + name + "}", "nothing")
+    return (
+        template.replace("{stage}", "startup")
+        .replace("{module}", "0")
+        .replace("{exchange}", "0")
+        .replace("{campaign}", "0")
+        .replace("{task}", "0")
+        .lstrip("/")
+    )
+
+
+def test_the_table_names_every_route_and_no_other() -> None:
+    assert {f"{route.method} {route.path}" for route in ROUTES} == set(TABLE)
+
+
+@pytest.mark.parametrize("route", TABLE)
+async def test_only_the_roles_of_the_table_get_past_the_door(route: str, client) -> None:
+    method, template = route.split()
+
+    for role, account in ACCOUNTS.items():
+        async with (await client(account)).request(method, path_of(template)) as answer:
+            if role in TABLE[route]:
+                assert answer.status not in (401, 403), f"{role} is turned away"
+            else:
+                assert answer.status == 403, f"{role} gets in"
+                assert "roles" in (await answer.json())["detail"]
+
+
+@pytest.mark.parametrize("route", TABLE)
+async def test_nobody_gets_past_the_door(route: str, client) -> None:
+    method, template = route.split()
+    session = await client(None)
+
+    async with session.request(method, path_of(template)) as answer:
+        assert answer.status == 401
+        assert answer.headers["WWW-Authenticate"].startswith("Bearer")
+
+
+@pytest.mark.parametrize("route", TABLE)
+async def test_an_adapters_own_keys_open_no_route_of_the_api(route: str, client, registry, numbers) -> None:
+    number = numbers()
+    await registry.load(HEADER + csv_row(f"E{number}", number))
+    method, template = route.split()
+    device = aiohttp.BasicAuth(str(distribution_id(number)), f"ls-{number}").encode()
+    session = await client(None)
+
+    for header in (device, f"Bearer {distribution_id(number)}.ls-{number}"):
+        async with session.request(method, path_of(template), headers={"Authorization": header}) as answer:
+            assert answer.status == 401
+
+
+async def test_a_revoked_key_opens_nothing_at_once(client, api) -> None:
+    root = await client("root")
+    async with root.post("accounts/otto/keys", json={}) as answer:
+        key = (await answer.json())["key"]
+    headers = {"Authorization": f"Bearer {key}"}
+    async with (await client(None)).get("whoami", headers=headers) as answer:
+        assert answer.status == 200
+
+    async with root.delete(f"keys/{key.split('.')[0]}") as answer:
+        assert answer.status == 204
+
+    async with (await client(None)).get("whoami", headers=headers) as answer:
+        assert answer.status == 401
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "codes/{code}"),
+        ("GET", "codes/{code}/holder"),
+        ("GET", "codes/{code}/history"),
+        ("GET", "codes/{code}/pulls"),
+        ("GET", "codes/{code}/configs"),
+        ("GET", "codes/{code}/configs/0/startup"),
+        ("POST", "codes/{code}/configs/0/startup"),
+        ("GET", "adapters/{serial}"),
+        ("GET", "adapters/{serial}/pulls"),
+        ("GET", "adapters/{serial}/stays"),
+    ],
+)
+async def test_what_is_another_contracts_does_not_exist(method: str, path: str, client, registry, numbers) -> None:
+    number = numbers()
+    await registry.load(HEADER + csv_row(f"E{number}", number, config="hostname: secret\n"))
+    path = path.format(code=f"E{number}", serial=f"SER{number:05d}")
+
+    async with (await client("otto")).request(method, path) as answer:
+        assert answer.status == 404
+    async with (await client("olga")).request(method, path) as answer:
+        assert answer.status in (200, 404 if "startup" in path and method == "POST" else 200)
+
+
+async def test_lists_show_an_operator_only_the_own_contract(client, registry, numbers) -> None:
+    mine, other = numbers(), numbers()
+    await registry.load(HEADER + csv_row(f"E{mine}", mine) + csv_row(f"E{other}", other, contract="C2"))
+    session = await client("otto")
+
+    for path, field in (("codes", "code"), ("adapters", "code")):
+        async with session.get(path, params={"limit": 1000, "contract": "C1"}) as answer:
+            listed = {item[field] for item in (await answer.json())["items"]}
+        assert f"E{other}" in listed and f"E{mine}" not in listed
+    async with session.get("inventory/export", params={"format": "json", "contract": "C1"}) as answer:
+        assert {row["contract"] for row in await answer.json(content_type=None)} == {"C2"}
