@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 import structlog
@@ -46,6 +48,7 @@ from firmware_repo.web import routes as firmware_routes
 
 log = structlog.stdlib.get_logger("controller")
 
+_RENEWAL_S = 6 * 3600.0
 _BACKLOG = 4096  # connections that wait to be taken, when a whole region boots at once; the kernel may allow fewer
 
 
@@ -79,8 +82,8 @@ async def serve(settings: Settings) -> None:
         db = await Database.open(dsn, size=settings.database_connections)
         stack.push_async_callback(db.close)
         parts = await _parts(settings, db)
-        await stack.enter_async_context(_listening(parts))
-        await _until(stop, parts, database_gave_up)
+        renew = await stack.enter_async_context(_listening(parts))
+        await _until(stop, parts, database_gave_up, renew)
 
 
 async def _postgres(settings: Settings, stack: AsyncExitStack) -> tuple[str, Callable[[], Awaitable[object]]]:
@@ -112,26 +115,39 @@ async def _parts(settings: Settings, db: Database) -> _Parts:
 
 
 @asynccontextmanager
-async def _listening(parts: _Parts) -> AsyncIterator[None]:
-    """The listeners are open inside this block."""
-    settings, now = parts.settings, utc_now()
+async def _listening(parts: _Parts) -> AsyncIterator[Callable[[], None]]:
+    """The listeners are open inside this block; the value renews their certificates when they are due."""
+    settings, authority = parts.settings, parts.authority
+    contexts: list[tuple[ssl.SSLContext, Callable[[], Path]]] = []
+
+    def device_certificate() -> Path:
+        return authority.location_server(settings.device_server_name, settings.device_addresses, now=utc_now())
+
+    def api_certificate() -> Path:
+        return authority.api(settings.api_addresses, now=utc_now())
+
+    def secured(make: Callable[[Path], ssl.SSLContext], certificate: Callable[[], Path]) -> ssl.SSLContext:
+        contexts.append((make(certificate()), certificate))
+        return contexts[-1][0]
+
+    def renew() -> None:
+        for context, certificate in contexts:
+            context.load_cert_chain(certificate())
+
     async with AsyncExitStack() as stack:
         device = await _started(stack, _device_app(parts))
-        certificate = parts.authority.location_server(settings.device_server_name, settings.device_addresses, now=now)
-        await _listen(device, settings.device_listen, device_context(certificate))
+        await _listen(device, settings.device_listen, secured(device_context, device_certificate))
         if settings.legacy_device_listen is not None:
             log.warning("Listening for TLS 1.0 clients; keep that address off open networks.")
-            await _listen(device, settings.legacy_device_listen, legacy_device_context(certificate))
+            context = secured(legacy_device_context, device_certificate)
+            await _listen(device, settings.legacy_device_listen, context)
         api = await _started(stack, _api_app(parts))
-        context = None
-        if settings.api_uses_tls:
-            names = sorted({settings.api_listen.host, "127.0.0.1", "localhost", *settings.api_names})
-            context = api_context(parts.authority.api(names, now=now))
-        elif not settings.api_listen.is_loopback:
+        if not settings.api_uses_tls and not settings.api_listen.is_loopback:
             log.warning("The API is served without TLS: only a proxy that adds TLS may reach this address.")
-        await _listen(api, settings.api_listen, context)
+        uses_tls = settings.api_uses_tls
+        await _listen(api, settings.api_listen, secured(api_context, api_certificate) if uses_tls else None)
         log.info("Ready.", api=str(settings.api_listen), devices=str(settings.device_listen))
-        yield
+        yield renew
 
 
 async def _started(stack: AsyncExitStack, app: web.Application) -> web.AppRunner:
@@ -141,8 +157,8 @@ async def _started(stack: AsyncExitStack, app: web.Application) -> web.AppRunner
     return runner
 
 
-async def _listen(runner: web.AppRunner, at: Endpoint, context: object) -> None:
-    site = web.TCPSite(runner, at.host, at.port, ssl_context=context, backlog=_BACKLOG)  # type: ignore[arg-type]
+async def _listen(runner: web.AppRunner, at: Endpoint, context: ssl.SSLContext | None) -> None:
+    site = web.TCPSite(runner, at.host, at.port, ssl_context=context, backlog=_BACKLOG)
     try:
         await site.start()
     except OSError as error:
@@ -192,12 +208,15 @@ def _api_app(parts: _Parts) -> web.Application:
     return app
 
 
-async def _until(stop: asyncio.Event, parts: _Parts, database_gave_up: Callable[[], Awaitable[object]]) -> None:
+async def _until(
+    stop: asyncio.Event, parts: _Parts, database_gave_up: Callable[[], Awaitable[object]], renew: Callable[[], None]
+) -> None:
     """Work until told to stop; then let what is under way end. Raises what ended a part that must not end."""
     workers = _work(parts)
     endless: list[asyncio.Future[Any]] = [  # Any: none of them ends with a result
         asyncio.create_task(work.run(workers), name="workers"),
         asyncio.create_task(housekeeping.run(workers, parts.db, utc_now), name="housekeeping"),
+        asyncio.create_task(_renewing(renew), name="certificates"),
         asyncio.ensure_future(database_gave_up()),
     ]
     told = asyncio.create_task(stop.wait())
@@ -217,6 +236,16 @@ async def _until(stop: asyncio.Event, parts: _Parts, database_gave_up: Callable[
             task.cancel()
         await asyncio.wait({told, *endless}, timeout=2)
     log.info("Stopped.")
+
+
+async def _renewing(renew: Callable[[], None]) -> None:
+    """Certificates last 397 days and are renewed 30 before: a try every few hours outlives a full disk."""
+    while True:
+        await asyncio.sleep(_RENEWAL_S)
+        try:
+            await asyncio.to_thread(renew)
+        except (CannotStart, OSError) as error:
+            log.warning("Certificates could not be renewed; trying again.", why=str(error))
 
 
 def _work(parts: _Parts) -> work.Work:

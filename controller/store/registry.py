@@ -33,12 +33,6 @@ _CODE = """
     LEFT JOIN LATERAL (SELECT id, state FROM exchange e WHERE e.entry = c.code ORDER BY id DESC LIMIT 1) x ON true"""
 
 
-async def holds_adapters(db: Database) -> bool:
-    """True when something in the database is sealed, so that its key must not be made anew."""
-    async with db.connection() as connection:
-        return bool(await connection.fetchval("SELECT EXISTS (SELECT FROM adapter)"))
-
-
 async def adapter(db: Database, serial: str) -> Record | None:
     """One adapter with its present code and newest contact; None when unknown."""
     async with db.connection() as connection:

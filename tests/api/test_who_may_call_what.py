@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import aiohttp
 import pytest
 
 from controller.domain.access import Role
 from controller.faces.api import ROUTES
+from protocol.arms.http import basic
 from tests.rows import HEADER, csv_row, distribution_id
 
 A, O, S = Role.ADMINISTRATOR, Role.OPERATOR, Role.SUPPORT  # noqa: E741
@@ -102,7 +102,7 @@ async def test_an_adapters_own_keys_open_no_route_of_the_api(route: str, client,
     number = numbers()
     await registry.load(HEADER + csv_row(f"E{number}", number))
     method, template = route.split()
-    device = aiohttp.BasicAuth(str(distribution_id(number)), f"ls-{number}").encode()
+    device = basic(distribution_id(number), f"ls-{number}")
     session = await client(None)
 
     for header in (device, f"Bearer {distribution_id(number)}.ls-{number}"):
