@@ -3,7 +3,6 @@
 import sys
 import traceback
 from collections.abc import Iterable, Sequence
-from importlib.metadata import version
 from typing import Annotated
 
 import typer
@@ -44,6 +43,8 @@ def run(app: typer.Typer, arguments: Sequence[str] | None = None) -> int:
 
 def _show_version(wanted: bool) -> None:
     if wanted:
+        from importlib.metadata import version  # slow to import, and rarely asked for
+
         typer.echo(f"hikitsugi {version('hikitsugi')}")
         raise typer.Exit
 

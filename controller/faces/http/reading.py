@@ -33,13 +33,16 @@ async def read_body(request: web.Request, file: BinaryIO, limit: int, patience_s
     if (request.content_length or 0) > limit:
         raise _too_large(limit)
     digest, size = hashlib.sha256(), 0
+    now = asyncio.get_running_loop().time
     try:
-        while chunk := await asyncio.wait_for(request.content.readany(), patience_s):
-            size += len(chunk)
-            if size > limit:
-                raise _too_large(limit)
-            digest.update(chunk)
-            file.write(chunk)
+        async with asyncio.timeout(patience_s) as patience:
+            while chunk := await request.content.readany():
+                size += len(chunk)
+                if size > limit:
+                    raise _too_large(limit)
+                digest.update(chunk)
+                file.write(chunk)
+                patience.reschedule(now() + patience_s)
     except TimeoutError as error:
         raise TooSlow("The body did not arrive in time.", next_step="Send it again without pauses.") from error
     except (web.PayloadAccessError, web.RequestPayloadError, ConnectionError) as error:

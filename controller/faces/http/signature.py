@@ -55,17 +55,16 @@ class Parameter:
     def required(self) -> bool:
         return self.default is MISSING
 
-    @property
-    def repeatable(self) -> bool:
-        return _is_list(self.hint)
-
 
 class Parameters:
     """All parameters from one place. adapter: validates {name on the wire: text, or texts of a repeatable one}."""
 
+    __slots__ = ("adapter", "by_wire", "location", "repeatable")
+
     def __init__(self, place: type, parameters: list[Parameter]) -> None:
         self.location = place.__name__.lower()
         self.by_wire: Mapping[str, Parameter] = {parameter.wire: parameter for parameter in parameters}
+        self.repeatable = frozenset(parameter.wire for parameter in parameters if _is_list(parameter.hint))
         fields = {p.wire: p.hint if p.required else NotRequired[p.hint] for p in parameters}
         shape = with_config(ConfigDict(extra="ignore" if place is Header else "forbid"))(_typed_dict(fields))
         self.adapter: TypeAdapter[dict[str, object]] = TypeAdapter(shape)

@@ -123,8 +123,7 @@ def _texts(place: Parameters, given: MultiMapping[str], faults: list[Fault]) -> 
         values = given.getall(name, [])
         if not values:
             continue
-        known = place.by_wire.get(name)
-        if known and known.repeatable:
+        if name in place.repeatable:
             texts[name] = values
             continue
         texts[name] = values[0]
