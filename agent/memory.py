@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from agent.adapter import LOG_LINES, Adapter, LogLine, ResolveServer, Volatile
+from agent.client import LOCK
 from agent.faults import Faults
 from agent.lifecycle import Stage
 
@@ -51,7 +52,7 @@ class Memory:
     def __init__(self, directory: Path) -> None:
         """directory: made with mode 0700 if it is not there. Raises StateInUse."""
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._lock = (directory / "lock").open("w")
+        self._lock = (directory / LOCK).open("w")
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
