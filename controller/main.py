@@ -27,9 +27,7 @@ def serve(
     data_dir: Annotated[Path | None, typer.Option(help=_("Where it keeps everything."), show_default=False)] = None,
     config: Annotated[Path | None, typer.Option(help=_("Settings file (TOML)."), show_default=False)] = None,
     log_format: Annotated[str | None, typer.Option(help=_("text or json."), show_default=False)] = None,
-    log_level: Annotated[
-        str | None, typer.Option(help=_("debug, info, warning or error."), show_default=False)
-    ] = None,
+    log_level: Annotated[str | None, typer.Option(help=_("debug, info, warning or error."), show_default=False)] = None,
 ) -> None:
     from controller import app, logs, settings
     from controller.startup import CannotStart
@@ -44,6 +42,15 @@ def serve(
         raise typer.Exit(Exit.REFUSED) from error
 
 
+def command_line() -> typer.Typer:
+    """The whole tree of commands."""
+    return root((daemon, *groups.ALL, fleet, demo))
+
+
 def main() -> None:
     """Entry point of the installed command."""
-    sys.exit(run(root((daemon, *groups.ALL, fleet, demo))))
+    sys.exit(run(command_line()))
+
+
+if __name__ == "__main__":
+    main()
