@@ -106,7 +106,10 @@ async def _parts(settings: Settings, db: Database) -> _Parts:
         log.info("The administrator's access key was made.", file=str(key_file))
     scheme = "https" if settings.api_uses_tls else "http"
     profile.save(
-        settings.data_dir, url=f"{scheme}://{settings.api_listen}", key_file=key_file, ca_file=authority.root_file
+        settings.data_dir,
+        url=f"{scheme}://{settings.api_listen.from_here}",
+        key_file=key_file,
+        ca_file=authority.root_file,
     )
     blobs = await asyncio.to_thread(Blobs, settings.firmware_dir)
     return _Parts(

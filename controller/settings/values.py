@@ -43,6 +43,12 @@ class Endpoint:
         """0.0.0.0 or [::]: good for listening, no address for anybody else."""
         return ipaddress.ip_address(self.host).is_unspecified
 
+    @property
+    def from_here(self) -> Self:
+        """Where programs on this machine reach what listens here: loopback for 0.0.0.0 and [::]."""
+        loopback = "::1" if ":" in self.host else "127.0.0.1"
+        return type(self)(loopback, self.port) if self.is_any else self
+
     def __str__(self) -> str:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 

@@ -229,3 +229,11 @@ def test_any_text_is_an_endpoint_or_a_value_error(text: str) -> None:
 def test_what_is_no_numeric_endpoint_is_refused(text: str) -> None:
     with pytest.raises(ValueError):
         Endpoint.parse(text)
+
+
+@pytest.mark.parametrize(
+    ("listen", "reached_at"),
+    [("0.0.0.0:8480", "127.0.0.1:8480"), ("[::]:8480", "[::1]:8480"), ("192.0.2.1:1", "192.0.2.1:1")],
+)
+def test_what_listens_on_every_address_is_reached_from_here_on_loopback(listen: str, reached_at: str) -> None:
+    assert str(Endpoint.parse(listen).from_here) == reached_at
