@@ -5,7 +5,6 @@ Imports what `--help` needs and no more; the daemon's weight comes with `serve`.
 
 from __future__ import annotations
 
-import asyncio
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -29,6 +28,8 @@ def serve(
     log_format: Annotated[str | None, typer.Option(help=_("text or json."), show_default=False)] = None,
     log_level: Annotated[str | None, typer.Option(help=_("debug, info, warning or error."), show_default=False)] = None,
 ) -> None:
+    import asyncio
+
     from controller import app, logs, settings
     from controller.startup import CannotStart
 

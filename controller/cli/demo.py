@@ -155,7 +155,7 @@ def _kill(stage: Stage) -> None:
 
 def _hand_over(stage: Stage) -> None:
     stage.title(_("The spare is plugged in. That is the whole exchange"))
-    stage.run("fleet", "fault", stage.new, "cut-download")
+    stage.run("fleet", "fault", stage.new, "cut-download", "--times", "2")
     stage.run("fleet", "plug", stage.new)
     code = stage.until(_("the spare in service with new firmware"), lambda: _handed_over(stage), _BOOT_S)
     stage.check(_("it updated over a cut connection before service"), code["firmware"] == NEW_FIRMWARE["seil8"])

@@ -225,7 +225,12 @@ ROUTES = (
         tags=("codes",),
     ),
     Route(
-        "GET", "/codes/{code}/configs", list_configs, roles=OPERATIONS, summary="Its configs by stage", tags=("configs",)
+        "GET",
+        "/codes/{code}/configs",
+        list_configs,
+        roles=OPERATIONS,
+        summary="Its configs by stage",
+        tags=("configs",),
     ),
     Route(
         "GET",

@@ -158,6 +158,11 @@ ROUTES = (
         deadline_s=IMPORT_DEADLINE_S,
     ),
     Route(
-        "GET", "/inventory/export", export_inventory, roles=OPERATIONS, summary="Export the inventory", tags=("inventory",)
+        "GET",
+        "/inventory/export",
+        export_inventory,
+        roles=OPERATIONS,
+        summary="Export the inventory",
+        tags=("inventory",),
     ),
 )
