@@ -1,4 +1,5 @@
-"""Writes the pages of docs/ that are made from the code; with --check, only says which are out of date (exit 1).
+"""Writes the pages of docs/ that are made from the code. With --check it writes nothing: it says which of them are out
+of date, and what is wrong in the pages that people write (checks.py); exit 1 when there is anything.
 
 To add a page: a function that returns its whole text, and a row in PAGES.
 """
@@ -7,23 +8,34 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from checks import faults
+from pages import api, cli, commands, metrics, states
+
 from controller.settings import page as settings_page
 
 DOCS = Path(__file__).parent
 
-PAGES: tuple[tuple[str, Callable[[], str]], ...] = (("operations/settings.md", settings_page.markdown),)
+PAGES: tuple[tuple[str, Callable[[], str]], ...] = (
+    ("operations/settings.md", settings_page.markdown),
+    ("reference/api.md", api.markdown),
+    ("reference/cli.md", cli.markdown),
+    ("reference/commands.md", commands.markdown),
+    ("reference/metrics.md", metrics.markdown),
+    ("reference/states.md", states.markdown),
+)
 
 
 def main(arguments: list[str]) -> int:
-    stale = [name for name, text in PAGES if not _is_current(DOCS / name, text())]
+    stale = [(name, text) for name, write in PAGES if not _is_current(DOCS / name, text := write())]
     if "--check" in arguments:
-        for name in stale:
-            print(f"docs/{name} is out of date. Run `make docs` and commit the result.", file=sys.stderr)  # noqa: T201
-        return 1 if stale else 0
-    for name, text in PAGES:
-        if name in stale:
-            (DOCS / name).parent.mkdir(parents=True, exist_ok=True)
-            (DOCS / name).write_text(text(), encoding="utf-8")
+        wrong = [f"docs/{name} is out of date. Run `make docs` and commit the result." for name, _ in stale]
+        wrong += faults(DOCS.parent)
+        for sentence in wrong:
+            print(sentence, file=sys.stderr)  # noqa: T201
+        return 1 if wrong else 0
+    for name, text in stale:
+        (DOCS / name).parent.mkdir(parents=True, exist_ok=True)
+        (DOCS / name).write_text(text, encoding="utf-8")
     return 0
 
 

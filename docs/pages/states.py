@@ -1,0 +1,96 @@
+"""docs/reference/states.md: the state machines, from the tables that are the machines."""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import TypeVar
+
+from agent import lifecycle
+from controller.domain import exchange
+
+State = TypeVar("State", bound=StrEnum)
+Event = TypeVar("Event", bound=StrEnum)
+
+_POWER_OFF = lifecycle.Event.POWER_OFF
+
+_TOP = """\
+# States
+
+<!-- Written by docs/generate.py from the tables of moves: change them there, then `make docs`. -->
+
+An event that has no arrow changes nothing: it was repeated, late or out of order, which adapters are allowed to be.
+"""
+
+_EXCHANGE = {
+    exchange.State.ORDERED: "Registrations are exchanged; the new adapter has not been seen since. **Open.**",
+    exchange.State.PULLED: "The new adapter has been given the entry's config. **Open.**",
+    exchange.State.CONFIRMED: "The new adapter has applied the config and come back.",
+    exchange.State.LAPSED: "Not seen before the deadline (setting `swap_deadline_s`). Late is still welcome.",
+    exchange.State.SUPERSEDED: "Another exchange of the same entry took its place (`hikitsugi swap --replace`).",
+}
+_EXCHANGE_EVENTS = {
+    exchange.Event.CONFIG_SERVED: "config-solicitation of the new adapter, answered with the entry's config",
+    exchange.Event.CAME_BACK: "push-method-query of the new adapter: real clients send it only with the config applied",
+    exchange.Event.DEADLINE_PASSED: "housekeeping, every few seconds",
+    exchange.Event.REPLACED: "a newer swap that names this one",
+}
+_STAGE = {
+    lifecycle.Stage.OFF: "Unplugged.",
+    lifecycle.Stage.BOOTING: "Looks for its resolve server.",
+    lifecycle.Stage.PULLING: "Asks the resolve server for its config.",
+    lifecycle.Stage.STANDBY: "Told that it is a spare; asks again after the interval it was given.",
+    lifecycle.Stage.UPDATING: "Fetches and checks another firmware.",
+    lifecycle.Stage.CHECKING: "Config applied; reports back.",
+    lifecycle.Stage.IN_SERVICE: "Does its work, answers SSH if its config says so.",
+    lifecycle.Stage.RESTARTING: "Restarts, or writes its firmware.",
+    lifecycle.Stage.OUT_OF_SERVICE: "Told to stop for good (501); only a power cycle begins anew.",
+}
+
+
+_EXCHANGE_TOP = """\
+## Exchange
+
+Table: `controller/domain/exchange.py`. While an exchange is open it holds its two codes: the partial unique indexes
+`one_open_exchange_per_entry` and `one_open_exchange_per_standby` allow one each.
+"""
+_STAGE_TOP = """\
+## Emulated adapter
+
+Table: `agent/lifecycle.py`; seen with `hikitsugi fleet ls`. A real adapter has no such table, only its behaviour. Not
+drawn: *power off* leads from every stage to *off*.
+"""
+
+
+def markdown() -> str:
+    """The whole page."""
+    parts = (
+        _TOP,
+        _EXCHANGE_TOP,
+        _diagram(exchange.MOVES, exchange.State.ORDERED),
+        _meanings("state", {state.value: _EXCHANGE[state] for state in exchange.State}),
+        _meanings("event", {event.value: _EXCHANGE_EVENTS[event] for event in exchange.Event}),
+        _moves(exchange.MOVES),
+        _STAGE_TOP,
+        _diagram({key: to for key, to in lifecycle.MOVES.items() if key[1] is not _POWER_OFF}, lifecycle.Stage.OFF),
+        _meanings("stage", {stage.value: _STAGE[stage] for stage in lifecycle.Stage}),
+    )
+    return "\n".join(parts)
+
+
+def _diagram(moves: Mapping[tuple[State, Event], State], start: StrEnum) -> str:
+    """Mermaid: arrows between the same two states share a line."""
+    arrows: dict[tuple[StrEnum, StrEnum], list[str]] = {}
+    for (state, event), to in moves.items():
+        arrows.setdefault((state, to), []).append(event.value)
+    lines = [f"    {state.name}: {state.value}" for state in type(start)]
+    lines += [f"    [*] --> {start.name}"]
+    lines += [f"    {state.name} --> {to.name}: {', '.join(events)}" for (state, to), events in arrows.items()]
+    return "```mermaid\nstateDiagram-v2\n" + "\n".join(lines) + "\n```\n"
+
+
+def _moves(moves: Mapping[tuple[State, Event], State]) -> str:
+    rows = "".join(f"| {state} | {event} | {to} |\n" for (state, event), to in moves.items())
+    return f"| from | event | to |\n|---|---|---|\n{rows}"
+
+
+def _meanings(title: str, rows: dict[str, str]) -> str:
+    return f"| {title} | meaning |\n|---|---|\n" + "".join(f"| {word} | {said} |\n" for word, said in rows.items())
