@@ -60,16 +60,21 @@ class Registry:
         )
 
 
+async def people(registry: Registry) -> None:
+    """The two contracts and the four accounts."""
+    for contract in ("C1", "C2"):
+        await accounts.create_contract(registry.db, contract, "", caller=ADMINISTRATOR, now=START)
+    for caller in (registry.administrator, registry.operator, registry.stranger, registry.support):
+        await accounts.create_account(
+            registry.db, caller.account, caller.role, caller.contract, "", caller=ADMINISTRATOR, now=START
+        )
+
+
 @pytest.fixture(scope="module")
 async def registry(database: Database) -> Registry:
     """Accounts only; each test loads the codes it needs under names of its own."""
     made = Registry(database, Secrets.generate())
-    for contract in ("C1", "C2"):
-        await accounts.create_contract(database, contract, "", caller=ADMINISTRATOR, now=START)
-    for caller in (made.administrator, made.operator, made.stranger, made.support):
-        await accounts.create_account(
-            database, caller.account, caller.role, caller.contract, "", caller=ADMINISTRATOR, now=START
-        )
+    await people(made)
     return made
 
 
