@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from ipaddress import IPv4Network
 from pathlib import Path
@@ -109,11 +110,12 @@ def _completed(asked: Asked, state: Path) -> Asked:
 
 def _keep(state: Path, rows: list[inventory.Row], asked: Asked) -> None:
     """Secrets are in there, so it is the owner's alone; a half-written file never takes the place of a whole one."""
-    unfinished = state / ".unfinished.csv"
-    for name, write in (
-        (INVENTORY, lambda: inventory.write(rows, unfinished)),
-        (LAUNCH, lambda: unfinished.write_text(json.dumps(asdict(asked), indent=1))),
-    ):
-        os.close(os.open(unfinished, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600))
-        write()
-        unfinished.replace(state / name)
+    _replace(state, INVENTORY, lambda path: inventory.write(rows, path))
+    _replace(state, LAUNCH, lambda path: path.write_text(json.dumps(asdict(asked), indent=1)))
+
+
+def _replace(state: Path, name: str, write: Callable[[Path], object]) -> None:
+    unfinished = state / f".unfinished-{name}"
+    os.close(os.open(unfinished, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600))
+    write(unfinished)
+    unfinished.replace(state / name)

@@ -24,6 +24,7 @@ class Outlet:
         self._loop = asyncio.get_running_loop()
         self._waiting: deque[bytes | Callable[[], None]] = deque()
         self._timer: asyncio.TimerHandle | None = None
+        self._broken = False
 
     def say(self, data: bytes) -> None:
         self._put(data)
@@ -31,7 +32,7 @@ class Outlet:
     def output(self, data: bytes) -> None:
         if data and self._adapter.faults.strikes(Fault.CUT):
             self._put(data[: len(data) // 2])
-            self.then(self._break_off)
+            self._break_off()
         elif data and self._adapter.faults.strikes(Fault.SLOW):
             self._waiting.extend(data.splitlines(keepends=True))
             self._drip()
@@ -39,6 +40,8 @@ class Outlet:
             self._put(data)
 
     def then(self, act: Callable[[], None]) -> None:
+        if self._broken:
+            return
         if self._waiting:
             self._waiting.append(act)
         else:
@@ -51,6 +54,8 @@ class Outlet:
             self._timer.cancel()
 
     def _put(self, data: bytes) -> None:
+        if self._broken:
+            return
         if self._waiting:
             self._waiting.append(data)
         elif data and not self._channel.is_closing():
@@ -72,5 +77,5 @@ class Outlet:
 
     def _break_off(self) -> None:
         """As when somebody trips over the cable: no farewell. After this turn, so that what was written is sent."""
-        self._waiting.clear()
+        self._broken = True
         self._loop.call_soon(self._channel.get_connection().abort)
