@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import inspect
 import logging
 from collections.abc import Awaitable, Callable
@@ -25,8 +26,9 @@ def parameters(function: Callable[..., object]) -> list[str]:
     return list(inspect.signature(function).parameters)
 
 
-def overridden() -> list[str]:
-    return [name for name, value in vars(TunedConnection).items() if inspect.isfunction(value)]
+def overridden() -> set[str]:
+    members = vars(TunedConnection).items()
+    return {name for name, value in members if inspect.isfunction(value) or isinstance(value, property)}
 
 
 async def untuned(adapter: ScriptedAdapter) -> asyncssh.SSHClientConnection:
@@ -34,14 +36,15 @@ async def untuned(adapter: ScriptedAdapter) -> asyncssh.SSHClientConnection:
     return asyncssh.SSHClientConnection(asyncio.get_running_loop(), options, wait="auth")
 
 
-def test_every_override_replaces_something() -> None:
-    ours = {"__init__", "_flush"}
+def test_every_override_replaces_something_and_every_addition_is_one() -> None:
+    added = {"_flush", "open_shell"}
 
-    for name in set(overridden()) - ours:
+    for name in overridden() - added:
         assert hasattr(asyncssh.SSHClientConnection, name), f"asyncssh has no {name} any more"
-    assert not hasattr(asyncssh.SSHClientConnection, "_flush")
-    assert not hasattr(asyncssh.SSHClientConnection, "_unsent")
-    assert not hasattr(asyncssh.SSHClientConnection, "_wire")
+    for name in added | {"_unsent", "_wire", "_silent"}:
+        assert not hasattr(asyncssh.SSHClientConnection, name), f"asyncssh has a {name} of its own now"
+    for name in ("_ask", "open_shell"):
+        assert not hasattr(asyncssh.SSHClientChannel, name), f"asyncssh has a {name} of its own now"
 
 
 def test_overridden_methods_take_what_they_took() -> None:
@@ -57,7 +60,27 @@ async def test_what_is_set_on_a_connection_exists_on_a_plain_one(adapter_with: S
 
     assert plain._auth_methods == [b"none"]
     assert plain._enc_alg_cs == b""
-    assert isinstance(plain._logger, SSHLogger)
+    assert isinstance(plain.logger, SSHLogger)
+
+
+async def test_what_the_channel_leans_on_exists_on_a_plain_one(adapter_with: Start) -> None:
+    plain = await untuned(await adapter_with(Script()))
+    with contextlib.suppress(asyncssh.ChannelOpenError):  # it is not connected
+        asyncssh.SSHClientChannel(plain, asyncio.get_running_loop(), "strict", None, "strict", 1, 1)
+
+    assert parameters(asyncssh.SSHClientChannel.__init__)[1:] == [
+        "conn",
+        "loop",
+        "utf8_decode_errors",
+        "encoding",
+        "errors",
+        "window",
+        "max_pktsize",
+    ]
+    assert parameters(asyncssh.SSHClientChannel._open) == ["self", "chantype", "args"]
+    assert parameters(asyncssh.SSHClientChannel._send_request) == ["self", "request", "args", "want_reply"]
+    assert inspect.iscoroutinefunction(asyncssh.SSHClientChannel._start_reading)
+    assert "self._request_waiters.append(waiter)" in inspect.getsource(asyncssh.SSHClientChannel._make_request)
 
 
 async def test_what_is_set_on_the_options_exists_on_plain_ones(adapter_with: Start) -> None:
@@ -104,7 +127,7 @@ async def test_asyncssh_is_silent_unless_it_is_asked(adapter_with: Start, caplog
         caplog.clear()
         caplog.set_level(level, logger="asyncssh")
         await SshCollector().collect(adapter.target, ("show log",), QUICK)
-        heard[level] = [record for record in caplog.records if "Requesting new SSH session" in record.message]
+        heard[level] = [record for record in caplog.records if "Connected to SSH server at" in record.message]
 
     assert heard[logging.INFO] == []
     assert len(heard[logging.DEBUG]) == 1

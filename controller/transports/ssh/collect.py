@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from typing import TypeVar
 from weakref import WeakValueDictionary
 
@@ -70,11 +71,10 @@ class SshCollector:
     async def _place(self, target: Target, limits: Limits) -> AsyncIterator[None]:
         """First the adapter, then a place: who waits for a busy adapter takes no place from others."""
         lock = self._locks.setdefault(target.serial, asyncio.Lock())
-        try:
-            async with asyncio.timeout(limits.total_s):
-                await lock.acquire()
-        except TimeoutError:
-            raise failures.busy(target, limits.total_s) from None
+        if lock.locked():
+            await _patiently(lock, target, limits)
+        else:
+            await lock.acquire()
         try:
             async with self._places:  # whoever holds one gives it back after total_s, or closes a kept session
                 yield
@@ -82,14 +82,38 @@ class SshCollector:
             lock.release()
 
     async def _open(self, way: _Way[_S], target: Target, series: Series, limits: Limits, ends_at: float) -> _S:
+        """Open a session; a connection that is refused or dropped before the login is tried again."""
+        try:
+            async with asyncio.timeout_at(ends_at):
+                try:
+                    return await way(target, series, limits)
+                except NotOpened as reason:  # only now: going through tenacity is 7 % of the work of a good run
+                    return await self._again(reason, partial(way, target, series, limits))
+        except TimeoutError:
+            raise failures.too_slow(target, "prompt", limits.total_s) from None
+
+    async def _again(self, reason: NotOpened, attempt: Callable[[], Awaitable[_S]]) -> _S:
+        """The further attempts, after pauses that grow and are of random length. reason: why the first one failed."""
+        failed = [reason]
+
+        async def attempted() -> _S:
+            if failed:
+                raise failed.pop()
+            return await attempt()
+
         retrying = AsyncRetrying(
             retry=retry_if_exception(lambda error: isinstance(error, NotOpened) and error.may_pass),
             stop=stop_after_attempt(self._attempts),
             wait=wait_random_exponential(multiplier=0.2, max=2),
             reraise=True,
         )
-        try:
-            async with asyncio.timeout_at(ends_at):
-                return await retrying(way, target, series, limits)
-        except TimeoutError:
-            raise failures.too_slow(target, "prompt", limits.total_s) from None
+        return await retrying(attempted)
+
+
+async def _patiently(lock: asyncio.Lock, target: Target, limits: Limits) -> None:
+    """Wait for an adapter that is busy. Raises NotOpened when it stays so."""
+    try:
+        async with asyncio.timeout(limits.total_s):
+            await lock.acquire()
+    except TimeoutError:
+        raise failures.busy(target, limits.total_s) from None

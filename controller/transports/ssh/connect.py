@@ -114,9 +114,7 @@ async def _connect(target: Target, owner: _Owner) -> TunedConnection:
 
 async def _greeted(connection: TunedConnection, session: Session) -> Session:
     try:
-        await connection.create_session(
-            lambda: session, request_pty="force", term_type=TERMINAL, term_size=TERMINAL_SIZE, encoding=None
-        )
+        await connection.open_shell(session, TERMINAL, *TERMINAL_SIZE)
         await session.greet()
     except BaseException:
         connection.abort()

@@ -16,9 +16,9 @@ from collections.abc import Callable
 from functools import cache
 
 import asyncssh
-from asyncssh.constants import MSG_IGNORE
+from asyncssh.constants import MSG_IGNORE, OPEN_REQUEST_SESSION_FAILED, PTY_OP_END
 from asyncssh.logging import SSHLogger
-from asyncssh.packet import SSHPacketLogger
+from asyncssh.packet import Byte, SSHPacketLogger, String, UInt32
 
 from controller.ports import Target
 from controller.series import Series, by_name
@@ -52,6 +52,9 @@ _HOST_KEYS = (
     "rsa-sha2-256",
     "rsa-sha2-512",
 )
+
+_WINDOW, _PACKET = 1 << 21, 1 << 15
+"""Bytes an adapter may send before we answer, and in one message: asyncssh's own sizes."""
 
 _AUTHENTICATED = (b"gcm@openssh.com", b"poly1305@openssh.com")
 """How the names of ciphers end that need no separate MAC (and no protection as CBC ciphers do)."""
@@ -132,12 +135,15 @@ class TunedConnection(asyncssh.SSHClientConnection):
 
     def __init__(self, loop: asyncio.AbstractEventLoop, options: asyncssh.SSHClientConnectionOptions) -> None:
         super().__init__(loop, options, wait="auth")
-        if not logging.getLogger("asyncssh").isEnabledFor(logging.DEBUG):
-            self._logger = _SILENCE
+        self._silent = not logging.getLogger("asyncssh").isEnabledFor(logging.DEBUG)
         if options.password:  # saves the round trip of asking, with method "none", which methods there are
             self._auth_methods = [b"password"]
         self._unsent: list[bytes] = []
         self._wire: asyncio.Transport | None = None
+
+    @property
+    def logger(self) -> SSHLogger:
+        return _SILENCE if self._silent else super().logger
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
@@ -162,7 +168,52 @@ class TunedConnection(asyncssh.SSHClientConnection):
         It is there for CBC ciphers (RFC 4251 section 9.3.1); with an authenticated cipher it only doubles the packets.
         """
         if pkttype != MSG_IGNORE or not self._enc_alg_cs.endswith(_AUTHENTICATED):
-            super().send_packet(pkttype, *args, handler=handler)
+            super().send_packet(pkttype, *args)  # without the handler, which would only be asked to log
+
+    async def open_shell(
+        self, session: asyncssh.SSHClientSession[bytes], terminal: str, columns: int, rows: int
+    ) -> None:
+        """Open a login shell on a terminal of this size. Raises asyncssh.ChannelOpenError when there is none."""
+        channel = _ShellChannel(self, self._loop, "strict", None, "strict", _WINDOW, _PACKET)
+        await channel.open_shell(session, terminal, columns, rows)
+
+    def log_sent_packet(self, *_args: object, **_kwargs: object) -> None:
+        """Nothing, as _Silence."""
+
+    def log_received_packet(self, *_args: object, **_kwargs: object) -> None:
+        """Nothing, as _Silence."""
+
+
+class _ShellChannel(asyncssh.SSHClientChannel[bytes]):
+    """A channel that asks for the terminal and the shell in one breath, where asyncssh waits for an answer in between.
+
+    The answers come in the order of the requests (RFC 4254 section 4), so nothing is lost but a round trip.
+    """
+
+    async def open_shell(
+        self, session: asyncssh.SSHClientSession[bytes], terminal: str, columns: int, rows: int
+    ) -> None:
+        confirmation = await self._open(b"session")
+        confirmation.check_end()
+        self._session = session
+        session.connection_made(self)
+        size = UInt32(columns) + UInt32(rows) + UInt32(0) + UInt32(0)  # in characters, then in pixels
+        no_modes = String(Byte(PTY_OP_END))
+        answers = await asyncio.gather(
+            self._ask(b"pty-req", String(terminal), size, no_modes),
+            self._ask(b"shell"),
+        )
+        if not all(answers):
+            self.close()
+            raise asyncssh.ChannelOpenError(OPEN_REQUEST_SESSION_FAILED, "the request for a terminal was refused")
+        session.session_started()
+        await self._start_reading()
+
+    def _ask(self, request: bytes, *args: bytes) -> asyncio.Future[bool]:
+        answer: asyncio.Future[bool] = self._loop.create_future()
+        self._request_waiters.append(answer)
+        self._send_request(request, *args, want_reply=True)
+        return answer
 
     def log_sent_packet(self, *_args: object, **_kwargs: object) -> None:
         """Nothing, as _Silence."""
