@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from controller.series import ALL, CommandClass, Series, by_name
@@ -123,6 +123,7 @@ def test_a_line_longer_than_the_device_takes_is_refused() -> None:
     assert SEIL3.find("show config " + "a" * 2046) is None
 
 
+@settings(deadline=None)
 @given(st.text(max_size=40))
 def test_whatever_is_accepted_is_one_line_of_printable_ascii_words(tail: str) -> None:
     for series in ALL:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from controller.series import by_name
@@ -121,16 +121,19 @@ noise = st.sampled_from(
 )
 
 
+@settings(deadline=None)
 @given(bodies_of_lines, cuts)
 def test_any_cut_of_the_stream_gives_the_same_answers(bodies: dict[str, list[bytes]], cuts: list[int]) -> None:
     assert converse(Device(bodies), LINES, cuts, hasty=True) == answered(bodies, LINES)
 
 
+@settings(deadline=None)
 @given(bodies_of_lines)
 def test_one_byte_at_a_time_gives_the_same_answers(bodies: dict[str, list[bytes]]) -> None:
     assert converse(Device(bodies), LINES, [1] * 20_000, hasty=True) == answered(bodies, LINES)
 
 
+@settings(deadline=None)
 @given(
     bodies_of_lines,
     cuts,
@@ -146,6 +149,7 @@ def test_the_pager_is_answered_wherever_it_stops_and_leaves_no_trace(
     assert device.pages_asked == sum((len(body) - 1) // page for body in bodies.values() if body)
 
 
+@settings(deadline=None)
 @given(bodies_of_lines, cuts, st.lists(st.tuples(st.sampled_from(LINES), st.integers(0, 7), noise), max_size=12))
 def test_escape_noise_is_gone_and_nothing_else_is(
     bodies: dict[str, list[bytes]], cuts: list[int], places: list[tuple[str, int, bytes]]
@@ -163,6 +167,7 @@ plain_bodies = st.fixed_dictionaries(
 )
 
 
+@settings(deadline=None)
 @given(plain_bodies, cuts)
 def test_a_device_that_does_not_echo_is_understood_by_its_resting_prompts(
     bodies: dict[str, list[bytes]], cuts: list[int]
@@ -191,6 +196,7 @@ def converse_slowly(device: Device, cuts: list[int]) -> list[Answer]:
     return answers
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=300), st.lists(st.integers(1, 20), max_size=60))
 def test_garbage_raises_nothing_and_stays_bounded(garbage: bytes, cuts: list[int]) -> None:
     shell = Shell(SEIL8, max_bytes=64)

@@ -491,6 +491,31 @@ class TestKeptSessions:
 
         assert (await SshCollector().collect(adapter.target, LINES, QUICK)).failure is None
 
+    async def test_a_session_left_in_the_middle_of_a_line_is_used_up(self, adapter_with: Start) -> None:
+        adapter = await adapter_with(Script({**ANSWERS, "show status arp": None}))
+        session = await SshCollector().open(adapter.target, replace(QUICK, line_s=0.2))
+
+        hung = await session.run("show status arp")
+        with pytest.raises(NotOpened, match="left in the middle of a line"):
+            await session.run("show system")
+        await session.close()
+
+        assert (hung.failure, hung.body) == (Failure.TIMEOUT, b"the beginning\r\nof")
+        assert adapter.seen.lines == ["show status arp"]
+
+    async def test_a_cancelled_line_uses_the_session_up(self, adapter_with: Start) -> None:
+        adapter = await adapter_with(Script({**ANSWERS, "show status arp": None}))
+        session = await SshCollector().open(adapter.target, QUICK)
+        run = asyncio.ensure_future(session.run("show status arp"))
+        await so(lambda: adapter.seen.lines == ["show status arp"])
+
+        run.cancel()
+        await asyncio.wait([run])
+
+        assert not session.alive
+        await session.close()
+        await so(lambda: adapter.seen.open_now == 0)
+
     async def test_a_failed_opening_gives_the_adapter_back(self, adapter_with: Start) -> None:
         adapter = await adapter_with(Script(ANSWERS))
         collector = SshCollector(at_once=1)

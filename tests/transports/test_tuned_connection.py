@@ -32,7 +32,7 @@ def overridden() -> set[str]:
 
 
 async def untuned(adapter: ScriptedAdapter) -> asyncssh.SSHClientConnection:
-    options, _ = options_for(adapter.target, asyncssh.SSHClient)
+    options, _ = options_for(adapter.target, "ssh-ed25519", asyncssh.SSHClient)
     return asyncssh.SSHClientConnection(asyncio.get_running_loop(), options, wait="auth")
 
 
@@ -86,7 +86,7 @@ async def test_what_the_channel_leans_on_exists_on_a_plain_one(adapter_with: Sta
 async def test_what_is_set_on_the_options_exists_on_plain_ones(adapter_with: Start) -> None:
     adapter = await adapter_with(Script())
     plain = vars(asyncssh.SSHClientConnectionOptions(config=None, username="x", client_keys=None))
-    options, logged_in = options_for(adapter.target, asyncssh.SSHClient)
+    options, logged_in = options_for(adapter.target, "ssh-ed25519", asyncssh.SSHClient)
 
     assert {"host", "port", "username", "password", "protocol_factory"} <= set(plain)
     assert set(vars(options)) - set(plain) == {"waiter"}
@@ -94,8 +94,8 @@ async def test_what_is_set_on_the_options_exists_on_plain_ones(adapter_with: Sta
 
 
 async def test_options_are_never_shared_between_targets(adapter_with: Start) -> None:
-    one, _ = options_for((await adapter_with(Script())).target, asyncssh.SSHClient)
-    two, _ = options_for((await adapter_with(Script())).target, asyncssh.SSHClient)
+    one, _ = options_for((await adapter_with(Script())).target, "ssh-ed25519", asyncssh.SSHClient)
+    two, _ = options_for((await adapter_with(Script())).target, "ssh-ed25519", asyncssh.SSHClient)
 
     assert one.port != two.port
     assert one.waiter is not two.waiter
@@ -104,7 +104,7 @@ async def test_options_are_never_shared_between_targets(adapter_with: Start) -> 
 @pytest.mark.parametrize("series", ALL, ids=lambda series: series.name)
 async def test_old_algorithms_come_last_and_only_where_declared(adapter_with: Start, series: Series) -> None:
     adapter = await adapter_with(Script())
-    options, _ = options_for(replace(adapter.target, series_name=series.name), asyncssh.SSHClient)
+    options, _ = options_for(replace(adapter.target, series_name=series.name), "ssh-ed25519", asyncssh.SSHClient)
     old = series.old_algorithms
 
     assert options.encryption_algs[0] == b"aes128-gcm@openssh.com"
@@ -144,7 +144,7 @@ async def test_turns_of_the_loop_are_one_write_each(adapter_with: Start) -> None
         def is_closing(self) -> bool:
             return False
 
-    options, _ = options_for(adapter.target, asyncssh.SSHClient)
+    options, _ = options_for(adapter.target, "ssh-ed25519", asyncssh.SSHClient)
     connection = TunedConnection(asyncio.get_running_loop(), options)
     connection.connection_made(Wire())
     connection._send(b"and ")

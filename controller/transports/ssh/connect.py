@@ -100,7 +100,7 @@ async def _deadlines(target: Target, limits: Limits) -> AsyncIterator[_Owner]:
 async def _connect(target: Target, owner: _Owner) -> TunedConnection:
     """An authenticated connection, as `asyncssh.connect` makes it, without its look-ups (tuned.py)."""
     loop = asyncio.get_running_loop()
-    options, logged_in = options_for(target, lambda: owner)
+    options, logged_in = options_for(target, owner.pinned.key_type, lambda: owner)
     _, connection = await loop.create_connection(lambda: TunedConnection(loop, options), target.address, target.port)
     try:
         await logged_in

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import asyncssh
+from asyncssh.connection import SSHConnection
 
 from controller.ports import Collected, Failure, Limits, Printed, Target
 from controller.series import Series
@@ -68,6 +69,7 @@ class Session(asyncssh.SSHClientSession[bytes]):
         self._loop = asyncio.get_running_loop()
         self._shell = Shell(series, limits.max_bytes)
         self._channel: asyncssh.SSHClientChannel[bytes] | None = None
+        self._connection: SSHConnection | None = None
         self._gone = ""  # why there is no connection any more
         self._answers: list[Answer] = []
         self._typed: list[_Typed] = []
@@ -81,7 +83,7 @@ class Session(asyncssh.SSHClientSession[bytes]):
     @property
     def alive(self) -> bool:
         """The connection is there, as far as known."""
-        return self._channel is not None and not self._gone
+        return not self._gone
 
     async def greet(self) -> None:
         """Wait for the first prompt and type the series' set-up lines.
@@ -114,20 +116,18 @@ class Session(asyncssh.SSHClientSession[bytes]):
 
     async def close(self) -> None:
         """Log out, if the adapter is listening, and close the connection."""
-        channel, self._channel = self._channel, None
-        if channel is not None and not self._gone:
-            self._gone = "it was closed"
-            if self._shell.rest is Rest.PROMPT and not self._shell.awaits_echo:
-                channel.write(self._shell.type(self._series.logout))
-            connection = channel.get_connection()
-            connection.close()
-            await connection.wait_closed()
+        if self._shell.rest is Rest.PROMPT and not self._shell.awaits_echo:
+            self._write(self._shell.type(self._series.logout))
+        self._hang_up("it was closed")
+        if self._connection:
+            await self._connection.wait_closed()
         if self.released:
             released, self.released = self.released, None
             await released()
 
     def connection_made(self, chan: asyncssh.SSHClientChannel[bytes]) -> None:
         self._channel = chan
+        self._connection = chan.get_connection()
 
     def data_received(self, data: bytes, datatype: int | None) -> None:
         now = self._loop.time()
@@ -151,6 +151,10 @@ class Session(asyncssh.SSHClientSession[bytes]):
         except _Interrupted as reason:
             interrupted = reason
             self._answers += self._shell.give_up()
+            self._hang_up("it was left in the middle of a line")
+        except BaseException:  # cancelled: what the adapter is doing is not known any more
+            self._hang_up("it was left in the middle of a line")
+            raise
         printed = tuple(map(self._printed, self._typed, self._answers, [interrupted] * len(lines)))
         for item in printed:
             if item.failure:
@@ -210,6 +214,11 @@ class Session(asyncssh.SSHClientSession[bytes]):
     def _awake(self, rested: bool = False) -> None:
         if self._woken and not self._woken.done():
             self._woken.set_result(rested)
+
+    def _hang_up(self, why: str) -> None:
+        if self._connection and not self._gone:
+            self._connection.close()
+        self._gone = self._gone or why
 
     def _interruption(self) -> _Interrupted:
         if self._gone:

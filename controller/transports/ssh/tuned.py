@@ -61,14 +61,13 @@ _AUTHENTICATED = (b"gcm@openssh.com", b"poly1305@openssh.com")
 
 
 def options_for(
-    target: Target, owner: Callable[[], asyncssh.SSHClient]
+    target: Target, key_type: str, owner: Callable[[], asyncssh.SSHClient]
 ) -> tuple[asyncssh.SSHClientConnectionOptions, asyncio.Future[None]]:
     """The connection's options, a copy of the prebuilt ones with the target's own values; and what to wait for.
 
     Building options anew costs as much as a key exchange, and `asyncssh.connect` does it in a thread each time.
-    owner: makes the object that judges the host key.
+    key_type: of the pinned host key, "ssh-ed25519". owner: makes the object that judges the host key.
     """
-    key_type = target.host_key.partition(" ")[0]
     options = copy.copy(_prebuilt(target.series_name, key_type))
     options.host = target.address
     options.port = target.port
