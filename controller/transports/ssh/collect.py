@@ -46,8 +46,7 @@ class SshCollector:
         series = by_name(target.series_name)
         require_declared(series, lines)
         try:
-            async with self._place(target, limits):
-                ends_at = asyncio.get_running_loop().time() + limits.total_s
+            async with self._place(target, limits) as ends_at:
                 way: _Way[Session | ExecSession] = open_exec if self._prefer_exec and series.exec_mode else open_session
                 session = await self._open(way, target, series, limits, ends_at)
                 try:
@@ -61,23 +60,28 @@ class SshCollector:
         """A session to keep. It holds the adapter and one place until it is closed. Raises NotOpened, LookupError."""
         series = by_name(target.series_name)
         async with AsyncExitStack() as stack:
-            await stack.enter_async_context(self._place(target, limits))
-            ends_at = asyncio.get_running_loop().time() + limits.total_s
+            ends_at = await stack.enter_async_context(self._place(target, limits))
             session = await self._open(open_session, target, series, limits, ends_at)
             session.released = stack.pop_all().aclose
             return session
 
     @asynccontextmanager
-    async def _place(self, target: Target, limits: Limits) -> AsyncIterator[None]:
-        """First the adapter, then a place: who waits for a busy adapter takes no place from others."""
+    async def _place(self, target: Target, limits: Limits) -> AsyncIterator[float]:
+        """First the adapter, then a place: who waits for a busy adapter takes no place from others.
+
+        Gives the time of the loop's clock at which all must be over; only the wait for a place does not count.
+        """
+        loop = asyncio.get_running_loop()
+        begun = loop.time()
         lock = self._locks.setdefault(target.serial, asyncio.Lock())
         if lock.locked():
             await _patiently(lock, target, limits)
         else:
             await lock.acquire()
         try:
+            left_s = limits.total_s - (loop.time() - begun)
             async with self._places:  # whoever holds one gives it back after total_s, or closes a kept session
-                yield
+                yield loop.time() + left_s
         finally:
             lock.release()
 
