@@ -94,7 +94,7 @@ class LineEditor:
             case "\x15":
                 return self._erase(len(self._line))
             case "\x17":
-                return self._erase(len(self._line) - len(self._line.rstrip().rpartition(" ")[0]))
+                return self._erase(len(self._line) - self._line.rstrip().rfind(" ") - 1)
             case "\t":
                 return self._insert(self._complete(self._line))
             case "\x1b":
