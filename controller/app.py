@@ -95,6 +95,7 @@ async def _postgres(settings: Settings, stack: AsyncExitStack) -> tuple[str, Cal
 
 
 async def _parts(settings: Settings, db: Database) -> _Parts:
+    _make_folder(settings.data_dir)
     vault = Secrets.at(settings.secrets_key_file, make=await none_sealed_yet(db))
     authority = Authority.at(settings.authority_dir, now=utc_now())
     key_file = settings.data_dir / "admin.key"
@@ -115,6 +116,14 @@ async def _parts(settings: Settings, db: Database) -> _Parts:
     return _Parts(
         settings, db, vault, authority, blobs, asyncio.Event(), asyncio.Event(), http.Drain(), metrics.Metrics()
     )
+
+
+def _make_folder(data_dir: Path) -> None:
+    """Where the database is elsewhere and every file has a place of its own, nothing has made it yet."""
+    try:
+        data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise CannotStart(f"Cannot make the data directory {data_dir}: {error.strerror}.") from error
 
 
 @asynccontextmanager
