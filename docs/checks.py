@@ -122,7 +122,7 @@ def _commands(text: str) -> Iterator[list[str]]:
     words: list[str] = []
     for word in lexer:
         if set(word) <= _OPERATORS:
-            yield words
+            yield words[:-1] if word[0] == ">" and words and words[-1].isdigit() else words  # "2>": not an argument
             words = []
         else:
             words.append(word)

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from checks import faults
-from pages import api, cli, commands, metrics, states
+from pages import api, cli, commands, inventory, metrics, states
 
 from controller.settings import page as settings_page
 
@@ -20,6 +20,7 @@ PAGES: tuple[tuple[str, Callable[[], str]], ...] = (
     ("reference/api.md", api.markdown),
     ("reference/cli.md", cli.markdown),
     ("reference/commands.md", commands.markdown),
+    ("reference/inventory.md", inventory.markdown),
     ("reference/metrics.md", metrics.markdown),
     ("reference/states.md", states.markdown),
 )

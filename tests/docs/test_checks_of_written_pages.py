@@ -27,7 +27,7 @@ def found(repository: Path, page: str) -> list[str]:
         "[one](docs/other.md) [two](docs/other.md#a-heading-with-code) [out](https://keepachangelog.com/en/1.1.0/)",
         "`[x](nowhere.md)` is code, not a link",
         "```console\n$ hikitsugi swap tss00000001 tss00000005 --dry-run\n  any output --at-all\n```",
-        "```console\n$ HIKITSUGI_DATA_DIR=data .venv/bin/hikitsugi serve --log-format json\n```",
+        "```console\n$ HIKITSUGI_DATA_DIR=data .venv/bin/hikitsugi serve --log-format json 2> serve.log &\n```",
         '```console\n$ hikitsugi run "show system" "show log" \\\n    --all --json | head -3\n```',
         "```console\n$ make test docs-check PYTHON=python3.12\n$ hikitsugi fleet up --help\n```",
         "`hikitsugi swap ENTRY STANDBY --replace 3`, `hikitsugi --version`, `make test`, `tests/`",
