@@ -29,11 +29,11 @@ _PAIR = """
     LEFT JOIN adapter a ON a.serial = r.adapter
     LEFT JOIN contact k ON k.adapter = a.serial
     LEFT JOIN LATERAL (
-        SELECT id, ordered_at FROM exchange WHERE entry = c.code AND state IN ('ordered', 'pulled')
+        SELECT id, ordered_at FROM exchange WHERE entry = c.code AND entry <> '' AND state IN ('ordered', 'pulled')
         UNION ALL
-        SELECT id, ordered_at FROM exchange WHERE standby = c.code AND state IN ('ordered', 'pulled')
+        SELECT id, ordered_at FROM exchange WHERE standby = c.code AND standby <> '' AND state IN ('ordered', 'pulled')
         LIMIT 1) x ON true
-    WHERE c.code = ANY ($1)"""
+    WHERE c.code IN ($1, $2)"""
 
 
 async def pair(connection: Connection, entry: str, standby: str) -> dict[str, Row]:
@@ -41,7 +41,7 @@ async def pair(connection: Connection, entry: str, standby: str) -> dict[str, Ro
 
     images: of the entry's series, [version, sha256, size, models, hardware_revisions] each; None for none.
     """
-    return {row["code"]: row for row in await connection.fetch(_PAIR, [entry, standby])}
+    return {row["code"]: row for row in await connection.fetch(_PAIR, entry, standby)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +84,8 @@ async def swap(connection: Connection, plan: Plan, keys: Keys, *, caller: Caller
 _LAPSE = """
     WITH due AS (
         UPDATE exchange SET state = 'lapsed', lapsed_at = $1
-        WHERE id IN (SELECT id FROM exchange WHERE state IN ('ordered', 'pulled') AND deadline_at <= $1
+        WHERE id IN (SELECT id FROM exchange
+                     WHERE state IN ('ordered', 'pulled') AND lapsed_at IS NULL AND deadline_at <= $1
                      ORDER BY deadline_at LIMIT $2 FOR UPDATE SKIP LOCKED)
         RETURNING id, contract, entry
     ), news AS (

@@ -169,10 +169,16 @@ CREATE TABLE exchange (
     account       text NOT NULL REFERENCES account,
     reason        text NOT NULL DEFAULT ''
 );
--- A code is either entry or standby, so two partial indexes say "one open exchange per code".
-CREATE UNIQUE INDEX one_open_exchange_per_entry ON exchange (entry) WHERE state IN ('ordered', 'pulled');
-CREATE UNIQUE INDEX one_open_exchange_per_standby ON exchange (standby) WHERE state IN ('ordered', 'pulled');
-CREATE INDEX ON exchange (deadline_at) WHERE state IN ('ordered', 'pulled');
+-- A code is either entry or standby, so two partial indexes say "one open exchange per code". entry <> '' and
+-- standby <> '' always hold; queries repeat them so that the planner takes the index that fits: with the same
+-- predicate and no open exchange at ANALYZE both looked equally good, and the wrong one reads every open exchange.
+CREATE UNIQUE INDEX one_open_exchange_per_entry ON exchange (entry)
+    WHERE state IN ('ordered', 'pulled') AND entry <> '';
+CREATE UNIQUE INDEX one_open_exchange_per_standby ON exchange (standby)
+    WHERE state IN ('ordered', 'pulled') AND standby <> '';
+-- A late one that came back after it had lapsed does not lapse again. (That condition also keeps the planner from
+-- reading every open exchange through this index when it looks for the one of a code.)
+CREATE INDEX exchange_to_lapse ON exchange (deadline_at) WHERE state IN ('ordered', 'pulled') AND lapsed_at IS NULL;
 CREATE INDEX ON exchange (entry, id DESC);
 CREATE INDEX ON exchange (new_adapter, id DESC);
 CREATE INDEX ON exchange (contract, id DESC);
