@@ -16,12 +16,13 @@ from pathlib import Path
 
 import asyncpg
 import pytest
+from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from controller.services import swap
 from controller.store import registry as rows
 from controller.store.embedded import Embedded
 from controller.store.migrate import migrate
-from controller.store.pool import Database
+from controller.store.pool import TROUBLE, Database
 from controller.store.secrets import Secrets
 from tests.registry_fixtures import Registry, people
 from tests.rows import HEADER, csv_row
@@ -40,7 +41,7 @@ import asyncio, sys
 from datetime import UTC, datetime, timedelta
 from controller.domain.access import Caller, Role
 from controller.services import swap
-from controller.store.pool import Database
+from controller.store.pool import TROUBLE, Database
 from controller.store.secrets import Secrets
 
 async def main(dsn, entry, standby):
@@ -96,7 +97,11 @@ async def waiting_backend(server: Embedded) -> int:
     return await until(found)
 
 
+@retry(retry=retry_if_exception_type(TROUBLE), wait=wait_fixed(0.05), stop=stop_after_delay(30), reraise=True)
 async def remove_stop(registry: Registry, step: str) -> None:
+    """Also the wait until the server is back: pooled connections may not have noticed yet that it was gone."""
+    async with registry.db.connection() as connection:
+        await connection.execute("SELECT 1")
     if step != "lock":
         async with registry.db.connection() as connection:
             await connection.execute(f"DROP TRIGGER IF EXISTS stop_here ON {step}")
