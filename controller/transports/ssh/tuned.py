@@ -150,7 +150,7 @@ class TunedConnection(asyncssh.SSHClientConnection):
         super().connection_made(transport)
 
     def _send(self, data: bytes) -> None:
-        """Collect what is sent in one turn of the loop into one write: 28 system calls per adapter become about 10."""
+        """Collect what is sent in one turn of the loop into one write: 28 system calls per adapter become a dozen."""
         if not self._unsent:
             self._loop.call_soon(self._flush)
         self._unsent.append(data)
