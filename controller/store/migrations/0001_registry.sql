@@ -288,3 +288,7 @@ CREATE TRIGGER append_only_whole BEFORE TRUNCATE ON registration_ledger
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER append_only_whole BEFORE TRUNCATE ON audit
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+CREATE TRIGGER append_only_whole BEFORE TRUNCATE ON config_revision
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+CREATE TRIGGER append_only_whole BEFORE TRUNCATE ON transcript
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();

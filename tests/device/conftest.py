@@ -1,0 +1,77 @@
+"""The real device listener: TLS with the product's own certificates, the database behind it."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from aiohttp import web
+from prometheus_client import CollectorRegistry, Counter
+
+from controller.authority import Authority
+from controller.faces import http
+from controller.faces.device.firmware import FirmwareDoor
+from controller.faces.device.pull import MAX_REQUEST, PullFace
+from controller.faces.device.shedding import Shedding
+from controller.services import check_in
+from controller.tls import device_context
+from firmware_repo.blobs import Blobs
+from firmware_repo.web import routes as firmware_routes
+from tests.registry_fixtures import START, Registry, numbers, registry
+
+__all__ = ["numbers", "registry"]
+
+
+@dataclass
+class Listener:
+    """Where it listens, how to trust it, and the parts a test turns."""
+
+    port: int
+    root: Path
+    face: PullFace
+    blobs: Blobs
+
+    async def send(self, raw: bytes) -> bytes:
+        """Everything that comes back on a connection of its own, until the server closes it."""
+        trust = ssl.create_default_context(cafile=self.root)
+        async with asyncio.timeout(20):
+            reader, writer = await asyncio.open_connection("127.0.0.1", self.port, ssl=trust)
+            writer.write(raw)
+            await writer.drain()
+            answer = await reader.read()
+            writer.close()
+        return answer
+
+
+@pytest.fixture(scope="module")
+async def listener(registry: Registry, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Listener]:
+    folder = tmp_path_factory.mktemp("device")
+    authority = Authority.at(folder / "authority", now=START)
+    blobs = Blobs(folder / "firmware")
+    answers = Counter("pulls", "", ("message", "result"), registry=CollectorRegistry())
+    terms = check_in.Terms(
+        rs_url="https://127.0.0.1:8443/rs",
+        tunnel_url="https://127.0.0.1:8443/tunnel",
+        rs_certificate=authority.root_pem,
+        firmware_url="https://127.0.0.1:8443/firmware",
+        rs_retry_max=5,
+        rs_retry_interval_s=10,
+        ll_timeout_s=30,
+        heartbeat_host="127.0.0.1",
+        heartbeat_port=5000,
+        heartbeat_interval_s=60,
+    )
+    face = PullFace(registry.db, registry.vault, terms, registry.clock, Shedding(64, 1000), answers)
+    app = web.Application(client_max_size=MAX_REQUEST)
+    face.add_to(app)
+    app.add_routes(firmware_routes(blobs, FirmwareDoor(registry.db, registry.vault).authorise))
+    runner = http.runner(app, drain_s=0.2)
+    await runner.setup()
+    certificate = authority.location_server("test", ["127.0.0.1"], now=START)
+    await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=device_context(certificate)).start()
+    yield Listener(runner.addresses[0][1], authority.root_file, face, blobs)
+    await runner.cleanup()

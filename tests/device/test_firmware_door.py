@@ -1,0 +1,73 @@
+"""Who may fetch firmware: an adapter with the key of its present registration, for its own series."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+
+import pytest
+
+from controller.services import check_in
+from protocol.arms.http import basic
+from protocol.arms.messages import RsSolicitationRequest
+from protocol.image import build
+from tests.rows import HEADER, csv_row, distribution_id
+
+
+@pytest.fixture
+async def entry(registry, numbers) -> int:
+    number = numbers()
+    await registry.load(HEADER + csv_row(f"E{number}", number))
+    return number
+
+
+@pytest.fixture
+def image(listener) -> str:
+    body = build(series="seil8", version="3.50", models=(), payload=b"y" * 10_000)
+    digest = hashlib.sha256(body).hexdigest()
+    listener.blobs.add(io.BytesIO(body), digest, len(body))
+    return digest
+
+
+async def rs_key(listener, registry, number: int) -> str:
+    request = RsSolicitationRequest(distribution_id(number), "power on boot", "")
+    knock = check_in.Knock(f"ls-{number}", "127.0.0.1", registry.clock())
+    answer = await check_in.solicit_rs(registry.db, registry.vault, listener.face.terms, request, knock)
+    return answer.rs_preshared_key
+
+
+def get(series: str, digest: str, authorization: str) -> bytes:
+    line = f"Authorization: {authorization}\r\n" if authorization else ""
+    path = f"/firmware/{series}/3.50/sha256/{digest}"
+    return f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{line}\r\n".encode()
+
+
+def status(raw: bytes) -> int:
+    return int(raw.split(b" ", 2)[1])
+
+
+async def test_the_key_of_the_registration_opens_the_image(listener, registry, entry, image) -> None:
+    key = await rs_key(listener, registry, entry)
+
+    raw = await listener.send(get("seil8", image, basic(distribution_id(entry), key)))
+
+    assert status(raw) == 200
+    assert hashlib.sha256(raw.partition(b"\r\n\r\n")[2]).hexdigest() == image
+
+
+async def test_nobody_else_gets_it(listener, registry, entry, image) -> None:
+    id_, key = distribution_id(entry), await rs_key(listener, registry, entry)
+
+    for authorization, expected in (
+        ("", 401),
+        (basic(id_, "wrong"), 403),
+        (basic(id_, f"ls-{entry}"), 403),
+        (basic(distribution_id(99_999_998), key), 403),
+    ):
+        assert status(await listener.send(get("seil8", image, authorization))) == expected
+
+
+async def test_an_image_of_another_series_is_not_for_it(listener, registry, entry, image) -> None:
+    key = await rs_key(listener, registry, entry)
+
+    assert status(await listener.send(get("seil3", image, basic(distribution_id(entry), key)))) == 404
