@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 
 from controller.domain.access import Role
 from controller.faces.api.context import ADMINISTRATOR, PEOPLE, Context
-from controller.faces.http import Call, Page, Paging, Path, Query, Route
+from controller.faces.http import Call, Page, Paging, Path, Query, Route, RowId
 from controller.faces.http.payload import Payload
 from controller.services import access
 from controller.store import accounts, audit
@@ -160,7 +160,7 @@ class AuditRow(BaseModel):
 
 async def list_audit(
     call: Call,
-    paging: Paging[int],
+    paging: Paging[RowId],
     context: Context,
     subject: Annotated[str | None, Query("only rows about this code, adapter, account …")] = None,
 ) -> Page[AuditRow]:

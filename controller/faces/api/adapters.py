@@ -9,7 +9,7 @@ from uuid import UUID
 from pydantic import BaseModel, Field
 
 from controller.faces.api.context import ADMINISTRATOR, PEOPLE, Context, own_adapter
-from controller.faces.http import Call, Page, Paging, Path, Query, Route
+from controller.faces.http import Call, Page, Paging, Path, Query, Route, RowId
 from controller.faces.http.payload import Payload
 from controller.series import ALL, Command, Series
 from controller.store import ledger, pulls, registry
@@ -128,7 +128,7 @@ class Pull(BaseModel):
     result: int
 
 
-async def list_pulls(call: Call, serial: Serial, paging: Paging[int], context: Context) -> Page[Pull]:
+async def list_pulls(call: Call, serial: Serial, paging: Paging[RowId], context: Context) -> Page[Pull]:
     """Every answer the adapter was given, newest first."""
     await own_adapter(context, call.caller, serial)
     rows = await pulls.page(context.db, adapter=serial, code=None, before=paging.after, limit=paging.rows)
@@ -150,7 +150,7 @@ class Stay(BaseModel):
     account: str
 
 
-async def list_stays(call: Call, serial: Serial, paging: Paging[int], context: Context) -> Page[Stay]:
+async def list_stays(call: Call, serial: Serial, paging: Paging[RowId], context: Context) -> Page[Stay]:
     """Where the adapter was, newest first. An operator sees the stays in the own contract's codes."""
     await own_adapter(context, call.caller, serial)
     rows = await ledger.stays(

@@ -6,19 +6,19 @@ from collections.abc import AsyncIterator
 from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import AwareDatetime, BaseModel, Field
+from pydantic import BaseModel, Field
 
 from controller.domain.errors import Fault, Invalid, NotFound
 from controller.faces.api.adapters import Pull, Stay
 from controller.faces.api.context import OPERATIONS, PEOPLE, Context, own_code
-from controller.faces.http import Accepts, Call, Page, Paging, Path, Query, Route, Upload
-from controller.faces.http.payload import Payload, Stream
+from controller.faces.http import Accepts, Call, Page, Paging, Path, Query, Route, RowId, Upload
+from controller.faces.http.payload import Moment, Payload, Stream
 from controller.services import firmware as firmware_service
 from controller.store import configs, ledger, pulls, registry
 from controller.store.pool import Row
 
 CodeName = Annotated[str, Path("the code")]
-ModuleId = Annotated[int, Path("module id; 0 is the adapter itself")]
+ModuleId = Annotated[int, Path("module id; 0 is the adapter itself"), Field(ge=0, le=99)]
 CONFIG_LIMIT = 1 << 20
 
 
@@ -93,7 +93,7 @@ class Holder(BaseModel):
 
 
 async def holder(
-    call: Call, code: CodeName, context: Context, at: Annotated[AwareDatetime | None, Query("default: now")] = None
+    call: Call, code: CodeName, context: Context, at: Annotated[Moment | None, Query("default: now")] = None
 ) -> Holder:
     await own_code(context, call.caller, code)
     moment = at or context.clock()
@@ -109,14 +109,14 @@ async def holder(
     return Holder(code=code, at=moment, **same)
 
 
-async def list_history(call: Call, code: CodeName, paging: Paging[int], context: Context) -> Page[Stay]:
+async def list_history(call: Call, code: CodeName, paging: Paging[RowId], context: Context) -> Page[Stay]:
     """Which adapters sat in the code, newest first."""
     await own_code(context, call.caller, code)
     rows = await ledger.stays(context.db, code=code, contract=None, before=paging.after, limit=paging.rows)
     return Page[Stay].of(rows, paging, lambda row: row["id"], lambda row: Stay(**row))
 
 
-async def list_code_pulls(call: Call, code: CodeName, paging: Paging[int], context: Context) -> Page[Pull]:
+async def list_code_pulls(call: Call, code: CodeName, paging: Paging[RowId], context: Context) -> Page[Pull]:
     """Pulls answered for the code, whichever adapter made them, newest first."""
     await own_code(context, call.caller, code)
     rows = await pulls.page(context.db, adapter=None, code=code, before=paging.after, limit=paging.rows)

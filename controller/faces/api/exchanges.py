@@ -12,7 +12,7 @@ from controller.domain.exchange import State
 from controller.domain.sentence import Sentence
 from controller.domain.swap import Plan
 from controller.faces.api.context import OPERATIONS, PEOPLE, Context
-from controller.faces.http import Call, Page, Paging, Path, Query, Route
+from controller.faces.http import Call, Page, Paging, Path, Query, Route, RowId
 from controller.faces.http.payload import Payload
 from controller.services import swap as swap_service
 from controller.store import exchanges
@@ -23,7 +23,7 @@ class SwapOrder(Payload):
     standby: Annotated[str, Field(min_length=1, max_length=32)]
     """The standby code whose adapter comes in."""
     reason: Annotated[str, Field(max_length=500)] = ""
-    replaces: int | None = None
+    replaces: RowId | None = None
     """Id of the entry's open exchange that this one ends; a refusal names it."""
     dry_run: bool = False
     """Only say what would happen."""
@@ -100,7 +100,7 @@ class Exchange(BaseModel):
 
 async def list_exchanges(
     call: Call,
-    paging: Paging[int],
+    paging: Paging[RowId],
     context: Context,
     contract: Annotated[str | None, Query("only of this contract")] = None,
     code: Annotated[str | None, Query("only of this entry or standby")] = None,
@@ -118,7 +118,9 @@ async def list_exchanges(
     return Page[Exchange].of(rows, paging, lambda row: row["id"], lambda row: Exchange(**row))
 
 
-async def show_exchange(call: Call, exchange: Annotated[int, Path("id of the exchange")], context: Context) -> Exchange:
+async def show_exchange(
+    call: Call, exchange: Annotated[RowId, Path("id of the exchange")], context: Context
+) -> Exchange:
     row = await exchanges.one(context.db, exchange)
     if row is None or not call.caller.sees(row["contract"]):
         raise NotFound("No {what} {name}.", next_step="Check the name.", what="exchange", name=exchange)

@@ -6,11 +6,12 @@ import asyncio
 from datetime import datetime
 from typing import Annotated
 
-from pydantic import AwareDatetime, BaseModel
+from pydantic import BaseModel
 
 from controller.domain.firmware import Image
 from controller.faces.api.context import ADMINISTRATOR, PEOPLE, Context
 from controller.faces.http import Accepts, Call, Query, Route, Upload
+from controller.faces.http.payload import Moment
 from controller.services import firmware as firmware_service
 from controller.store import firmware
 from controller.store.pool import Row
@@ -65,7 +66,7 @@ async def import_firmware(
     version: Annotated[str, Query("M.mm")],
     sha256: Annotated[str, Query("of the image, as the vendor published it")],
     notes: Annotated[str, Query("release notes")] = "",
-    released_at: Annotated[AwareDatetime | None, Query("by the vendor")] = None,
+    released_at: Annotated[Moment | None, Query("by the vendor")] = None,
     model: Annotated[list[str] | None, Query("only these models; repeatable; default: the whole series")] = None,
     hardware_revision: Annotated[list[str] | None, Query("only these revisions; repeatable; default: all")] = None,
 ) -> ImportedImage:

@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 
 from controller.domain.errors import NotFound
 from controller.faces.api.context import PEOPLE, Context
-from controller.faces.http import Call, Page, Paging, Path, Query, Route
+from controller.faces.http import Call, Page, Paging, Path, Query, Route, RowId
 from controller.faces.http.payload import Payload
 from controller.services import collect
 from controller.store import tasks
@@ -61,7 +61,9 @@ class Campaign(BaseModel):
     failed: int
 
 
-async def show_campaign(call: Call, campaign: Annotated[int, Path("id of the campaign")], context: Context) -> Campaign:
+async def show_campaign(
+    call: Call, campaign: Annotated[RowId, Path("id of the campaign")], context: Context
+) -> Campaign:
     row = await tasks.campaign(context.db, campaign, contract=call.caller.contract)
     if row is None:
         raise NotFound("No {what} {name}.", next_step="Check the name.", what="campaign", name=campaign)
@@ -90,9 +92,9 @@ class Task(BaseModel):
 
 async def list_tasks(
     call: Call,
-    paging: Paging[int],
+    paging: Paging[RowId],
     context: Context,
-    campaign: Annotated[int | None, Query("only of this campaign")] = None,
+    campaign: Annotated[RowId | None, Query("only of this campaign")] = None,
     adapter: Annotated[str | None, Query("only on this adapter (serial)")] = None,
     state: Annotated[TaskState | None, Query("only in this state")] = None,
 ) -> Page[Task]:
@@ -133,7 +135,9 @@ class TaskWithTranscripts(Task):
     transcripts: list[Transcript]
 
 
-async def show_task(call: Call, task: Annotated[int, Path("id of the task")], context: Context) -> TaskWithTranscripts:
+async def show_task(
+    call: Call, task: Annotated[RowId, Path("id of the task")], context: Context
+) -> TaskWithTranscripts:
     row = await tasks.task(context.db, task)
     if row is None or not call.caller.sees(row["contract"]):
         raise NotFound("No {what} {name}.", next_step="Check the name.", what="task", name=task)

@@ -14,7 +14,7 @@ from controller.faces.http.auth import Authenticate, bearer
 from controller.faces.http.call import Call
 from controller.faces.http.idempotency import Begun, GoOn, IdempotencyStore, InProgress, OtherRequest, Replay
 from controller.faces.http.lifetime import Drain
-from controller.faces.http.paging import Page, Paging
+from controller.faces.http.paging import Page, Paging, RowId
 from controller.faces.http.payload import Accepts, Payload, Stream, Upload
 from controller.faces.http.routes import PUBLIC, Route
 from controller.faces.http.signature import Header, Path, Query
@@ -38,6 +38,7 @@ __all__ = [
     "Query",
     "Replay",
     "Route",
+    "RowId",
     "Stream",
     "Upload",
     "bearer",

@@ -5,14 +5,21 @@ come or go in between neither repeat nor hide others.
 """
 
 import base64
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Generic, Self, TypeVar
+from typing import Annotated, Generic, Self, TypeAlias, TypeVar
 
-from pydantic import BaseModel, ConfigDict, TypeAdapter
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 DEFAULT_LIMIT = 50
 MAX_LIMIT = 1000
+
+NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
+"""The character NUL as JSON writes it."""
+
+RowId: TypeAlias = Annotated[int, Field(ge=0, le=2**63 - 1)]
+"""The number of a row: what the database's bigint holds. Anything beyond is a wrong request, not a search."""
 
 T = TypeVar("T")
 Row = TypeVar("Row")
@@ -59,6 +66,10 @@ def encode(key: object) -> str:
 def decode(text: str, adapter: TypeAdapter[Key]) -> Key:
     """The sort key behind the word. Raises ValueError for anything that `encode` did not make for this key's type."""
     try:
-        return adapter.validate_json(base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True))
+        raw = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+        key = adapter.validate_json(raw)
     except ValueError as error:  # not ASCII, not base64, not JSON, or not of this type
         raise ValueError("not a position of this list") from error
+    if NUL.search(raw):  # no key of ours holds one, and no text column takes it
+        raise ValueError("not a position of this list")
+    return key

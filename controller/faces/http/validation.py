@@ -1,7 +1,6 @@
 """From bytes and texts to typed values, every mistake reported at once, in words."""
 
 import json
-import re
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -11,7 +10,7 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
 from controller.domain.errors import Fault, Invalid
-from controller.faces.http.paging import DEFAULT_LIMIT, Paging, decode
+from controller.faces.http.paging import DEFAULT_LIMIT, NUL, Paging, decode
 from controller.faces.http.problems import Malformed
 from controller.faces.http.signature import Parameters, Signature
 
@@ -50,8 +49,6 @@ SENTENCES: Final[Mapping[str, str]] = {
 }
 """Our words for pydantic's error types. A type that is not here is told in pydantic's English."""
 
-_NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
-
 
 def parameters(signature: Signature, request: web.Request, faults: list[Fault]) -> dict[str, Any]:
     """Arguments of the handler from path, query and headers; what is wrong is appended to `faults`."""
@@ -82,7 +79,7 @@ def json_body(adapter: TypeAdapter[Any], raw: bytes, faults: list[Fault]) -> Any
             next_step="Send one JSON document in UTF-8.",
             reason="too deeply nested" if isinstance(error, RecursionError) else str(error),
         ) from error
-    if _NUL.search(raw):
+    if NUL.search(raw):
         faults.append(Fault("", "A text may not contain the character NUL."))
         return None
     try:
@@ -107,7 +104,7 @@ def refuse(faults: list[Fault]) -> None:
 def _validated(
     adapter: TypeAdapter[Any], texts: Mapping[str, object], location: str, faults: list[Fault]
 ) -> dict[str, Any]:
-    nul = [name for name, text in texts.items() if "\0" in str(text)]
+    nul = [name for name, text in texts.items() if any("\0" in one for one in _each(text))]
     faults += [Fault(name, "A text may not contain the character NUL.", location=location) for name in nul]
     try:
         return dict(adapter.validate_python(dict(texts)))
@@ -130,6 +127,11 @@ def _texts(place: Parameters, given: MultiMapping[str], faults: list[Fault]) -> 
         if len(values) > 1:
             faults.append(Fault(name, "This may be given only once.", location=place.location))
     return texts
+
+
+def _each(given: object) -> list[str]:
+    """The texts of one parameter; of a repeatable one there may be several."""
+    return [str(one) for one in given] if isinstance(given, list) else [str(given)]
 
 
 def _paging(declared: tuple[str, TypeAdapter[Any]], values: Mapping[str, Any], faults: list[Fault]) -> dict[str, Any]:
