@@ -23,6 +23,7 @@ _BY_DISTRIBUTION_ID = """
     LEFT JOIN contact k ON k.adapter = a.serial
     LEFT JOIN firmware_image i ON i.series = a.series AND i.version = c.firmware_target
          AND (i.models = '{}' OR a.model = ANY (i.models))
+         AND (i.hardware_revisions = '{}' OR a.hardware_revision = ANY (i.hardware_revisions))
     LEFT JOIN LATERAL (SELECT id, state, new_adapter FROM exchange WHERE entry = r.code ORDER BY id DESC LIMIT 1) x
          ON x.new_adapter = a.serial AND x.state IN ('ordered', 'pulled', 'lapsed')
     WHERE a.distribution_id = $1"""

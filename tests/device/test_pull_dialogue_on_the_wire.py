@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 
 import pytest
 
@@ -12,6 +13,7 @@ from protocol.arms.http import basic, encode_pull
 from protocol.arms.messages import (
     ConfigSolicitation,
     ConfigSolicitationRequest,
+    PushConfirmationStartRequest,
     PushMethodQuery,
     PushMethodQueryRequest,
     RsSolicitation,
@@ -137,6 +139,37 @@ async def test_more_pulls_at_once_than_allowed_are_told_to_wait(listener, entry)
     assert answer.result is ResultCode.SERVER_BUSY
 
 
+async def test_an_adapter_that_wants_to_be_pushed_to_is_told_to_wait_with_the_id_its_client_needs(
+    listener, entry
+) -> None:
+    id_ = distribution_id(entry)
+    message = PushConfirmationStartRequest(id_, "https-tunnel", None, "armsd")
+
+    _, answer = parsed(await listener.send(rs(id_, "any", message)))
+
+    assert answer.result is ResultCode.SERVER_BUSY and answer.transaction_id is not None
+
+
+async def test_a_client_that_goes_away_in_the_middle_of_its_request_is_no_error_of_ours(
+    listener, entry, caplog
+) -> None:
+    head = b"POST /ls HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n<arms\r\n"
+    trust = ssl.create_default_context(cafile=listener.root)
+    _, writer = await asyncio.open_connection("127.0.0.1", listener.port, ssl=trust)
+    writer.write(head)
+    await writer.drain()
+    writer.transport.abort()
+    await asyncio.sleep(0.2)
+
+    assert isinstance(parsed(await listener.send(ls(entry)))[1], RsSolicitation)
+    assert [record for record in caplog.records if record.levelname == "ERROR"] == []
+
+
+async def test_strangers_learn_no_version_of_ours(listener) -> None:
+    for raw in (b"GET /ls HTTP/1.0\r\n\r\n", b"POST /nowhere HTTP/1.0\r\nContent-Length: 0\r\n\r\n", ls(1)):
+        assert b"aiohttp" not in await listener.send(raw)
+
+
 async def test_many_adapters_at_once_are_all_answered(listener, registry, numbers) -> None:
     wanted = [numbers() for _ in range(40)]
     await registry.load(HEADER + "".join(csv_row(f"E{n}", n) for n in wanted))
@@ -150,10 +183,11 @@ async def test_one_adapter_that_asks_without_pause_is_told_to_wait() -> None:
     now = [0.0]
     shedding, id_ = Shedding(10, 3, monotonic=lambda: now[0]), DistributionId(1)
 
-    def ask() -> bool:
-        with shedding.admit(id_) as admitted:
+    def ask(source: str = "127.0.0.1") -> bool:
+        with shedding.admit(id_, source) as admitted:
             return admitted
 
     assert [ask() for _ in range(4)] == [True, True, True, False]
+    assert ask("127.0.0.2"), "who only claims to be the adapter does not use up its share"
     now[0] = 61.0
     assert ask()

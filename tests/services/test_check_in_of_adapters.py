@@ -6,8 +6,10 @@ from datetime import timedelta
 
 import pytest
 
+from controller.domain.firmware import Image
 from controller.services import check_in, swap
 from controller.store import configs, exchanges, ledger, pulls
+from controller.store import firmware as catalogue
 from controller.store import registry as rows
 from protocol.arms.codes import ResultCode
 from protocol.arms.messages import (
@@ -125,6 +127,40 @@ async def test_a_wrong_key_is_refused_by_both_servers_and_recorded(registry, ent
 
     kept = await pulls.page(registry.db, adapter=f"SER{entry.number:05d}", code=None, before=None, limit=10)
     assert [row["result"] for row in kept] == [403, 403]
+
+
+async def test_who_shows_a_wrong_key_changes_nothing_about_the_adapter(registry, entry) -> None:
+    await entry.ask_ls()
+    await entry.ask_rs(firmware="3.40")
+    serial = f"SER{entry.number:05d}"
+    before = await rows.adapter(registry.db, serial)
+
+    stranger = check_in.Knock("wrong", "127.66.66.66", registry.clock.forward(seconds=1))
+    forged = ConfigSolicitationRequest(entry.id, "4.0", "power on boot", "9.99", "test")
+    assert (
+        await check_in.solicit_config(registry.db, registry.vault, TERMS, forged, stranger)
+    ).result is ResultCode.AUTHENTICATION_FAILED
+
+    assert await rows.adapter(registry.db, serial) == before
+    await entry.ask_method()
+    assert (await configs.body(registry.db, f"E{entry.number}", 0, "running"))["body"] == CONFIG.encode()
+
+
+async def test_a_stranger_does_not_become_the_address_of_an_adapter_that_never_pulled(registry, entry) -> None:
+    await entry.ask_ls("wrong")
+
+    assert (await rows.adapter(registry.db, f"SER{entry.number:05d}"))["last_address"] is None
+
+
+async def test_an_image_for_another_hardware_revision_is_not_offered(registry, entry, numbers) -> None:
+    image = Image("seil8", f"7.{numbers()}", "0" * 64, 10, (), ("other",))
+    await catalogue.add(registry.db, image, "", None, caller=registry.administrator, now=registry.clock())
+    await rows.set_firmware_target(
+        registry.db, f"E{entry.number}", image.version, caller=registry.operator, now=registry.clock()
+    )
+    await entry.ask_ls()
+
+    assert (await entry.ask_rs()).modules[0].info == ""
 
 
 async def test_the_ls_key_opens_nothing_at_the_resolve_server(entry) -> None:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import structlog
 from aiohttp import web
 
 from controller.services import check_in
 from controller.store.pool import TROUBLE, Database
-from controller.store.secrets import Secrets
+from controller.store.secrets import CannotOpen, Secrets
 from firmware_repo.web import ImageRef, Refusal
 from protocol.arms.codes import ResultCode
 from protocol.arms.http import parse_basic
 from protocol.errors import PeerMistake
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +36,8 @@ class FirmwareDoor:
             )
         try:
             refusal = await check_in.may_download(self.db, self.vault, distribution_id, key, image.series)
-        except TROUBLE:
+        except (*TROUBLE, CannotOpen) as error:
+            log.warning("firmware cannot be served now", why=str(error) or type(error).__name__)
             return Refusal(503, "The registry cannot be asked now.", {"Retry-After": "10"})
         match refusal:
             case None:

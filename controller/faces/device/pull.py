@@ -78,6 +78,9 @@ class PullFace:
             return _reply(Refusal("generic-error", ResultCode.BAD_REQUEST, ResultCode.BAD_REQUEST.phrase))
         except TimeoutError:
             raise web.HTTPRequestTimeout from None
+        except (web.RequestPayloadError, web.PayloadAccessError, ConnectionError) as error:
+            log.debug("pull was cut off", source=request.remote, why=str(error))
+            raise web.HTTPBadRequest from None
         response = await self._answer(request, message, served)
         kind = "other" if isinstance(message, OtherRequest) else _type(message)
         self.answers.labels(kind, response.result.value).inc()
@@ -88,14 +91,14 @@ class PullFace:
         if not isinstance(message, served):
             # No push over here: the waits of an adapter that asks are its own (301), nothing is broken.
             code = ResultCode.SERVER_BUSY if kind.startswith("push-") else ResultCode.BAD_REQUEST
-            return Refusal(kind, code, code.phrase)
+            return Refusal(kind, code, code.phrase, transaction_id=0 if kind == "push-confirmation-start" else None)
         try:
             claimed, key = parse_basic(request.headers.get("Authorization", ""))
         except PeerMistake:
             return Refusal(kind, ResultCode.AUTHENTICATION_FAILED, ResultCode.AUTHENTICATION_FAILED.phrase)
         if claimed != message.distribution_id:
             return Refusal(kind, ResultCode.DISTRIBUTION_ID_MISMATCH, ResultCode.DISTRIBUTION_ID_MISMATCH.phrase)
-        with self.shedding.admit(claimed) as admitted:
+        with self.shedding.admit(claimed, request.remote or "") as admitted:
             if not admitted:
                 return Refusal(kind, ResultCode.SERVER_BUSY, ResultCode.SERVER_BUSY.phrase)
             return await self._served(message, Knock(key, request.remote or "", self.clock()))
@@ -124,7 +127,7 @@ def _reply(response: Answer) -> web.Response:
         body = encode(response)
     except OurMistake as error:
         log.error("answer cannot be encoded; the adapter is told to wait", why=str(error))  # noqa: TRY400
-        kind = response.type if isinstance(response, Refusal) else "config-solicitation"
+        kind = "generic-error" if isinstance(response, Refusal) else "config-solicitation"
         body = encode(Refusal(kind, ResultCode.SERVER_BUSY, ResultCode.SERVER_BUSY.phrase))
     reply = web.Response(body=body, headers={"Content-Type": "text/xml", "Connection": "close"})
     reply.force_close()

@@ -65,6 +65,7 @@ def runner(app: web.Application, *, drain_s: float = 8.0, idle_s: float = 60.0) 
     drain_s: seconds that requests under way get at shutdown. idle_s: seconds a connection may take to send the headers
     of a request, the first or the next one.
     """
+    app.on_response_prepare.append(observe.no_version)
     return web.AppRunner(
         app,
         access_log=None,  # observe.py writes it

@@ -60,9 +60,13 @@ def template(request: web.Request) -> str:
     return resource.canonical if resource is not None else "unknown"
 
 
+async def no_version(_: web.Request, response: web.StreamResponse) -> None:
+    """Signal on_response_prepare: strangers learn no versions."""
+    response.headers["Server"] = "hikitsugi"
+
+
 async def security_headers(request: web.Request, response: web.StreamResponse) -> None:
     """Signal on_response_prepare: also covers streams."""
-    response.headers["Server"] = "hikitsugi"  # no versions for strangers
     response.headers["X-Request-Id"] = request.get(REFERENCE, "")
     for name, value in SECURITY_HEADERS.items():
         response.headers.setdefault(name, value)

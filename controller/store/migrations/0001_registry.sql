@@ -135,7 +135,7 @@ CREATE INDEX ON pull (adapter, id DESC);
 CREATE INDEX ON pull (code, id DESC);
 CREATE INDEX ON pull (at);
 
--- The newest of what pulls said, one row an adapter: list pages and SSH addressing read it.
+-- The newest of what pulls with a right key said, one row an adapter: list pages and SSH addressing read it.
 -- served: config revisions of the last successful config-solicitation; they become 'running' when the adapter
 -- comes back with its method query, which a real client sends only after it has applied them.
 CREATE TABLE contact (

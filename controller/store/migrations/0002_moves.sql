@@ -67,6 +67,8 @@ END $$;
 
 -- Records the answer to one pull. p_code and p_since name the registration the answer was made from: if it no
 -- longer holds, nothing is recorded, false comes back and the pull is answered anew.
+-- A wrong key (403) is recorded as a pull and changes nothing else: whoever asked may be anybody, so neither the
+-- address that SSH goes to nor what the adapter runs may come from there.
 CREATE FUNCTION record_pull(
     p_at timestamptz, p_adapter text, p_code text, p_since timestamptz, p_message text, p_source inet,
     p_trigger text, p_firmware text, p_result integer, p_served bigint[], p_in_service boolean,
@@ -81,6 +83,9 @@ BEGIN
     END IF;
     INSERT INTO pull (at, adapter, code, message, source, trigger, firmware, result)
     VALUES (p_at, p_adapter, p_code, p_message, p_source, p_trigger, p_firmware, p_result);
+    IF p_result = 403 THEN
+        RETURN true;
+    END IF;
     INSERT INTO contact AS c (adapter, first_pull_at, last_pull_at, last_message, last_result, last_address, firmware,
                               served, in_service_at)
     VALUES (p_adapter, p_at, p_at, p_message, p_result, p_source, p_firmware, p_served,
