@@ -50,10 +50,9 @@ COMMIT;
 
 ONE_CALL = r"""
 \set n :client_id * :share + random(1, :share)
-SELECT swap_registrations('C', 'E' || :n, 'S' || :n, e.adapter, s.adapter, NULL, '\x00', '\x00', '\x00', '\x00', now(),
-       now() + interval '1 day', 'bench', 'administrator', '', '',
-       (SELECT id FROM exchange x WHERE x.entry = 'E' || :n AND x.entry <> '' AND x.state IN ('ordered', 'pulled')))
-  FROM registration e, registration s WHERE e.code = 'E' || :n AND s.code = 'S' || :n;
+SELECT swap_registrations('E' || :n, 'S' || :n, NULL,
+       (SELECT id FROM exchange x WHERE x.entry = 'E' || :n AND x.entry <> '' AND x.state IN ('ordered', 'pulled')),
+       now(), now() + interval '1 day', '\x00', '\x00', '\x00', '\x00', 'bench', 'administrator', '', '');
 """
 
 # A registry with a past: every pair has been exchanged before, so plans are made for tables that are not empty.

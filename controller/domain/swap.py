@@ -70,17 +70,44 @@ def plan(
     _not_held(entry, standby, replaces)
     target = newest(images, new.series, new.model, new.hardware_revision)
     version = target.version if target else entry.firmware_target
+    tasks = entry.open_tasks + standby.open_tasks
+    return described(
+        entry.contract,
+        entry.code,
+        standby.code,
+        new,
+        old,
+        version,
+        tasks,
+        deadline_at=now + deadline,
+        replaces=replaces,
+    )
+
+
+def described(
+    contract: str,
+    entry: str,
+    standby: str,
+    new: Unit,
+    old: Unit,
+    version: str | None,
+    open_tasks: int,
+    *,
+    deadline_at: datetime,
+    replaces: int | None,
+) -> Plan:
+    """The plan in words, for one that was made here and for one that the database has carried out."""
     return Plan(
-        contract=entry.contract,
-        entry=entry.code,
-        standby=standby.code,
+        contract=contract,
+        entry=entry,
+        standby=standby,
         new_adapter=new.serial,
         old_adapter=old.serial,
         firmware_target=version,
-        deadline_at=now + deadline,
+        deadline_at=deadline_at,
         replaces=replaces,
         findings=_findings(entry, standby, new, old, version),
-        warnings=_warnings(entry, standby, new, old, version),
+        warnings=_warnings(new, old, version, open_tasks),
     )
 
 
@@ -153,16 +180,16 @@ def _not_held(entry: Slot, standby: Slot, replaces: int | None) -> None:
         )
 
 
-def _findings(entry: Slot, standby: Slot, new: Unit, old: Unit, version: str | None) -> tuple[Sentence, ...]:
+def _findings(entry: str, standby: str, new: Unit, old: Unit, version: str | None) -> tuple[Sentence, ...]:
     firmware = (
-        sentence("The firmware target of {code} becomes {version}.", code=entry.code, version=version)
+        sentence("The firmware target of {code} becomes {version}.", code=entry, version=version)
         if version
         else sentence("No firmware image is catalogued for {model}: no target is set.", model=new.model)
     )
     return (
         sentence(
             "{code}: {old} ({old_model}) goes out, {new} ({new_model}) comes in.",
-            code=entry.code,
+            code=entry,
             old=old.serial,
             old_model=old.model,
             new=new.serial,
@@ -170,16 +197,16 @@ def _findings(entry: Slot, standby: Slot, new: Unit, old: Unit, version: str | N
         ),
         sentence(
             "{code}: holds {old} from then on; it gets the stand-by answer and its keys end.",
-            code=standby.code,
+            code=standby,
             old=old.serial,
         ),
-        sentence("{code} keeps its config, description and history.", code=entry.code),
+        sentence("{code} keeps its config, description and history.", code=entry),
         firmware,
         sentence("Neither adapter needs to be connected; plugging the new one in is the whole exchange."),
     )
 
 
-def _warnings(entry: Slot, standby: Slot, new: Unit, old: Unit, version: str | None) -> tuple[Sentence, ...]:
+def _warnings(new: Unit, old: Unit, version: str | None, tasks: int) -> tuple[Sentence, ...]:
     found: list[Sentence] = []
     if new.model != old.model:
         found.append(
@@ -198,7 +225,7 @@ def _warnings(entry: Slot, standby: Slot, new: Unit, old: Unit, version: str | N
                 version=version,
             )
         )
-    if tasks := entry.open_tasks + standby.open_tasks:
+    if tasks:
         found.append(
             sentence(
                 "{tasks} open task(s) of the two codes: waiting ones end with a note, running ones finish.", tasks=tasks

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from controller.domain.access import Caller, require_contract
-from controller.domain.errors import ControllerError, NotFound
+from controller.domain.errors import Conflict, ControllerError, NotFound
 from controller.domain.firmware import Image
-from controller.domain.swap import Plan, Slot, Unit, plan
+from controller.domain.swap import Plan, Slot, Unit, described, plan
 from controller.series import by_name
 from controller.store import audit, exchanges
-from controller.store.pool import Connection, Database, Row
+from controller.store.pool import Database, Row
 from controller.store.secrets import Secrets
 
 
@@ -32,35 +32,63 @@ async def preview(db: Database, order: Order, *, caller: Caller, now: datetime, 
     deadline: how long the new adapter may stay unseen before the exchange counts as LAPSED.
     Raises NotFound, Invalid, Conflict with a sentence for the operator.
     """
-    async with db.connection() as connection:
-        return await _planned(connection, order, caller, now, deadline)
+    rows = await exchanges.pair(db, order.entry, order.standby)
+    entry, standby = (_slot(rows, name, caller) for name in (order.entry, order.standby))
+    series = entry.unit.series if entry.unit else ""
+    listed = rows[order.entry]["images"] or ()
+    images = tuple(Image(series, v, sha, size, tuple(m), tuple(r)) for v, sha, size, m, r in listed)
+    return plan(entry, standby, images, now=now, deadline=deadline, replaces=order.replaces)
 
 
 async def carry_out(
     db: Database, vault: Secrets, order: Order, *, caller: Caller, now: datetime, deadline: timedelta
 ) -> tuple[int, Plan]:
-    """Exchange the two registrations; returns the exchange's id and the plan that was carried out.
+    """Exchange the two registrations; returns the exchange's id and what was done.
 
-    Works whether or not the adapters are connected (R3.11). A refusal is recorded in the audit trail and raised.
+    Works whether or not the adapters are connected (R3.11). The database carries it out under the plan's conditions, in
+    one transaction; when one does not hold, the plan is made to say which. A refusal is recorded and raised.
     """
+    row = await exchanges.swap(
+        db,
+        order.entry,
+        order.standby,
+        _keys(vault),
+        caller=caller,
+        reason=order.reason,
+        replaces=order.replaces,
+        now=now,
+        deadline_at=now + deadline,
+    )
+    if row is not None:
+        return row["exchange"], _done(row, order, now + deadline)
     try:
-        async with db.connection() as connection:
-            agreed = await _planned(connection, order, caller, now, deadline)
-            keys = _keys(vault)
-            return await exchanges.swap(connection, agreed, keys, caller=caller, reason=order.reason, now=now), agreed
+        await preview(db, order, caller=caller, now=now, deadline=deadline)
+        raise Conflict(
+            "Another exchange of {entry} or {standby} was carried out at the same moment; this one changed nothing.",
+            next_step="Look at both codes (hikitsugi code show {entry}) and order again if it is still wanted.",
+            entry=order.entry,
+            standby=order.standby,
+        )
     except ControllerError as error:
         detail = {"standby": order.standby, "why": str(error)}
         await audit.refused(db, caller, "swap", order.entry, now=now, contract=caller.contract, detail=detail)
         raise
 
 
-async def _planned(connection: Connection, order: Order, caller: Caller, now: datetime, deadline: timedelta) -> Plan:
-    rows = await exchanges.pair(connection, order.entry, order.standby)
-    entry, standby = (_slot(rows, name, caller) for name in (order.entry, order.standby))
-    series = entry.unit.series if entry.unit else ""
-    listed = rows[order.entry]["images"] or ()
-    images = tuple(Image(series, v, sha, size, tuple(m), tuple(r)) for v, sha, size, m, r in listed)
-    return plan(entry, standby, images, now=now, deadline=deadline, replaces=order.replaces)
+def _done(row: Row, order: Order, deadline_at: datetime) -> Plan:
+    new = Unit(row["new_adapter"], "", row["new_model"], "", "", row["new_firmware"])
+    old = Unit(row["old_adapter"], "", row["old_model"], "", "", "")
+    return described(
+        row["contract"],
+        order.entry,
+        order.standby,
+        new,
+        old,
+        row["firmware_target"],
+        row["open_tasks"],
+        deadline_at=deadline_at,
+        replaces=order.replaces,
+    )
 
 
 def _keys(vault: Secrets) -> exchanges.Keys:

@@ -6,15 +6,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from asyncpg import UniqueViolationError
-from asyncpg.exceptions import PostgresError
 
 from controller.domain.access import Caller
-from controller.domain.errors import Conflict
 from controller.domain.exchange import State
-from controller.domain.swap import Plan
-from controller.store.pool import Connection, Database, Row
-
-_CHANGED = "HK409"  # raised by swap_registrations when the plan no longer fits (migrations/0002)
+from controller.store.pool import Database, Row
 
 _PAIR = """
     SELECT c.code, c.contract, c.kind, c.firmware_target,
@@ -36,12 +31,13 @@ _PAIR = """
     WHERE c.code IN ($1, $2)"""
 
 
-async def pair(connection: Connection, entry: str, standby: str) -> dict[str, Row]:
+async def pair(db: Database, entry: str, standby: str) -> dict[str, Row]:
     """The rows of the two codes by code, each with its adapter, open tasks and open exchange; absent when unknown.
 
     images: of the entry's series, [version, sha256, size, models, hardware_revisions] each; None for none.
     """
-    return {row["code"]: row for row in await connection.fetch(_PAIR, entry, standby)}
+    async with db.connection() as connection:
+        return {row["code"]: row for row in await connection.fetch(_PAIR, entry, standby)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,31 +50,37 @@ class Keys:
     standby_passphrase: bytes
 
 
-_SWAP = "SELECT swap_registrations($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14,$15,$16,$17)"
+_SWAP = "SELECT * FROM swap_registrations($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14)"
 
 
-async def swap(connection: Connection, plan: Plan, keys: Keys, *, caller: Caller, reason: str, now: datetime) -> int:
-    """Carry the plan out in one transaction with its ledger, outbox and audit rows; returns the exchange's id.
+async def swap(
+    db: Database,
+    entry: str,
+    standby: str,
+    keys: Keys,
+    *,
+    caller: Caller,
+    reason: str,
+    replaces: int | None,
+    now: datetime,
+    deadline_at: datetime,
+) -> Row | None:
+    """Exchange the adapters of the two codes with ledger, outbox and audit rows, in one round trip and transaction.
 
-    Raises Conflict when somebody else changed one of the two codes since the plan was made.
+    Returns exchange (its id), contract, firmware_target, open_tasks, new_adapter, new_model, new_firmware, old_adapter,
+    old_model; None, and nothing is changed, when a condition of domain/swap.plan does not hold.
     """
     arguments = (
-        *(plan.contract, plan.entry, plan.standby, plan.old_adapter, plan.new_adapter, plan.firmware_target),
+        *(entry, standby, caller.contract, replaces, now, deadline_at),
         *(keys.entry_key, keys.entry_passphrase, keys.standby_key, keys.standby_passphrase),
-        *(now, plan.deadline_at, caller.account, caller.role.value, caller.source, reason, plan.replaces),
+        *(caller.account, caller.role.value, caller.source, reason),
     )
     try:
-        exchange: int = await connection.fetchval(_SWAP, *arguments)
-    except PostgresError as error:
-        if error.sqlstate != _CHANGED and not isinstance(error, UniqueViolationError):
-            raise
-        raise Conflict(
-            "Another exchange of {entry} or {standby} was carried out at the same moment; this one changed nothing.",
-            next_step="Look at both codes (hikitsugi code show {entry}) and order again if it is still wanted.",
-            entry=plan.entry,
-            standby=plan.standby,
-        ) from error
-    return exchange
+        async with db.connection() as connection:
+            row = await connection.fetchrow(_SWAP, *arguments)
+    except UniqueViolationError:  # an exchange is open on one of the codes
+        return None
+    return row if row and row["exchange"] is not None else None
 
 
 _LAPSE = """

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from asyncpg import ForeignKeyViolationError, Record, UniqueViolationError
+from asyncpg import ForeignKeyViolationError, LockNotAvailableError, Record, UniqueViolationError
 
 from controller.domain.access import Caller
 from controller.domain.errors import Conflict
@@ -40,6 +40,9 @@ async def present_contracts(db: Database, contracts: Sequence[str]) -> dict[str,
     query = "SELECT contract, name FROM contract WHERE contract = ANY ($1)"
     async with db.connection() as connection:
         return {row["contract"]: row["name"] for row in await connection.fetch(query, contracts)}
+
+
+LOCK_KEY = 0x494D504F5254  # "IMPORT": two imports in different orders would deadlock over the rows they share
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +85,7 @@ _INCOMING = """
         ON COMMIT DROP;
     CREATE TEMP TABLE in_config (code text, body bytea) ON COMMIT DROP"""
 
+# A key that was pinned and a firmware that was chosen since the comparison stay: both are decisions of people.
 _APPLY = (
     """INSERT INTO contract (contract, name, created_at) SELECT contract, name, $1 FROM in_contract
        ON CONFLICT (contract) DO UPDATE SET name = excluded.name""",
@@ -91,12 +95,12 @@ _APPLY = (
            ssh_host_key, ssh_address, ssh_port, ownership, reseller, $1 FROM in_adapter
        ON CONFLICT (serial) DO UPDATE SET hardware_revision = excluded.hardware_revision,
            ls_sa_key = excluded.ls_sa_key, ssh_username = excluded.ssh_username, ssh_password = excluded.ssh_password,
-           ssh_host_key = excluded.ssh_host_key, ssh_address = excluded.ssh_address, ssh_port = excluded.ssh_port,
+           ssh_host_key = coalesce(nullif(adapter.ssh_host_key, ''), excluded.ssh_host_key), ssh_address = excluded.ssh_address, ssh_port = excluded.ssh_port,
            ownership = excluded.ownership, reseller = excluded.reseller""",
     """INSERT INTO code (code, contract, kind, name, description, firmware_target, created_at)
        SELECT code, contract, kind, name, description, firmware_target, $1 FROM in_code
        ON CONFLICT (code) DO UPDATE SET name = excluded.name, description = excluded.description,
-           firmware_target = excluded.firmware_target""",
+           firmware_target = coalesce(code.firmware_target, excluded.firmware_target)""",
     """INSERT INTO registration (code, adapter, rs_sa_key, heartbeat_passphrase, since)
        SELECT code, adapter, rs_sa_key, heartbeat_passphrase, $1 FROM in_registration""",
     """INSERT INTO registration_ledger (at, code, adapter, cause, account)
@@ -112,11 +116,13 @@ _APPLY = (
 async def apply(db: Database, changes: Changes, *, caller: Caller, now: datetime) -> None:
     """Write all of it in one transaction, with its ledger and audit rows.
 
-    Raises Conflict, and nothing is written, when the registry changed since the file was compared with it.
+    One import writes at a time, the next waits up to a minute. Raises Conflict, and nothing is written, when the
+    registry changed since the file was compared with it, or when the wait was too long.
     """
     try:
         async with db.transaction() as tx:
-            await tx.execute("SET LOCAL statement_timeout = '10min'")
+            await tx.execute("SET LOCAL statement_timeout = '10min'; SET LOCAL lock_timeout = '1min'")
+            await tx.execute(f"SELECT pg_advisory_xact_lock({LOCK_KEY})")
             await _copy_in(tx, changes)
             for statement in _APPLY:
                 arguments = (now, caller.account) if "$2" in statement else (now,)
@@ -126,6 +132,11 @@ async def apply(db: Database, changes: Changes, *, caller: Caller, now: datetime
         raise Conflict(
             "The registry changed while the file was read; nothing was imported.",
             next_step="Import the file again.",
+        ) from error
+    except LockNotAvailableError as error:
+        raise Conflict(
+            "Another import or exchange is at work on the same rows; nothing was imported.",
+            next_step="Import the file again when it has ended.",
         ) from error
 
 

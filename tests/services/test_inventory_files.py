@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 from datetime import timedelta
@@ -10,6 +11,7 @@ import pytest
 
 from controller.domain.errors import Invalid
 from controller.services import inventory, swap
+from controller.store import inventory as imports
 from controller.store import registry as rows
 from tests.rows import HEADER, csv_row, distribution_id
 
@@ -158,3 +160,137 @@ async def test_a_distribution_id_of_another_adapter_is_refused(registry, numbers
         await registry.load(HEADER + stolen)
 
     assert f"SER{a:05d}" in str(refused.value.faults[0])
+
+
+WIDE = HEADER.strip() + ",code_name,ssh_username,ssh_port,ssh_address,description\r\n"
+
+
+def wide(number: int, **cells: str) -> str:
+    """A row with further cells, in the order of WIDE."""
+    more = [cells.get(name, "") for name in ("code_name", "ssh_username", "ssh_port", "ssh_address", "description")]
+    quoted = [cell.replace('"', '""') for cell in more]
+    return csv_row(f"E{number}", number).strip() + "," + ",".join(f'"{cell}"' for cell in quoted) + "\r\n"
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        ("code_name", "a\0b"),
+        ("code_name", "x" * 201),
+        ("code_name", "a\x1b[2J"),
+        ("ssh_username", "a\0b"),
+        ("ssh_username", "a b"),
+        ("ssh_username", "x" * 65),
+        ("ssh_port", "00002212345678901"),
+        ("ssh_port", "65536"),
+        ("ssh_port", "0"),
+        ("description", "x" * 2001),
+        ("description", "a\x07b"),
+    ],
+)
+async def test_a_cell_that_no_column_can_keep_is_named(registry, numbers, column: str, value: str) -> None:
+    with pytest.raises(Invalid) as refused:
+        await registry.load(WIDE + wide(numbers(), **{column: value}))
+
+    assert [(fault.line, fault.field) for fault in refused.value.faults] == [(2, column)]
+
+
+async def test_a_description_may_have_several_lines(registry, numbers) -> None:
+    assert (await registry.load(WIDE + wide(numbers(), description="a\nb\tc"))).changed["codes"] == 1
+
+
+async def test_a_json_text_that_is_no_unicode_is_named(registry, numbers) -> None:
+    number = numbers()
+    row = {"serial": f"SER{number:05d}", "config": "a\ud800", "\udfff": "", "description": "\ud800"}
+
+    with pytest.raises(Invalid) as refused:
+        await inventory.import_file(
+            registry.db,
+            registry.vault,
+            io.BytesIO(json.dumps([row]).encode()),
+            "json",
+            caller=registry.administrator,
+            now=registry.clock(),
+            progress=lambda *_: None,
+        )
+
+    assert {"config", "description", "?"} <= {fault.field for fault in refused.value.faults}
+    assert all(str(fault).encode() for fault in refused.value.faults)
+
+
+async def test_wrong_cells_and_contradictions_to_the_registry_are_told_in_one_run(registry, numbers) -> None:
+    known, wrong, moved = numbers(), numbers(), numbers()
+    await registry.load(HEADER + csv_row(f"E{known}", known))
+    another_place = csv_row(f"E{moved}", known)
+
+    with pytest.raises(Invalid) as refused:
+        await registry.load(HEADER + csv_row(f"E{wrong}", wrong).replace("seil8", "seil9") + another_place)
+
+    assert {(2, "series"), (3, "code")} <= {(fault.line, fault.field) for fault in refused.value.faults}
+
+
+async def test_more_wrong_cells_than_can_be_told_are_counted_all_the_same(registry, numbers) -> None:
+    rows_ = [csv_row(f"E{number}", number).replace("seil8", "seil9") for number in (numbers() for _ in range(1200))]
+
+    with pytest.raises(Invalid) as refused:
+        await registry.load(HEADER + "".join(rows_))
+
+    assert refused.value.params["count"] == 1200
+    assert len(refused.value.faults) == 1000
+    assert "first 1000" in str(refused.value)
+
+
+@pytest.mark.parametrize("address", ["2001:DB8:0::1", "::ffff:192.0.2.1", "192.0.2.7"])
+async def test_an_address_in_another_spelling_is_no_change(registry, numbers, address: str) -> None:
+    file = WIDE + wide(numbers(), ssh_address=address)
+    await registry.load(file)
+
+    assert not any((await registry.load(file)).changed.values())
+
+
+async def test_imports_at_the_same_time_do_not_deadlock(registry, numbers) -> None:
+    known = [numbers() for _ in range(400)]
+    await registry.load(WIDE + "".join(wide(number) for number in known))
+
+    def described(text: str, order: list[int]) -> str:
+        return WIDE + "".join(wide(number, description=text) for number in order)
+
+    done = await asyncio.gather(
+        *(registry.load(described(f"{turn}", known if turn % 2 else known[::-1])) for turn in range(6))
+    )
+
+    assert [one.rows for one in done] == [400] * 6
+
+
+async def test_a_key_pinned_and_a_firmware_chosen_while_a_file_is_imported_stay(registry, numbers) -> None:
+    number = numbers()
+    code, serial, other = f"E{number}", f"SER{number:05d}", "ssh-ed25519 AAAAother"
+    await registry.load(HEADER + csv_row(code, number))
+    compared = asyncio.Event()
+
+    async def meanwhile() -> None:
+        await compared.wait()
+        await rows.pin_host_key(registry.db, serial, other, caller=registry.administrator, now=registry.clock())
+        await rows.set_firmware_target(registry.db, code, "3.42", caller=registry.operator, now=registry.clock())
+
+    file = WIDE.replace("code_name", "firmware") + wide(number, code_name="3.40", description="new", ssh_port="23")
+    pinning = asyncio.create_task(meanwhile())
+    async with registry.db.transaction() as other_import:
+        await other_import.execute(f"SELECT pg_advisory_xact_lock({imports.LOCK_KEY})")
+        importing = asyncio.create_task(
+            inventory.import_file(
+                registry.db,
+                registry.vault,
+                io.BytesIO(file.encode()),
+                "csv",
+                caller=registry.administrator,
+                now=registry.clock(),
+                progress=lambda stage, *_: compared.set() if stage == "compared" else None,
+            )
+        )
+        await pinning
+    await importing
+
+    assert (await rows.adapter(registry.db, serial))["ssh_host_key"] == other
+    assert (await rows.adapter(registry.db, serial))["ssh_port"] == 23
+    assert (await rows.code(registry.db, code))["firmware_target"] == "3.42"

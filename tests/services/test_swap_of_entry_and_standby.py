@@ -178,3 +178,67 @@ async def test_an_unseen_swap_lapses_at_its_deadline_and_is_listed_once(registry
     registry.clock.forward(days=1, seconds=1)
     assert exchange in [n for n, _ in await exchanges.lapse(registry.db, registry.clock())]
     assert exchange not in [n for n, _ in await exchanges.lapse(registry.db, registry.clock())]
+
+
+REFUSED = {
+    "another contract": "UPDATE code SET contract = 'C2' WHERE code = $2 AND $1 <> ''",
+    "not a standby": "UPDATE code SET kind = 'entry' WHERE code = $2 AND $1 <> ''",
+    "not an entry": "UPDATE code SET kind = 'standby' WHERE code = $1 AND $2 <> ''",
+    "another series": "UPDATE adapter SET series = 'seil3' WHERE serial = (SELECT adapter FROM registration "
+    "WHERE code = $2) AND $1 <> ''",
+    "locked out": "UPDATE adapter SET locked_out_at = now() WHERE serial = (SELECT adapter FROM registration "
+    "WHERE code = $2) AND $1 <> ''",
+    "no spare": "DELETE FROM registration WHERE code = $2 AND $1 <> ''",
+    "no adapter": "DELETE FROM registration WHERE code = $1 AND $2 <> ''",
+}
+
+
+@pytest.mark.parametrize("why", REFUSED)
+async def test_the_database_refuses_what_the_plan_refuses_and_changes_nothing(registry, pair, why: str) -> None:
+    entry, standby = pair
+    async with registry.db.connection() as connection:
+        await connection.execute(REFUSED[why], entry, standby)
+        state = "SELECT code, adapter, since FROM registration WHERE code = ANY ($1) ORDER BY code"
+        before = await connection.fetch(state, [entry, standby])
+    with pytest.raises(ControllerError) as planned:
+        await swap.preview(
+            registry.db, swap.Order(entry, standby), caller=registry.operator, now=registry.clock(), deadline=DAY
+        )
+
+    with pytest.raises(type(planned.value)) as carried_out:
+        await order(registry, entry, standby)
+
+    assert str(carried_out.value) == str(planned.value)
+    async with registry.db.connection() as connection:
+        assert await connection.fetch(state, [entry, standby]) == before
+
+
+@pytest.mark.parametrize(
+    ("version", "models", "revisions", "chosen"),
+    [
+        ("4.10", [], [], "4.10"),
+        ("4.11", ["SEIL/X4"], [], "4.11"),
+        ("9.1", ["SEIL/x86 Ayame"], [], None),
+        ("9.2", [], ["Z"], None),
+        ("4.9", [], [], "4.11"),
+    ],
+)
+async def test_database_and_plan_choose_the_same_firmware(
+    registry, pair, version: str, models: list[str], revisions: list[str], chosen: str | None
+) -> None:
+    async with registry.db.connection() as connection:
+        await connection.execute(
+            """INSERT INTO firmware_image (series, version, version_key, sha256, size, models, hardware_revisions,
+               available_at) VALUES ('seil8', $1, $2, repeat('a', 64), 1, $3, $4, now()) ON CONFLICT DO NOTHING""",
+            *(version, [int(n) for n in version.split(".")], models, revisions),
+        )
+    request = swap.Order(*pair)
+    planned = await swap.preview(registry.db, request, caller=registry.operator, now=registry.clock(), deadline=DAY)
+
+    _, done = await swap.carry_out(
+        registry.db, registry.vault, request, caller=registry.operator, now=registry.clock(), deadline=DAY
+    )
+
+    assert done.firmware_target == planned.firmware_target
+    assert (done.findings, done.warnings) == (planned.findings, planned.warnings)
+    assert chosen is None or done.firmware_target == chosen

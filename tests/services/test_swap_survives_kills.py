@@ -129,6 +129,17 @@ async def pair(own, numbers) -> tuple[str, str, str, str]:
     _, registry = own
     a, b = numbers(), numbers()
     await registry.load(HEADER + csv_row(f"E{a}", a) + csv_row(f"S{b}", b, kind="standby"))
+    async with registry.db.transaction() as tx:  # a newer firmware and a waiting task, so that every table is written
+        await tx.execute(
+            """INSERT INTO firmware_image (series, version, version_key, sha256, size, available_at)
+               VALUES ('seil8', '3.50', '{3,50}', repeat('a', 64), 1, now()) ON CONFLICT DO NOTHING"""
+        )
+        await tx.execute(
+            """WITH c AS (INSERT INTO campaign (account, lines, created_at) VALUES ('sato', '{show log}', now())
+                          RETURNING id)
+               INSERT INTO task (campaign, code, contract, adapter, due_at) SELECT id, $1, 'C1', $2, now() FROM c""",
+            *(f"E{a}", f"SER{a:05d}"),
+        )
     return f"E{a}", f"S{b}", f"SER{a:05d}", f"SER{b:05d}"
 
 

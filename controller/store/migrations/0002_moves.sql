@@ -1,68 +1,91 @@
 -- The two moves that must be one round trip: an exchange of registrations and the record of a pull.
--- They decide nothing: the plan comes from controller/domain, here it is compared with what still holds and set.
--- SQLSTATE HK409: the world changed since the plan was made; the caller plans again or says so.
 
+-- Exchanges the adapters of an entry and a standby, with everything that belongs to it. Its conditions are those of
+-- controller/domain/swap.plan; where they do not hold, nothing is changed and every result is NULL: the plan then finds
+-- the sentence that says why. An exchange that is open on one of the codes violates one_open_exchange_per_….
+-- p_contract: the caller's own, NULL for callers who see all.
 CREATE FUNCTION swap_registrations(
-    p_contract text, p_entry text, p_standby text, p_old_adapter text, p_new_adapter text, p_firmware text,
+    p_entry text, p_standby text, p_contract text, p_replaces bigint, p_now timestamptz, p_deadline timestamptz,
     p_entry_key bytea, p_entry_passphrase bytea, p_standby_key bytea, p_standby_passphrase bytea,
-    p_now timestamptz, p_deadline timestamptz, p_account text, p_role text, p_source text, p_reason text,
-    p_replaces bigint
-) RETURNS bigint LANGUAGE plpgsql AS $$
+    p_account text, p_role text, p_source text, p_reason text,
+    OUT exchange bigint, OUT contract text, OUT firmware_target text, OUT open_tasks bigint,
+    OUT new_adapter text, OUT new_model text, OUT new_firmware text, OUT old_adapter text, OUT old_model text
+) LANGUAGE plpgsql AS $$
+#variable_conflict use_column
 DECLARE
-    v_exchange bigint;
-    v_entry registration;
-    v_standby registration;
+    v record;
     v_at timestamptz;
 BEGIN
     -- Locked in code order, whoever is entry: opposite swaps cannot deadlock.
     PERFORM FROM registration WHERE code IN (p_entry, p_standby) ORDER BY code FOR UPDATE;
-    SELECT * INTO v_entry FROM registration WHERE code = p_entry;
-    SELECT * INTO v_standby FROM registration WHERE code = p_standby;
-    IF v_entry.adapter IS DISTINCT FROM p_old_adapter OR v_standby.adapter IS DISTINCT FROM p_new_adapter THEN
-        RAISE EXCEPTION 'registration changed' USING ERRCODE = 'HK409';
+    SELECT e.contract, e.firmware_target, er.adapter AS old_adapter, ea.model AS old_model, sr.adapter AS new_adapter,
+           sa.model AS new_model, sa.series, sa.hardware_revision, coalesce(k.firmware, '') AS new_firmware,
+           greatest(er.since, sr.since) AS since,
+           (SELECT count(*) FROM task t WHERE t.code IN (p_entry, p_standby) AND t.state IN ('waiting', 'running'))
+               AS open_tasks
+    INTO v
+    FROM code e
+    JOIN code s ON s.code = p_standby AND s.kind = 'standby' AND s.contract = e.contract
+    JOIN registration er ON er.code = e.code JOIN adapter ea ON ea.serial = er.adapter
+    JOIN registration sr ON sr.code = s.code JOIN adapter sa ON sa.serial = sr.adapter
+    LEFT JOIN contact k ON k.adapter = sa.serial
+    WHERE e.code = p_entry AND e.kind = 'entry' AND sa.series = ea.series AND sa.locked_out_at IS NULL
+      AND (p_contract IS NULL OR e.contract = p_contract);
+    IF NOT FOUND THEN
+        RETURN;
     END IF;
-    -- The ledger of a code never runs backwards, even if this clock does.
-    v_at := greatest(p_now, v_entry.since, v_standby.since);
+    v_at := greatest(p_now, v.since);  -- the ledger of a code never runs backwards, even if this clock does
 
     IF p_replaces IS NOT NULL THEN
         UPDATE exchange SET state = 'superseded', superseded_at = v_at
         WHERE id = p_replaces AND entry = p_entry AND state IN ('ordered', 'pulled');
         IF NOT FOUND THEN
-            RAISE EXCEPTION 'exchange to replace is not open' USING ERRCODE = 'HK409';
+            RETURN;
         END IF;
     END IF;
 
-    INSERT INTO exchange (kind, contract, entry, standby, new_adapter, old_adapter, firmware_target, state,
-                          ordered_at, deadline_at, account, reason)
-    VALUES ('swap', p_contract, p_entry, p_standby, p_new_adapter, p_old_adapter, p_firmware, 'ordered',
-            v_at, p_deadline, p_account, p_reason)
-    RETURNING id INTO v_exchange;
+    firmware_target := coalesce((
+        SELECT i.version FROM firmware_image i
+        WHERE i.series = v.series AND (i.models = '{}' OR v.new_model = ANY (i.models))
+          AND (i.hardware_revisions = '{}' OR v.hardware_revision = ANY (i.hardware_revisions))
+        ORDER BY i.version_key DESC LIMIT 1), v.firmware_target);
+    contract := v.contract; open_tasks := v.open_tasks;
+    new_adapter := v.new_adapter; new_model := v.new_model; new_firmware := v.new_firmware;
+    old_adapter := v.old_adapter; old_model := v.old_model;
+
+    INSERT INTO exchange AS x (kind, contract, entry, standby, new_adapter, old_adapter, firmware_target, state,
+                               ordered_at, deadline_at, account, reason)
+    VALUES ('swap', v.contract, p_entry, p_standby, v.new_adapter, v.old_adapter,
+            swap_registrations.firmware_target, 'ordered', v_at, p_deadline, p_account, p_reason)
+    RETURNING x.id INTO exchange;
 
     UPDATE registration SET
-        adapter = CASE code WHEN p_entry THEN p_new_adapter ELSE p_old_adapter END,
+        adapter = CASE code WHEN p_entry THEN v.new_adapter ELSE v.old_adapter END,
         rs_sa_key = CASE code WHEN p_entry THEN p_entry_key ELSE p_standby_key END,
         heartbeat_passphrase = CASE code WHEN p_entry THEN p_entry_passphrase ELSE p_standby_passphrase END,
         since = v_at
     WHERE code IN (p_entry, p_standby);
 
-    UPDATE code SET firmware_target = p_firmware
-    WHERE code = p_entry AND firmware_target IS DISTINCT FROM p_firmware;
-
-    UPDATE task SET state = 'failed', failure = 'registration-changed', finished_at = v_at,
-        detail = 'The registration changed before the task ran; start it again for the adapter that is there now.'
-    WHERE code IN (p_entry, p_standby) AND state = 'waiting';
+    IF v.firmware_target IS DISTINCT FROM swap_registrations.firmware_target THEN
+        UPDATE code SET firmware_target = swap_registrations.firmware_target WHERE code = p_entry;
+    END IF;
+    IF v.open_tasks > 0 THEN
+        UPDATE task SET state = 'failed', failure = 'registration-changed', finished_at = v_at,
+            detail = 'The registration changed before the task ran; start it again for the adapter that is there now.'
+        WHERE code IN (p_entry, p_standby) AND state = 'waiting';
+    END IF;
 
     INSERT INTO registration_ledger (at, code, adapter, cause, exchange, account)
-    VALUES (v_at, p_entry, p_new_adapter, 'swap', v_exchange, p_account),
-           (v_at, p_standby, p_old_adapter, 'swap', v_exchange, p_account);
+    VALUES (v_at, p_entry, v.new_adapter, 'swap', swap_registrations.exchange, p_account),
+           (v_at, p_standby, v.old_adapter, 'swap', swap_registrations.exchange, p_account);
     INSERT INTO outbox (at, topic, subject, payload)
-    VALUES (v_at, 'exchange.ordered', p_entry, jsonb_build_object('exchange', v_exchange, 'standby', p_standby,
-            'old_adapter', p_old_adapter, 'new_adapter', p_new_adapter));
+    VALUES (v_at, 'exchange.ordered', p_entry, jsonb_build_object('exchange', swap_registrations.exchange,
+            'standby', p_standby, 'old_adapter', v.old_adapter, 'new_adapter', v.new_adapter));
     INSERT INTO audit (at, account, role, source, action, subject, contract, outcome, detail)
-    VALUES (v_at, p_account, p_role, p_source, 'swap', p_entry, p_contract, 'done',
-            jsonb_build_object('exchange', v_exchange, 'standby', p_standby, 'old_adapter', p_old_adapter,
-                               'new_adapter', p_new_adapter, 'firmware_target', p_firmware, 'reason', p_reason));
-    RETURN v_exchange;
+    VALUES (v_at, p_account, p_role, p_source, 'swap', p_entry, v.contract, 'done',
+            jsonb_build_object('exchange', swap_registrations.exchange, 'standby', p_standby,
+                               'old_adapter', v.old_adapter, 'new_adapter', v.new_adapter,
+                               'firmware_target', swap_registrations.firmware_target, 'reason', p_reason));
 END $$;
 
 -- Records the answer to one pull. p_code and p_since name the registration the answer was made from: if it no
