@@ -9,7 +9,7 @@ import json
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
@@ -270,6 +270,11 @@ def _refuse(sentence: str, as_json: bool) -> NoReturn:
 
 
 def _say_event(event: dict[str, Any], as_json: bool) -> None:
+    with suppress(BrokenPipeError):  # whoever started it may have heard enough
+        _say_event_to(event, as_json)
+
+
+def _say_event_to(event: dict[str, Any], as_json: bool) -> None:
     if as_json:
         _document(event)
     elif "stages" in event:

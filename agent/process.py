@@ -16,7 +16,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from agent.control import Control
 from agent.fleet import Fleet
 from agent.lifecycle import Stage
 from agent.memory import StateInUse
@@ -91,6 +90,8 @@ def _tell(writing: int, event: dict[str, Any]) -> None:
 async def _serve(fleet: Fleet, state: Path, report: Report, bar: bool) -> None:
     began = time.monotonic()
     async with fleet:
+        from agent.control import Control  # aiohttp is a third of a second, in which adapters can listen already
+
         control = Control(fleet, state)
         await control.open()
         try:

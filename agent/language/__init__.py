@@ -11,7 +11,7 @@ from agent.language.effective import Effective, Ignored, NewerParameter
 __all__ = ["Effective", "Ignored", "NewerParameter", "read_config"]
 
 
-@lru_cache(maxsize=128)
+@lru_cache(maxsize=4096)
 def read_config(series: str, config: bytes, version: str) -> Effective:
     """What the config means on this firmware. Shared by all who ask: do not change it.
 

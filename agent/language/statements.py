@@ -21,6 +21,13 @@ _ETHERNET = re.compile(r"(?:lan|vlan|bridge|loopback)\d{0,3}")
 
 def split(line: str) -> list[str]:
     """The words of a line, quotes resolved. Raises BadLine."""
+    words = _quoted(line) if '"' in line else line.split()
+    if len(words) > MAX_WORDS or len(line) > MAX_LINE:
+        raise BadLine(f"more than {MAX_WORDS} words or {MAX_LINE} characters")
+    return words
+
+
+def _quoted(line: str) -> list[str]:
     words: list[str] = []
     at, end = 0, len(line.rstrip())
     while at < end:
@@ -29,11 +36,9 @@ def split(line: str) -> list[str]:
             continue
         match = _WORD.match(line, at)
         if match is None:
-            raise BadLine("a double quote is not closed" if '"' in line[at:] else "a word cannot be read")
+            raise BadLine("a double quote is not closed, or stands inside a word")
         words.append(match[2] if match[1] is None else re.sub(r"\\(.)", r"\1", match[1]))
         at = match.end()
-    if len(words) > MAX_WORDS or len(line) > MAX_LINE:
-        raise BadLine(f"more than {MAX_WORDS} words or {MAX_LINE} characters")
     return words
 
 

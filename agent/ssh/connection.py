@@ -13,9 +13,9 @@ from collections.abc import Callable
 from functools import lru_cache
 
 import asyncssh
-from asyncssh.connection import SSHServerConnection, SSHServerConnectionOptions
+from asyncssh.constants import MSG_IGNORE
 from asyncssh.logging import SSHLogger, logger
-from asyncssh.public_key import SSHKeyPair
+from asyncssh.packet import SSHPacketLogger
 
 from agent import seeds
 
@@ -38,7 +38,7 @@ class _Silent(SSHLogger):
 _SILENT = _Silent(logger.logger)
 
 
-class Connection(SSHServerConnection):
+class Connection(asyncssh.SSHServerConnection):
     """One SSH connection to one adapter."""
 
     @property
@@ -53,6 +53,13 @@ class Connection(SSHServerConnection):
 
     async def reload_config(self) -> None:
         """There are no OpenSSH settings to read again for this user."""
+
+    def send_packet(self, pkttype: int, *args: bytes, handler: SSHPacketLogger | None = None) -> None:
+        """Without the empty message that asyncssh sends before every packet: it protects CBC ciphers (RFC 4251
+        section 9.3.1), and none is offered here.
+        """
+        if pkttype != MSG_IGNORE:
+            super().send_packet(pkttype, *args)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
@@ -100,11 +107,11 @@ class GatheringTransport(asyncio.Transport):
             self._inner.write(data)
 
 
-def prepared_options() -> SSHServerConnectionOptions:
+def prepared_options() -> asyncssh.SSHServerConnectionOptions:
     """What all adapters share, worked out once. Fast and modern algorithms only: a real seil3 offers older ones, yet
     emulating those would test a client's weakest side at every adapter's cost.
     """
-    return SSHServerConnectionOptions(
+    return asyncssh.SSHServerConnectionOptions(
         server_host_keys=[asyncssh.generate_private_key("ssh-ed25519")],  # replaced for each adapter
         server_version="emulated_adapter",
         kex_algs=["curve25519-sha256", "curve25519-sha256@libssh.org", "ecdh-sha2-nistp256"],
@@ -123,7 +130,7 @@ def prepared_options() -> SSHServerConnectionOptions:
 
 
 def connection_for(
-    options: SSHServerConnectionOptions, key: SSHKeyPair, server: Callable[[], asyncssh.SSHServer]
+    options: asyncssh.SSHServerConnectionOptions, key: asyncssh.SSHKeyPair, server: Callable[[], asyncssh.SSHServer]
 ) -> Connection:
     """A connection that shows this host key and asks this server object who may in."""
     own = copy.copy(options)
@@ -133,7 +140,7 @@ def connection_for(
 
 
 @lru_cache(maxsize=1024)
-def key_pair(seed: int, serial: str, purpose: str = "ssh host key") -> SSHKeyPair:
+def key_pair(seed: int, serial: str, purpose: str = "ssh host key") -> asyncssh.SSHKeyPair:
     """The adapter's host key as asyncssh wants it (40 µs; 1 KB kept)."""
     key = asyncssh.import_private_key(_PKCS8_ED25519 + seeds.derive(seed, serial, purpose))
     return asyncssh.load_keypairs([key])[0]
