@@ -25,6 +25,11 @@ _SERIAL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z")
 _DISTRIBUTION_ID = re.compile(r"[0-9A-F]{4}(-[0-9A-F]{4}){7}\Z")
 _HOST_KEY = re.compile(r"(ssh-ed25519|ssh-rsa|ecdsa-sha2-nistp(256|384|521)) [A-Za-z0-9+/]+={0,2}( .*)?\Z")
 _KEY = re.compile(r"[!-~]{1,64}\Z")  # arms-protocol 2: keys are at most 64 characters
+_PORT = re.compile(r"[0-9]{1,5}\Z")
+_USERNAME = re.compile(r"[!-~]{1,64}\Z")
+_NO_TEXT = re.compile("[\x00\ud800-\udfff]")  # what no text column keeps; JSON can spell both
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")  # would drive the terminal that shows it
+_LONGEST = {"contract_name": 200, "code_name": 200, "description": 2000, "hardware_revision": 64, "reseller": 200}
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +66,21 @@ REQUIRED = ("serial", "series", "model", "distribution_id")
 
 @dataclass(slots=True)
 class Reading:
-    """What was read: rows that are right by themselves, and every fault (at most MAX_FAULTS are kept)."""
+    """What was read: rows, and every fault. wrong: how many there are; the first MAX_FAULTS are kept."""
 
     rows: list[Row] = field(default_factory=list)
     faults: list[Fault] = field(default_factory=list)
+    wrong: int = 0
+    _wrong_lines: set[int] = field(default_factory=set)
+
+    @property
+    def right(self) -> list[Row]:
+        """The rows in which nothing was wrong so far."""
+        return [row for row in self.rows if row.line not in self._wrong_lines] if self._wrong_lines else self.rows
 
     def fault(self, line: int, column: str, sentence: str, **params: object) -> None:
+        self.wrong += 1
+        self._wrong_lines.add(line)
         if len(self.faults) < MAX_FAULTS:
             self.faults.append(Fault(column, sentence, params, location="file", line=line))
 
@@ -134,11 +148,16 @@ def _json_cells(reading: Reading, items: list[Any]) -> Iterator[tuple[int, dict[
             continue
         wrong = [n for n, v in item.items() if not isinstance(v, str | int | None) or isinstance(v, bool)]
         for name in wrong:
-            reading.fault(line, str(name)[:40], "A text is wanted here.")
+            reading.fault(line, _tellable(name), "A text is wanted here.")
         for name in sorted(set(item) - set(COLUMNS)):
-            reading.fault(line, name[:40], "There is no such column; the columns are {columns}.", columns=COLUMNS)
+            reading.fault(line, _tellable(name), "There is no such column; the columns are {columns}.", columns=COLUMNS)
         if not wrong:
             yield line, {name: "" if value is None else str(value) for name, value in item.items() if name in COLUMNS}
+
+
+def _tellable(name: str) -> str:
+    """A name from outside, short and such that it can be sent back."""
+    return _NO_TEXT.sub("?", name[:40])
 
 
 def _collect(
@@ -150,6 +169,10 @@ def _collect(
     seen: dict[str, dict[str, int]] = {"serial": {}, "distribution_id": {}, "code": {}}
     contracts: dict[str, str] = {}
     for count, (line, values) in enumerate(cells, 1):
+        if unkept := [name for name, value in values.items() if _NO_TEXT.search(value)]:
+            for name in unkept:
+                reading.fault(line, name, "A text without NUL and without halves of characters is wanted here.")
+            continue
         # A config keeps its blanks and line ends to the byte; everywhere else they are slips of the hand.
         row = Row(
             line, **{**dict.fromkeys(REQUIRED, ""), **{n: v if n == "config" else v.strip() for n, v in values.items()}}
@@ -208,7 +231,13 @@ def _check_cells(reading: Reading, row: Row, models: Mapping[str, tuple[str, ...
             "A numeric IPv4 or IPv6 address is wanted, not {value}.",
             value=repr(row.ssh_address[:60]),
         )
-    if row.ssh_port and not (row.ssh_port.isascii() and row.ssh_port.isdigit() and 1 <= int(row.ssh_port[:6]) <= 65535):
+    if row.ssh_username and not _USERNAME.match(row.ssh_username):
+        fault(row.line, "ssh_username", "Up to 64 visible ASCII characters are wanted.")
+    for name, most in _LONGEST.items():
+        value = getattr(row, name)
+        if len(value) > most or _CONTROL.search(re.sub(r"[\t\r\n]", "", value) if name == "description" else value):
+            fault(row.line, name, "Up to {most} characters without control characters are wanted.", most=most)
+    if row.ssh_port and not (_PORT.match(row.ssh_port) and 1 <= int(row.ssh_port) <= 65535):
         fault(row.line, "ssh_port", "A port from 1 to 65535 is wanted, not {value}.", value=repr(row.ssh_port[:20]))
     if row.ownership not in ("", "rented", "purchased"):
         fault(row.line, "ownership", "rented or purchased is wanted, not {value}.", value=repr(row.ownership[:40]))
@@ -297,21 +326,21 @@ class PresentCode:
 
 
 def compare(
+    reading: Reading,
     rows: Iterable[Row],
     adapters: Mapping[str, Present],
     codes: Mapping[str, PresentCode],
     owners: Mapping[str, str],
-) -> list[Fault]:
-    """What contradicts the registry. An import adds and corrects; it never moves a registration or replaces a config.
+) -> None:
+    """Add to `reading` what contradicts the registry. An import adds and corrects; it never moves a registration or
+    replaces a config.
 
-    owners: serial by distribution id, for those the file names.
+    rows: those that are right by themselves. owners: serial by distribution id, for those the file names.
     """
-    reading = Reading()
     for row in rows:
         _against_adapter(reading, row, adapters.get(row.serial), owners.get(row.distribution_id))
         if row.code:
             _against_code(reading, row, codes.get(row.code), adapters.get(row.serial))
-    return reading.faults
 
 
 def _against_adapter(reading: Reading, row: Row, present: Present | None, owner: str | None) -> None:

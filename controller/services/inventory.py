@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import csv
 import io
+import ipaddress
 import json
 import secrets
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -15,7 +16,7 @@ from uuid import UUID
 
 from controller.domain import inventory as files
 from controller.domain.access import Caller
-from controller.domain.errors import Fault, Invalid
+from controller.domain.errors import Invalid
 from controller.domain.inventory import COLUMNS, Present, PresentCode, Reading, compare, read_csv, read_json
 from controller.series import ALL
 from controller.store import audit, inventory
@@ -62,12 +63,11 @@ async def import_file(
     dry_run: read and compare, but write nothing; the counts say what would change.
     """
     reading = await asyncio.to_thread(_read, file, kind, lambda rows: progress("read", rows, 0))
-    if reading.faults:
-        raise _refused(reading)
-    registry = await _registry(db, reading.rows)
+    right = reading.right  # the others cannot be compared, but all that is wrong is told in one run
+    registry = await _registry(db, right)
     progress("compared", len(reading.rows), len(reading.rows))
-    reading.faults = await asyncio.to_thread(_compare, reading.rows, registry)
-    if reading.faults:
+    await asyncio.to_thread(_compare, reading, right, registry)
+    if reading.wrong:
         raise _refused(reading)
     changes = await asyncio.to_thread(_changes, vault, reading.rows, registry)
     if changes.total and not dry_run:
@@ -88,8 +88,11 @@ def _read(file: BinaryIO, kind: Format, tick: Callable[[int], None]) -> Reading:
 def _refused(reading: Reading) -> Invalid:
     return Invalid(
         "The inventory has {count} wrong cell(s); nothing was imported.",
-        next_step="Mend the cells named and import the file again.",
-        count=len(reading.faults),
+        next_step="Mend the cells named and import the file again."
+        if reading.wrong == len(reading.faults)
+        else "Mend the cells named, which are the first {told}, and import the file again.",
+        count=reading.wrong,
+        told=len(reading.faults),
         faults=sorted(reading.faults, key=lambda fault: fault.line or 0),
     )
 
@@ -107,7 +110,7 @@ async def _registry(db: Database, rows: Sequence[files.Row]) -> _Registry:
     )
 
 
-def _compare(rows: Sequence[files.Row], registry: _Registry) -> list[Fault]:
+def _compare(reading: Reading, rows: Sequence[files.Row], registry: _Registry) -> None:
     adapters = {
         serial: Present(
             row["series"],
@@ -122,7 +125,7 @@ def _compare(rows: Sequence[files.Row], registry: _Registry) -> list[Fault]:
         name: PresentCode(row["contract"], row["kind"], row["adapter"], row["config"])
         for name, row in registry.codes.items()
     }
-    return compare(rows, adapters, codes, registry.owners)
+    compare(reading, rows, adapters, codes, registry.owners)
 
 
 def _changes(vault: Secrets, rows: Sequence[files.Row], registry: _Registry) -> inventory.Changes:
@@ -158,15 +161,16 @@ def _adapter(vault: Secrets, row: files.Row, present: Row | None) -> tuple[objec
     plain = (
         kept(row.ssh_username, "ssh_username", "admin"),
         kept(row.ssh_host_key, "ssh_host_key"),
-        kept(row.ssh_address, "address") or None,
+        _spelled(kept(row.ssh_address, "address")),
         int(kept(row.ssh_port, "ssh_port", "22")),
         row.ownership or (present["ownership"] if present else "rented"),
         row.reseller or (present["reseller"] if present and not row.ownership else ""),
     )
     revision = kept(row.hardware_revision, "hardware_revision")
     if present is not None:
-        was = tuple(
-            present[c] for c in ("ssh_username", "ssh_host_key", "address", "ssh_port", "ownership", "reseller")
+        was = (
+            *(present["ssh_username"], present["ssh_host_key"], _spelled(present["address"] or "")),
+            *(present["ssh_port"], present["ownership"], present["reseller"]),
         )
         same_secrets = _same(vault, row.ls_sa_key, present["ls_sa_key"], "ls-sa-key") and _same(
             vault, row.ssh_password, present["ssh_password"], "ssh-password"
@@ -184,6 +188,11 @@ def _adapter(vault: Secrets, row: files.Row, present: Row | None) -> tuple[objec
         *(row.serial, row.series, row.model, revision, _uuid(row), ls_key, username),
         *(password, host_key, address, port, ownership, reseller),
     )
+
+
+def _spelled(address: str) -> str | None:
+    """The one spelling of an address that is compared and kept; None for none."""
+    return str(ipaddress.ip_address(address)) if address else None
 
 
 def _same(vault: Secrets, said: str, sealed: bytes, purpose: str) -> bool:
@@ -242,7 +251,7 @@ async def export_file(
 def _exported(vault: Secrets, row: Row, with_secrets: bool) -> dict[str, str]:
     values = {column: "" if row[column] is None else row[column] for column in COLUMNS}
     values["distribution_id"] = str(DistributionId(row["distribution_id"].int))
-    values["config"] = (row["config"] or b"").decode(errors="replace")
+    values["config"] = (row["config"] or b"").decode()
     values["ls_sa_key"] = vault.open(row["ls_sa_key"], purpose="ls-sa-key").decode() if with_secrets else ""
     values["ssh_password"] = vault.open(row["ssh_password"], purpose="ssh-password").decode() if with_secrets else ""
     return {column: str(value) for column, value in values.items()}

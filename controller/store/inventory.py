@@ -95,7 +95,8 @@ _APPLY = (
            ssh_host_key, ssh_address, ssh_port, ownership, reseller, $1 FROM in_adapter
        ON CONFLICT (serial) DO UPDATE SET hardware_revision = excluded.hardware_revision,
            ls_sa_key = excluded.ls_sa_key, ssh_username = excluded.ssh_username, ssh_password = excluded.ssh_password,
-           ssh_host_key = coalesce(nullif(adapter.ssh_host_key, ''), excluded.ssh_host_key), ssh_address = excluded.ssh_address, ssh_port = excluded.ssh_port,
+           ssh_host_key = coalesce(nullif(adapter.ssh_host_key, ''), excluded.ssh_host_key),
+           ssh_address = excluded.ssh_address, ssh_port = excluded.ssh_port,
            ownership = excluded.ownership, reseller = excluded.reseller""",
     """INSERT INTO code (code, contract, kind, name, description, firmware_target, created_at)
        SELECT code, contract, kind, name, description, firmware_target, $1 FROM in_code

@@ -63,3 +63,15 @@ async def test_a_time_at_the_end_of_the_calendar_is_refused(client, registry, nu
 
     async with (await client("root")).get(f"codes/E{number}/holder", params={"at": at}) as answer:
         assert answer.status == 422, await answer.text()
+
+
+@pytest.mark.parametrize("body", [b"hostname: \xff\n", b"a\0b"])
+async def test_a_config_that_is_no_text_is_refused(client, registry, numbers, body: bytes) -> None:
+    number = numbers()
+    await registry.load(HEADER + csv_row(f"E{number}", number))
+
+    async with (await client("olga")).put(
+        f"codes/E{number}/configs/0/working", data=body, headers={"Content-Type": "text/plain"}
+    ) as answer:
+        assert answer.status == 422
+        assert (await answer.json())["errors"][0]["field"] == "body"

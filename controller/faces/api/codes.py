@@ -186,12 +186,24 @@ async def write_config(
     """Replace the working config. Nothing reaches the adapter until it is reflected at startup."""
     row = await own_code(context, call.caller, code)
     text = body.file.read()
-    if b"\x00" in text:
-        raise Invalid("The config holds a NUL byte.", faults=[Fault("body", "A text is wanted.")])
+    _check_text(text)
     revision = await configs.write_working(
         context.db, code, row["contract"], module, text, caller=call.caller, now=context.clock()
     )
     return Written(revision=revision)
+
+
+def _check_text(body: bytes) -> None:
+    """Raise Invalid for what is no text: an inventory file could not carry it."""
+    try:
+        nul = body.decode().find("\0")
+    except UnicodeDecodeError as error:
+        fault = Fault("body", "Byte {position} is not UTF-8.", {"position": error.start + 1})
+        raise Invalid(
+            "The config is not a text in UTF-8.", next_step="Save it as UTF-8, then write it again.", faults=[fault]
+        ) from error
+    if nul >= 0:
+        raise Invalid("The config holds a NUL byte.", faults=[Fault("body", "A text is wanted.")])
 
 
 async def reflect_config(call: Call, code: CodeName, module: ModuleId, context: Context) -> Written:
