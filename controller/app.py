@@ -40,7 +40,7 @@ from controller.startup import CannotStart
 from controller.store.embedded import Embedded
 from controller.store.migrate import migrate
 from controller.store.pool import Database
-from controller.store.secrets import Secrets, none_sealed_yet
+from controller.store.secrets import Secrets, unlock
 from controller.tls import api_context, device_context, legacy_device_context
 from controller.transports.ssh.collect import SshCollector
 from firmware_repo.blobs import Blobs
@@ -96,7 +96,7 @@ async def _postgres(settings: Settings, stack: AsyncExitStack) -> tuple[str, Cal
 
 async def _parts(settings: Settings, db: Database) -> _Parts:
     _make_folder(settings.data_dir)
-    vault = Secrets.at(settings.secrets_key_file, make=await none_sealed_yet(db))
+    vault = await unlock(db, settings.secrets_key_file)
     authority = Authority.at(settings.authority_dir, now=utc_now())
     key_file = settings.data_dir / "admin.key"
 
@@ -212,7 +212,7 @@ def _api_app(parts: _Parts) -> web.Application:
         authenticate=authenticate,
         metrics=parts.metrics,
         version=version("hikitsugi"),
-        idempotency=KeptAnswers(Repeats(parts.db, utc_now)),
+        idempotency=KeptAnswers(Repeats(parts.db, parts.vault, utc_now)),
         provide=(context,),
         drain=parts.drain,
     )

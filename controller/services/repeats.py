@@ -1,4 +1,7 @@
-"""Answers to repeated writes, kept in the database: what the HTTP layer asks for by Idempotency-Key."""
+"""Answers to repeated writes, kept in the database: what the HTTP layer asks for by Idempotency-Key.
+
+They are sealed: the answer to "issue an access key" holds the key, of which nothing else keeps more than a hash.
+"""
 
 from __future__ import annotations
 
@@ -9,9 +12,11 @@ from datetime import datetime, timedelta
 from controller.domain.access import Caller
 from controller.store import idempotency
 from controller.store.pool import Database
+from controller.store.secrets import Secrets
 
 KEPT = timedelta(hours=24)
 ABANDONED_AFTER = timedelta(minutes=20)  # longer than the longest deadline of a route (an import's 15 minutes)
+_PURPOSE = "kept-answer"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +32,7 @@ class Stored:
 @dataclass(frozen=True, slots=True)
 class Repeats:
     db: Database
+    vault: Secrets
     clock: Callable[[], datetime]
 
     async def begin(self, caller: Caller, key: str, fingerprint: bytes) -> Stored | None:
@@ -37,10 +43,12 @@ class Repeats:
         if row is None:
             return None
         same = bytes(row["request_hash"]) == fingerprint
-        return Stored(same, row["status"], row["headers"] or {}, bytes(row["body"] or b""))
+        body = self.vault.open(row["body"], purpose=_PURPOSE) if row["body"] is not None else b""
+        return Stored(same, row["status"], row["headers"] or {}, body)
 
     async def finish(self, caller: Caller, key: str, status: int, headers: dict[str, str], body: bytes) -> None:
-        await idempotency.finish(self.db, caller.account, key, status, headers, body)
+        sealed = self.vault.seal(body, purpose=_PURPOSE)
+        await idempotency.finish(self.db, caller.account, key, status, headers, sealed)
 
     async def abandon(self, caller: Caller, key: str) -> None:
         await idempotency.abandon(self.db, caller.account, key)

@@ -31,7 +31,7 @@ async def begin(
 
 
 async def finish(db: Database, account: str, key: str, status: int, headers: dict[str, Any], body: bytes) -> None:
-    """Keep the answer."""
+    """Keep the answer. body: sealed."""
     query = "UPDATE idempotency SET status = $3, headers = $4, body = $5 WHERE account = $1 AND key = $2"
     async with db.connection() as connection:
         await connection.execute(query, account, key, status, headers, body)

@@ -28,6 +28,7 @@ from controller.store.pool import Database
 _FORM = b"\x01"
 _ID, _NONCE, _KEY = 4, 12, 32  # bytes
 _HEAD = len(_FORM) + _ID
+_PROBE = "probe"
 
 
 class CannotOpen(Exception):
@@ -92,10 +93,28 @@ class Secrets:
         return sealed.startswith(self._head)
 
 
-async def none_sealed_yet(database: Database) -> bool:
-    """True while the database holds no sealed value, so that a new key file does no harm."""
-    async with database.connection() as connection:
-        return bool(await connection.fetchval("SELECT NOT EXISTS (SELECT FROM adapter)"))
+async def unlock(database: Database, path: Path) -> Secrets:
+    """The secrets of this database. The first start makes the key file, and the database remembers which one it was.
+
+    Several controllers on one database share one key file; each has a copy of it. Raises CannotStart when the file is
+    missing (after the first start), damaged, or belongs to another database.
+    """
+    async with database.transaction() as tx:
+        await tx.execute("LOCK TABLE sealing IN SHARE ROW EXCLUSIVE MODE")  # of two first starts, one makes the key
+        probe = await tx.fetchval("SELECT probe FROM sealing")
+        found = Secrets.at(path, make=probe is None)
+        if probe is not None:
+            try:
+                found.open(probe, purpose=_PROBE)
+            except CannotOpen as error:
+                raise CannotStart(
+                    f"The key file {path} belongs to another database. Put the one there that was made with this "
+                    "database: from its backup, or from the other controllers that use it."
+                ) from error
+        if probe is None or not found.is_current(probe):
+            put = "INSERT INTO sealing (probe) VALUES ($1) ON CONFLICT (one) DO UPDATE SET probe = excluded.probe"
+            await tx.execute(put, found.seal("hikitsugi", purpose=_PROBE))
+    return found
 
 
 def rotate(path: Path) -> None:
@@ -125,7 +144,7 @@ def _read(path: Path) -> Mapping[bytes, bytes]:
     except OSError as error:
         raise CannotStart(
             f"Cannot read the key file {path}: {error.strerror}. "
-            "The secrets in the database open with it only; restore it."
+            "The secrets in the database open with it only; restore it, or copy it from a controller that has it."
         ) from error
     except (ValueError, AttributeError, TypeError) as error:
         raise CannotStart(f"The key file {path} is damaged. Restore it from the backup of this database.") from error

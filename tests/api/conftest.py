@@ -45,7 +45,7 @@ async def api(registry: Registry, tmp_path_factory: pytest.TempPathFactory) -> A
         authenticate=authenticator(registry.db),
         metrics=metrics.Metrics(),
         version="test",
-        idempotency=KeptAnswers(Repeats(registry.db, registry.clock)),
+        idempotency=KeptAnswers(Repeats(registry.db, registry.vault, registry.clock)),
         provide=(context,),
     )
     runner = http.runner(app, drain_s=0.2)

@@ -99,3 +99,18 @@ async def test_an_image_that_is_not_what_it_is_said_to_be_is_refused(client) -> 
     ) as answer:
         assert answer.status == 422
         assert "seil3" in (await answer.json())["detail"]
+
+
+async def test_a_key_that_was_issued_is_answered_again_and_never_kept_in_clear(client, registry) -> None:
+    session, headers = await client("root"), {"Idempotency-Key": "issue-otto"}
+
+    async with session.post("accounts/otto/keys", json={}, headers=headers) as first:
+        issued = (await first.json())["key"]
+    async with session.post("accounts/otto/keys", json={}, headers=headers) as second:
+        assert (await second.json())["key"] == issued
+
+    async with registry.db.connection() as connection:
+        kept = await connection.fetch("SELECT i::text AS row FROM idempotency i")
+        stored = b"".join(await connection.fetchval("SELECT array_agg(body) FROM idempotency WHERE body IS NOT NULL"))
+    secret = issued.partition(".")[2]
+    assert kept and secret.encode() not in stored and secret.encode().hex() not in "".join(r["row"] for r in kept)

@@ -1,7 +1,9 @@
 """Secrets at rest: what is sealed opens with the right key for the right purpose, and in no other way."""
 
+import asyncio
 import json
 import stat
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -114,5 +116,47 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
         Secrets.at(tmp_path / "file" / "keys" / "secrets.key", make=True)
 
 
-async def test_a_key_may_be_made_only_until_something_is_sealed(database: Database) -> None:
-    assert await secrets.none_sealed_yet(database)
+@pytest.fixture
+async def empty(new_dsn) -> AsyncIterator[Database]:
+    """A database of the test's own, as before the first start."""
+    db = await Database.open(await new_dsn())
+    yield db
+    await db.close()
+
+
+async def test_the_first_start_makes_the_key_file_and_later_ones_need_it(empty: Database, tmp_path: Path) -> None:
+    sealed = (await secrets.unlock(empty, tmp_path / "secrets.key")).seal("x", purpose="p")
+
+    assert (await secrets.unlock(empty, tmp_path / "secrets.key")).open(sealed, purpose="p") == b"x"
+    with pytest.raises(CannotStart, match="Cannot read the key file"):
+        await secrets.unlock(empty, tmp_path / "lost.key")
+    assert not (tmp_path / "lost.key").exists()
+
+
+async def test_the_key_file_of_another_database_is_refused_at_the_start(empty: Database, tmp_path: Path) -> None:
+    await secrets.unlock(empty, tmp_path / "secrets.key")
+    Secrets.at(tmp_path / "other.key", make=True)
+
+    with pytest.raises(CannotStart, match="belongs to another database"):
+        await secrets.unlock(empty, tmp_path / "other.key")
+
+
+async def test_of_two_controllers_at_their_first_start_one_key_file_wins_and_the_other_is_told(
+    empty: Database, tmp_path: Path
+) -> None:
+    files = [tmp_path / str(number) / "secrets.key" for number in range(2)]
+
+    started = await asyncio.gather(*(secrets.unlock(empty, file) for file in files), return_exceptions=True)
+
+    assert {type(one) for one in started} == {Secrets, CannotStart}
+
+
+async def test_after_a_rotation_the_old_line_may_go(empty: Database, tmp_path: Path) -> None:
+    path = tmp_path / "secrets.key"
+    await secrets.unlock(empty, path)
+    secrets.rotate(path)
+    await secrets.unlock(empty, path)
+    listed = json.loads(path.read_text())
+    path.write_text(json.dumps(dict([list(listed.items())[-1]])))
+
+    await secrets.unlock(empty, path)

@@ -1,6 +1,12 @@
 -- The registry: who has which adapter in which code, and everything that hangs on it.
 -- Invariants live here as constraints; services only decide, this file keeps. R-numbers: the service's rules.
 
+-- A known word, sealed at the first start: a key file that does not open it belongs to another database.
+CREATE TABLE sealing (
+    one   boolean PRIMARY KEY DEFAULT true CHECK (one),
+    probe bytea NOT NULL
+);
+
 CREATE TABLE contract (
     contract    text PRIMARY KEY CHECK (contract ~ '^[A-Za-z0-9][A-Za-z0-9_.-]{0,31}$'),
     name        text NOT NULL DEFAULT '',
