@@ -20,8 +20,11 @@ Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | PoolConnectionProx
 Row: TypeAlias = asyncpg.Record
 """A row as services and faces see it: a mapping by column name. They know no other name of the driver."""
 
-TROUBLE = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError)
-"""What a statement raises while the database is away or ill. For loops that must outlive it."""
+TROUBLE = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
+"""What a statement raises while the database is away or ill. For loops that must outlive it.
+
+InternalClientError: what asyncpg 0.31 raises when a connection is torn away between two messages.
+"""
 
 # What a connection attempt meets while PostgreSQL is down, starting, in recovery, full, or was just killed. A wrong
 # password, a missing database or a bad address is not in here: waiting does not mend them.
@@ -34,6 +37,24 @@ _PASSES_SOON = (
     asyncpg.CrashShutdownError,
     asyncpg.TooManyConnectionsError,
 )
+
+
+_AWAY = (
+    ConnectionError,
+    TimeoutError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,  # shutting down, starting, a statement took too long
+    asyncpg.InsufficientResourcesError,  # disk full, too many connections
+    asyncpg.LockNotAvailableError,
+    asyncpg.DeadlockDetectedError,
+    asyncpg.InterfaceError,  # the connection was closed under a transaction
+    asyncpg.InternalClientError,
+)
+
+
+def is_away(error: BaseException) -> bool:
+    """True when the database could not answer now and nothing is wrong with what it was asked: trying again helps."""
+    return isinstance(error, _AWAY) and not isinstance(error, ValueError)  # a value that does not fit is our mistake
 
 
 class Database:

@@ -12,8 +12,9 @@ from structlog.contextvars import bound_contextvars
 
 from controller.domain.errors import ControllerError
 from controller.faces.http.call import LANGUAGE, REFERENCE
-from controller.faces.http.problems import from_router, internal, problem
+from controller.faces.http.problems import Busy, from_router, internal, problem
 from controller.faces.metrics import Metrics
+from controller.store.pool import is_away
 from controller.words import negotiate
 
 log = structlog.get_logger("hikitsugi.http")
@@ -79,8 +80,19 @@ async def _answered(request: web.Request, handler: Handler) -> web.StreamRespons
         return problem(error, request[LANGUAGE], request[REFERENCE])
     except web.HTTPException as error:
         return problem(from_router(error, request), request[LANGUAGE], request[REFERENCE])
-    except Exception:
-        return internal(request[REFERENCE], request[LANGUAGE])
+    except Exception as error:
+        if not is_away(error):
+            return internal(request[REFERENCE], request[LANGUAGE])
+        log.warning("The database does not answer.", error=str(error) or type(error).__name__)
+        return problem(_away(), request[LANGUAGE], request[REFERENCE])
+
+
+def _away() -> Busy:
+    return Busy(
+        "The database does not answer now.",
+        next_step="Try again in a few seconds; if it lasts, look at /readyz and the controller's log.",
+        retry_after_s=5,
+    )
 
 
 def _reference(request: web.Request) -> str:
