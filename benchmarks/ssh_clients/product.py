@@ -52,7 +52,8 @@ async def load(db: Database, vault: Secrets) -> None:
             "INSERT INTO code (code, contract, kind) VALUES ($1, 'C', 'entry')", [(h,) for h in task.hosts]
         )
         await tx.executemany(
-            "INSERT INTO registration (code, adapter, rs_sa_key, heartbeat_passphrase, since) VALUES ($1, $1, '', '', $2)",
+            """INSERT INTO registration (code, adapter, rs_sa_key, heartbeat_passphrase, since)
+               VALUES ($1, $1, '', '', $2)""",
             [(h, now() - timedelta(days=1)) for h in task.hosts],
         )
 
