@@ -256,6 +256,8 @@ def resumed(adapter: Adapter) -> Next | None:
         return Next(Step.PULL if adapter.volatile.server else Step.LOCATE)
     if adapter.stage is Stage.IN_SERVICE and Fault.REBOOT_LOOP in adapter.faults:
         return Next(Step.RESTART, REBOOT_LOOP_S)
+    if adapter.stage is Stage.IN_SERVICE and adapter.volatile.rounds:  # nobody has heard its report yet
+        return Next(Step.QUERY)
     return None
 
 
