@@ -8,8 +8,10 @@ handle: PostgreSQL dies with it, tasks lose their lease, a half-done change neve
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import ssl
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -39,7 +41,7 @@ from controller.settings import Endpoint, Settings
 from controller.startup import CannotStart
 from controller.store.embedded import Embedded
 from controller.store.migrate import migrate
-from controller.store.pool import Database
+from controller.store.pool import TROUBLE, Database
 from controller.store.secrets import Secrets, unlock
 from controller.tls import api_context, device_context, legacy_device_context
 from controller.transports.ssh.collect import SshCollector
@@ -49,6 +51,7 @@ from firmware_repo.web import routes as firmware_routes
 log = structlog.stdlib.get_logger("controller")
 
 _RENEWAL_S = 6 * 3600.0
+_CUT_OFF_S = 5.0  # the share of drain_s for cutting off what did not end, closing the pool and stopping PostgreSQL
 _BACKLOG = 4096  # connections that wait to be taken, when a whole region boots at once; the kernel may allow fewer
 
 
@@ -73,25 +76,65 @@ class _Parts:
 
 async def serve(settings: Settings) -> None:
     """Run the controller until SIGTERM or SIGINT. Raises CannotStart with a sentence for the terminal."""
-    stop = asyncio.Event()
+    stop, starting = asyncio.Event(), asyncio.current_task()
+
+    def told() -> None:
+        _end_not_later_than(max(settings.drain_s, _CUT_OFF_S))
+        stop.set()
+        if starting is not None:  # nothing is under way yet that could be lost
+            starting.cancel()
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    async with AsyncExitStack() as stack:
-        dsn, database_gave_up = await _postgres(settings, stack)
-        await migrate(dsn)
-        db = await Database.open(dsn, size=settings.database_connections)
-        stack.push_async_callback(db.close)
-        parts = await _parts(settings, db)
-        renew = await stack.enter_async_context(_listening(parts))
-        await _until(stop, parts, database_gave_up, renew)
+        asyncio.get_running_loop().add_signal_handler(number, told)
+    try:
+        async with AsyncExitStack() as stack:
+            dsn, database_gave_up = await _postgres(settings, stack)
+            parts = await _parts(settings, await _database(settings, dsn, stack))
+            renew = await stack.enter_async_context(_listening(parts))
+            starting = None
+            await _until(stop, parts, database_gave_up, renew)
+    except asyncio.CancelledError:
+        if not stop.is_set():
+            raise
+        log.info("Stopped before it was ready.")
+
+
+def _end_not_later_than(wait_s: float) -> None:
+    """The last resort against whatever hangs at the stop, threads included. It leaves what a kill leaves: nothing that
+    the next start cannot handle."""
+
+    def end() -> None:
+        log.warning("Not everything ended in time; cut off.")
+        os._exit(0)
+
+    timer = threading.Timer(wait_s, end)
+    timer.daemon = True
+    timer.start()
 
 
 async def _postgres(settings: Settings, stack: AsyncExitStack) -> tuple[str, Callable[[], Awaitable[object]]]:
     """The address of the database, and what to wait for in case our own one cannot be kept alive."""
     if settings.database_url is not None:
         return settings.database_url.get_secret_value(), asyncio.Event().wait
-    server = await stack.enter_async_context(Embedded(settings.data_dir, postgres_bin=settings.postgres_bin).running())
+    server = Embedded(settings.data_dir, postgres_bin=settings.postgres_bin, stop_s=2)
+    await stack.enter_async_context(server.running())
     return server.dsn, server.gave_up
+
+
+async def _database(settings: Settings, dsn: str, stack: AsyncExitStack) -> Database:
+    """The pool on a database of this version's schema. One that is starting is waited for (Database.open)."""
+    try:
+        db = await Database.open(dsn, size=settings.database_connections)
+        stack.push_async_callback(db.close, deadline_s=1)
+        await migrate(dsn)
+    except TROUBLE as error:
+        why = (str(error) or "it does not answer").rstrip(".")
+        raise CannotStart(
+            f"The database cannot be used: {why}. Check database_url and that PostgreSQL runs."
+        ) from error
+    if settings.database_url is None:  # ours alone, so whoever held a task before is dead
+        await housekeeping.take_over(db, utc_now())
+    return db
 
 
 async def _parts(settings: Settings, db: Database) -> _Parts:
@@ -163,7 +206,7 @@ async def _listening(parts: _Parts) -> AsyncIterator[Callable[[], None]]:
 
 
 async def _started(stack: AsyncExitStack, app: web.Application) -> web.AppRunner:
-    runner = http.runner(app, drain_s=1.0)  # by then the drain has waited
+    runner = http.runner(app, drain_s=0.5)  # by then the drain has waited
     await runner.setup()
     stack.push_async_callback(runner.cleanup)
     return runner
@@ -241,12 +284,12 @@ async def _until(
         parts.stopping.set()
         parts.wake.set()
         with suppress(TimeoutError):
-            async with asyncio.timeout(max(0.0, parts.settings.drain_s - 3)):  # cutting off takes the rest
+            async with asyncio.timeout(max(0.0, parts.settings.drain_s - _CUT_OFF_S)):
                 await asyncio.gather(parts.drain.finish(parts.settings.drain_s), asyncio.shield(endless[0]))
     finally:
         for task in (told, *endless):
             task.cancel()
-        await asyncio.wait({told, *endless}, timeout=2)
+        await asyncio.wait({told, *endless}, timeout=1.5)
     log.info("Stopped.")
 
 

@@ -10,7 +10,7 @@ import structlog
 
 from controller.services import work
 from controller.services.repeats import KEPT
-from controller.store import exchanges, idempotency, pulls
+from controller.store import exchanges, idempotency, pulls, tasks
 from controller.store.pool import TROUBLE, Database
 
 log = structlog.get_logger()
@@ -27,6 +27,11 @@ async def run(workers: work.Work, db: Database, clock: Callable[[], datetime]) -
         except TROUBLE as error:
             log.warning("housekeeping must wait for the database", error=str(error) or type(error).__name__)
         await asyncio.sleep(EVERY_S)
+
+
+async def take_over(db: Database, now: datetime) -> None:
+    """For the only controller of a database, before it works: its predecessor's tasks need not wait for their lease."""
+    await tasks.end_leases(db, now)
 
 
 async def once(workers: work.Work, db: Database, now: datetime) -> None:

@@ -91,7 +91,7 @@ class Settings(BaseSettings):
         14 * 86_400, description="A swap whose adapter has not been seen by then is LAPSED."
     )
     drain_s: Annotated[float, Field(ge=0, le=300), Allowed("seconds from 0 to 300")] = Field(
-        10, description="From SIGTERM to the end; what is under way then is cut off."
+        10, description="From SIGTERM to the end, 5 s of it for cutting off what does not end by itself."
     )
     log_format: Annotated[Literal["text", "json"], Allowed("text or json")] = Field(
         "text", description="One line per event, for people or for programs."

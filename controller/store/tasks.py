@@ -90,6 +90,12 @@ async def return_lost(db: Database, now: datetime, *, attempts: int = 3) -> None
         await connection.execute(_RETURN_LOST, now, attempts)
 
 
+async def end_leases(db: Database, now: datetime) -> None:
+    """End every lease now, so that the next `return_lost` returns the tasks. Only while no worker is at work."""
+    async with db.connection() as connection:
+        await connection.execute("UPDATE task SET lease_until = $1 WHERE state = 'running'", now)
+
+
 async def claim(db: Database, now: datetime, lease: timedelta, limit: int) -> list[Record]:
     """Claim up to `limit` due tasks, at most one an adapter; each row has what its run needs.
 
