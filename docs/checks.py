@@ -33,6 +33,7 @@ _FENCE = re.compile(r"^(```|~~~)\s*(\w*)")
 _LINK = re.compile(r"!?\[[^\]]*\]\(([^()\s]+(?:\([^()\s]*\))?)\)")
 _CODE = re.compile(r"`([^`]+)`")
 _URL = re.compile(r"https?://[^\s`)\"'<>|]+")
+_PLACEHOLDER = re.compile(r"@[A-Z_]+@")
 _VARIABLE = re.compile(rf"\b{PREFIX}[A-Z_]+\b")
 _OPERATORS = frozenset("|&;()<>")
 
@@ -75,6 +76,7 @@ def _lines(page: Path) -> Iterator[Line]:
 def _line_faults(line: Line, repository: Path) -> Iterator[str]:
     yield from _address_faults(line.text, repository)
     yield from _variable_faults(line.text, repository)
+    yield from (f"{found} was to be filled in" for found in _PLACEHOLDER.findall(line.text))
     if line.fence is None:
         yield from _link_faults(line, repository)
         for code in _CODE.findall(line.text):

@@ -59,6 +59,7 @@ def test_a_page_that_is_right_has_no_faults(repository: Path, page: str) -> None
         ("say `make everything`", "there is no make target 'everything'"),
         ("see `controller/no_such_file.py`", "there is no controller/no_such_file.py"),
         ("set HIKITSUGI_NO_SUCH_THING", "nothing reads HIKITSUGI_NO_SUCH_THING"),
+        ("It takes @FIGURES@ seconds.", "@FIGURES@ was to be filled in"),
         ("https://packages.internal/simple", "neither an example nor a site listed"),
         ("https://10.1.2.3/", "neither an example nor a site listed"),
     ],
