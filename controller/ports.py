@@ -25,6 +25,7 @@ class Failure(StrEnum):
     HOST_KEY_UNKNOWN = "host-key-unknown"
     DEVICE_REFUSED = "device-refused"
     CONNECTION_LOST = "connection-lost"
+    REGISTRATION_CHANGED = "registration-changed"  # found before anything was sent, never said by a transport
     INTERNAL_ERROR = "internal-error"  # a mistake of ours, never said by a transport
 
 

@@ -98,7 +98,7 @@ async def _one(work: Work, row: Row) -> None:
         log.exception("task failed by a mistake in the controller", task=row["id"], adapter=row["serial"])
         detail = f"Internal error; the log has the rest under task={row['id']}."
         collected = Collected((), Failure.INTERNAL_ERROR, detail)
-    finished = tasks.Finished(row["id"], row["fence"], row["since"] or work.clock(), row["firmware"], collected)
+    finished = tasks.Finished(row["id"], row["fence"], row["since"], row["firmware"], collected)
     try:
         recorded = await tasks.finish(work.db, finished, work.clock())
     except TROUBLE as error:
@@ -119,6 +119,9 @@ async def _give_back(work: Work, row: Row) -> None:
 
 
 async def _collect(work: Work, row: Row) -> Collected:
+    if row["since"] is None:
+        detail = "The registration changed before the task ran; start it again for the adapter that is there now."
+        return Collected((), Failure.REGISTRATION_CHANGED, detail)
     if row["address"] is None:
         detail = "No address is known: the adapter has never pulled. Plug it in, or set its ssh_address."
         return Collected((), Failure.UNREACHABLE, detail)

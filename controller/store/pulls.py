@@ -81,13 +81,16 @@ async def record(db: Database, answer: Answered) -> bool:
     return recorded
 
 
-async def page(db: Database, *, adapter: str | None, code: str | None, before: int | None, limit: int) -> list[Record]:
-    """Pulls of an adapter or a code, newest first."""
+async def page(
+    db: Database, *, adapter: str | None, code: str | None, contract: str | None, before: int | None, limit: int
+) -> list[Record]:
+    """Pulls of an adapter or a code, newest first. contract: only those answered for its codes, None for all."""
     query = """SELECT id, at, adapter, code, message, host(source) AS source, trigger, firmware, result FROM pull
         WHERE ($1::text IS NULL OR adapter = $1) AND ($2::text IS NULL OR code = $2) AND ($3::bigint IS NULL OR id < $3)
-        ORDER BY id DESC LIMIT $4"""
+          AND ($4::text IS NULL OR code IN (SELECT code FROM code WHERE contract = $4))
+        ORDER BY id DESC LIMIT $5"""
     async with db.connection() as connection:
-        return await connection.fetch(query, adapter, code, before, limit)
+        return await connection.fetch(query, adapter, code, before, contract, limit)
 
 
 async def forget_before(db: Database, at: datetime, *, limit: int = 10_000) -> int:

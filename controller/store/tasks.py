@@ -81,7 +81,8 @@ _CLAIM = """
            host(coalesce(a.ssh_address, k.last_address)) AS address, a.ssh_port, coalesce(k.firmware, '') AS firmware,
            r.since
     FROM mine m JOIN campaign p ON p.id = m.campaign JOIN adapter a ON a.serial = m.adapter
-    LEFT JOIN registration r ON r.adapter = m.adapter LEFT JOIN contact k ON k.adapter = m.adapter"""
+    LEFT JOIN registration r ON r.adapter = m.adapter AND r.code = m.code
+    LEFT JOIN contact k ON k.adapter = m.adapter"""
 
 
 async def return_lost(db: Database, now: datetime, *, attempts: int = 3) -> None:
@@ -99,7 +100,8 @@ async def end_leases(db: Database, now: datetime) -> None:
 async def claim(db: Database, now: datetime, lease: timedelta, limit: int) -> list[Record]:
     """Claim up to `limit` due tasks, at most one an adapter; each row has what its run needs.
 
-    address is None when the adapter has never been heard of. Two workers may race for one adapter: the partial
+    address is None when the adapter has never been heard of, since when it is no longer on the task's code (a task that
+    was claimed before an exchange and returned after it). Two workers may race for one adapter: the partial
     unique index settles it, and the loser claims nothing this time.
     """
     async with db.connection() as connection:
@@ -119,11 +121,11 @@ async def release(db: Database, task: int, fence: int) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """The end of one claimed task. failure: a word of ports.Failure, None when it went well."""
+    """The end of one claimed task. since: of the registration it ran on, None when it did not run for want of one."""
 
     task: int
     fence: int
-    since: datetime
+    since: datetime | None
     firmware: str
     collected: Collected
 

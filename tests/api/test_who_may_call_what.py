@@ -162,3 +162,30 @@ async def test_lists_show_an_operator_only_the_own_contract(client, registry, nu
         assert f"E{other}" in listed and f"E{mine}" not in listed
     async with session.get("inventory/export", params={"format": "json", "contract": "C1"}) as answer:
         assert {row["contract"] for row in await answer.json(content_type=None)} == {"C2"}
+
+
+async def test_an_operators_walk_through_pulls_meets_all_of_the_own_contract_and_none_of_the_stock(
+    client, registry, numbers
+) -> None:
+    """Pulls from stock lie between the others; a page of them must not look like the end."""
+    number = numbers()
+    await registry.load(HEADER + csv_row(f"E{number}", number))
+    for code in (f"E{number}", None, None, None, f"E{number}", None):
+        async with registry.db.connection() as connection:
+            await connection.execute(
+                "INSERT INTO pull (at, adapter, code, message, source, result)"
+                " VALUES ($1, $2, $3, 'rs-solicitation', '127.0.0.1', 404)",
+                *(registry.clock(), f"SER{number:05d}", code),
+            )
+
+    seen, after = [], None
+    while True:
+        query = {"limit": 1} | ({"after": after} if after else {})
+        async with (await client("olga")).get(f"adapters/SER{number:05d}/pulls", params=query) as answer:
+            page = await answer.json()
+        seen += [item["code"] for item in page["items"]]
+        after = page["next"]
+        if after is None:
+            break
+
+    assert seen == [f"E{number}"] * 2

@@ -125,7 +125,9 @@ async def test_a_wrong_key_is_refused_by_both_servers_and_recorded(registry, ent
     assert (await entry.ask_ls("wrong")).result is ResultCode.AUTHENTICATION_FAILED
     assert (await entry.ask_rs("wrong")).result is ResultCode.AUTHENTICATION_FAILED
 
-    kept = await pulls.page(registry.db, adapter=f"SER{entry.number:05d}", code=None, before=None, limit=10)
+    kept = await pulls.page(
+        registry.db, adapter=f"SER{entry.number:05d}", code=None, contract=None, before=None, limit=10
+    )
     assert [row["result"] for row in kept] == [403, 403]
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from controller.domain.errors import Invalid, NotFound
 from controller.ports import Collected, Failure, Limits, Printed, Target
-from controller.services import collect, work
+from controller.services import collect, swap, work
 from controller.store import audit, tasks
 from tests.rows import HEADER, csv_row
 from tests.waiting import until
@@ -203,3 +203,28 @@ async def test_an_adapter_never_heard_of_is_unreachable_with_a_next_step(registr
         )
     )[0]
     assert task["failure"] == "unreachable" and "Plug it in" in task["detail"]
+
+
+async def test_a_task_that_outlived_an_exchange_is_not_run_on_the_adapter_that_went(registry, code, numbers) -> None:
+    spare = numbers()
+    await registry.load(HEADER + csv_row(f"S{spare}", spare, kind="standby"))
+    asked = await ask(registry, [code])
+    lost = await tasks.claim(registry.db, registry.clock(), timedelta(seconds=1), 100)
+    assert [row["code"] for row in lost] == [code]
+    await swap.carry_out(
+        registry.db,
+        registry.vault,
+        swap.Order(code, f"S{spare}"),
+        caller=registry.operator,
+        now=registry.clock(),
+        deadline=timedelta(days=1),
+    )
+    await tasks.return_lost(registry.db, registry.clock.forward(seconds=2))
+
+    collector = Scripted()
+    running = asyncio.create_task(work.run(worker(registry, collector)))
+    await finished(registry, asked.campaign)
+    running.cancel()
+
+    task = await tasks.task(registry.db, lost[0]["id"])
+    assert (task["failure"], collector.seen) == ("registration-changed", [])

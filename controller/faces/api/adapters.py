@@ -129,11 +129,17 @@ class Pull(BaseModel):
 
 
 async def list_pulls(call: Call, serial: Serial, paging: Paging[RowId], context: Context) -> Page[Pull]:
-    """Every answer the adapter was given, newest first."""
+    """Every answer the adapter was given, newest first. An operator sees those given for the own contract's codes."""
     await own_adapter(context, call.caller, serial)
-    rows = await pulls.page(context.db, adapter=serial, code=None, before=paging.after, limit=paging.rows)
-    visible = [row for row in rows if call.caller.contract is None or row["code"] is not None]
-    return Page[Pull].of(visible, paging, lambda row: row["id"], lambda row: Pull(**row))
+    rows = await pulls.page(
+        context.db,
+        adapter=serial,
+        code=None,
+        contract=call.caller.contract,
+        before=paging.after,
+        limit=paging.rows,
+    )
+    return Page[Pull].of(rows, paging, lambda row: row["id"], lambda row: Pull(**row))
 
 
 class Stay(BaseModel):

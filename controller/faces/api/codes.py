@@ -119,7 +119,7 @@ async def list_history(call: Call, code: CodeName, paging: Paging[RowId], contex
 async def list_code_pulls(call: Call, code: CodeName, paging: Paging[RowId], context: Context) -> Page[Pull]:
     """Pulls answered for the code, whichever adapter made them, newest first."""
     await own_code(context, call.caller, code)
-    rows = await pulls.page(context.db, adapter=None, code=code, before=paging.after, limit=paging.rows)
+    rows = await pulls.page(context.db, adapter=None, code=code, contract=None, before=paging.after, limit=paging.rows)
     return Page[Pull].of(rows, paging, lambda row: row["id"], lambda row: Pull(**row))
 
 
