@@ -6,6 +6,7 @@ import contextlib
 import http.client
 import json
 import os
+import random
 import resource
 import signal
 import socket
@@ -129,12 +130,15 @@ def until(true: Callable[[], object], deadline_s: float, what: str, *, every_s: 
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports that nobody listens on now, on any address."""
-    held = [socket.create_server(("", 0)) for _ in range(count)]
-    ports: list[int] = [one.getsockname()[1] for one in held]
-    for one in held:
-        one.close()
-    return ports
+    """Ports that nobody listens on now, below the range that outgoing connections take theirs from."""
+    found: list[int] = []
+    for port in random.sample(range(15_000, 32_000), count + 500):
+        with socket.socket() as one, contextlib.suppress(OSError):
+            one.bind(("", port))
+            found.append(port)
+        if len(found) == count:
+            break
+    return found
 
 
 def prepare_this_process() -> None:

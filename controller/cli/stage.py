@@ -2,6 +2,7 @@
 
 import json
 import os
+import random
 import shlex
 import shutil
 import socket
@@ -191,11 +192,13 @@ class Stage:
 
 
 def _free_ports(count: int) -> list[int]:
-    """Ports that nobody listens on now."""
-    held = [socket.socket() for _number in range(count)]
-    for one in held:
-        one.bind(("127.0.0.1", 0))
-    ports = [one.getsockname()[1] for one in held]
-    for one in held:
-        one.close()
-    return ports
+    """Ports that nobody listens on now, below the range from which the kernel takes ports for outgoing connections:
+    one of those may be in use by the time it is wanted."""
+    found: list[int] = []
+    for port in random.sample(range(15_000, 32_000), 200):
+        with socket.socket() as one, suppress(OSError):
+            one.bind(("0.0.0.0", port))  # noqa: S104 (only to see whether it is free)
+            found.append(port)
+        if len(found) == count:
+            return found
+    raise Broken(_("no free ports between {first} and {last}", first=15_000, last=32_000))

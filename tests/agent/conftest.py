@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import hashlib
-import itertools
-import os
 import re
-import socket
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
@@ -45,6 +41,7 @@ from protocol.arms.messages import (
 )
 from protocol.arms.xml import decode_request, encode
 from protocol.image import build
+from tests.ports import free_ports
 
 RS_KEY = "rs-key-of-the-tests"
 
@@ -225,7 +222,7 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
 @pytest.fixture
 def rows() -> list[Row]:
     """Fifteen adapters, five of each family: four entries and a standby; each test has a port of its own."""
-    return list(generate(Recipe(15, contracts=1, ssh_port=_free_port())))
+    return list(generate(Recipe(15, contracts=1, ssh_port=free_ports(1)[0])))
 
 
 @pytest.fixture
@@ -320,15 +317,3 @@ async def eventually(condition: Callable[[], bool]) -> None:
 @pytest.fixture(name="eventually")
 def _eventually() -> Callable[[Callable[[], bool]], Awaitable[None]]:
     return eventually
-
-
-_ports = itertools.count(20_000 + os.getpid() % 10_000)
-
-
-def _free_port() -> int:
-    """Below the range that outgoing connections take theirs from."""
-    for port in _ports:
-        with socket.socket() as probe, contextlib.suppress(OSError):
-            probe.bind(("0.0.0.0", port))
-            return port
-    raise AssertionError

@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 
+from tests.ports import free_ports
 from tests.rows import HEADER, csv_row
 
 HOST_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ5l7o0e4hJjJ8E8kq3m4o2k0eFq5Wm9yq0Rr3n0d5yX"
@@ -106,14 +107,6 @@ def handles(pid: int, number: signal.Signals) -> bool:
     status = Path(f"/proc/{pid}/status").read_text()
     caught = next(line.split()[1] for line in status.splitlines() if line.startswith("SigCgt"))
     return bool(int(caught, 16) >> (number - 1) & 1)
-
-
-def free_ports(count: int) -> list[int]:
-    held = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [one.getsockname()[1] for one in held]
-    for one in held:
-        one.close()
-    return ports
 
 
 def inventory(numbers: range, silent: int) -> bytes:
