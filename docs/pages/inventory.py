@@ -44,7 +44,7 @@ _MEANING = {
     "hardware_revision": "As on the nameplate; firmware can be bound to it.",
     "distribution_id": "Eight groups of four upper-case hexadecimal digits.",
     "ls_sa_key": "The adapter's key for the location server, up to 64 visible ASCII characters. Kept encrypted.",
-    "ssh_username": "For the login over SSH; `admin` unless said.",
+    "ssh_username": "For the login over SSH, up to 64 visible ASCII characters; `admin` unless said.",
     "ssh_password": "For the login over SSH, up to 128 printable characters. Kept encrypted.",
     "ssh_host_key": "The public key as in authorized_keys. Without one no SSH connection is made.",
     "ssh_address": "Numeric address for SSH. Empty: the address that the adapter's last pull came from.",
@@ -52,7 +52,7 @@ _MEANING = {
     "ownership": "`rented` (unless said) or `purchased`.",
     "reseller": "Who maintains a purchased adapter.",
     "firmware": "The code's first firmware target, M.mm. A target that was chosen already stays.",
-    "config": f"The code's startup config, line ends as they are, up to {MAX_CONFIG} bytes.",
+    "config": f"The code's startup config: UTF-8, line ends as they are, up to {MAX_CONFIG} bytes.",
 }
 
 
