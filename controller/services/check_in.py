@@ -13,7 +13,7 @@ from datetime import datetime
 
 from controller.domain.exchange import Event, State, advance
 from controller.store import pulls
-from controller.store.pool import Database, Row
+from controller.store.pool import Connection, Database, Row
 from controller.store.secrets import Secrets
 from protocol.arms.codes import ResultCode
 from protocol.arms.lsconfig import LineDhcp, LsConfig
@@ -83,8 +83,8 @@ async def solicit_rs(
     404 known but on no code. Source: reference arms-protocol 3.1, 3.6.
     """
 
-    async def answer() -> _Answer:
-        row = await pulls.by_distribution_id(db, request.distribution_id)
+    async def answer(connection: Connection) -> _Answer:
+        row = await pulls.by_distribution_id(connection, request.distribution_id)
         if row is None:
             return _unknown("rs-solicitation")
         refusal = _refusal(vault, row, knock.key, "ls_sa_key", "ls-sa-key")
@@ -105,8 +105,8 @@ async def solicit_config(
     404 for an adapter on a standby code; 403 for a key of an earlier registration.
     """
 
-    async def answer() -> _Answer:
-        row = await pulls.by_distribution_id(db, request.distribution_id)
+    async def answer(connection: Connection) -> _Answer:
+        row = await pulls.by_distribution_id(connection, request.distribution_id)
         if row is None:
             return _unknown("config-solicitation")
         firmware = request.firmware_info or ""
@@ -115,7 +115,7 @@ async def solicit_config(
             refusal = ResultCode.SA_STAND_BY
         if refusal is not None:
             return _refused("config-solicitation", refusal, row, knock, request.trigger, firmware)
-        configs = await pulls.startup_config(db, row["code"])
+        configs = await pulls.startup_config(connection, row["code"])
         record = _record(
             row,
             knock,
@@ -139,8 +139,8 @@ async def query_push_method(
     A tunnel that is not there yet makes them wait rs_retry_interval_s between tries.
     """
 
-    async def answer() -> _Answer:
-        row = await pulls.by_distribution_id(db, request.distribution_id)
+    async def answer(connection: Connection) -> _Answer:
+        row = await pulls.by_distribution_id(connection, request.distribution_id)
         if row is None:
             return _unknown("push-method-query")
         refusal = _refusal(vault, row, knock.key, "rs_sa_key", "rs-sa-key")
@@ -161,7 +161,8 @@ async def may_download(
 
     403 unknown, wrong key or of no code; 501 locked out (R3.7); 416 an image of another series.
     """
-    row = await pulls.by_distribution_id(db, distribution_id)
+    async with db.connection() as connection:
+        row = await pulls.by_distribution_id(connection, distribution_id)
     if row is None:
         return ResultCode.AUTHENTICATION_FAILED
     refusal = _refusal(vault, row, key, "rs_sa_key", "rs-sa-key")
@@ -170,12 +171,16 @@ async def may_download(
     return refusal
 
 
-async def _settled(db: Database, message: str, answer: Callable[[], Awaitable[_Answer]]) -> Answer:
-    """Answer and record; again when the registration changed in between."""
-    for _ in range(_ATTEMPTS):
-        made = await answer()
-        if made.record is None or await pulls.record(db, made.record):
-            return made.response
+async def _settled(db: Database, message: str, answer: Callable[[Connection], Awaitable[_Answer]]) -> Answer:
+    """Answer and record; again when the registration changed in between.
+
+    All on one connection: going back to the pool between two statements is a tenth of the cost of a pull.
+    """
+    async with db.connection() as connection:
+        for _ in range(_ATTEMPTS):
+            made = await answer(connection)
+            if made.record is None or await pulls.record(connection, made.record):
+                return made.response
     return Refusal(message, ResultCode.SERVER_BUSY, ResultCode.SERVER_BUSY.phrase)
 
 

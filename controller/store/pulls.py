@@ -1,4 +1,4 @@
-"""What a pull is answered from, and the record of the answer."""
+"""What a pull is answered from, and the record of the answer: on one connection, each statement by itself."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from uuid import UUID
 from asyncpg import Record, UniqueViolationError
 
 from controller.domain.exchange import State
-from controller.store.pool import Database
+from controller.store.pool import Connection, Database
 from protocol.ids import DistributionId
 
 _BY_DISTRIBUTION_ID = """
@@ -29,18 +29,16 @@ _BY_DISTRIBUTION_ID = """
     WHERE a.distribution_id = $1"""
 
 
-async def by_distribution_id(db: Database, distribution_id: DistributionId) -> Record | None:
+async def by_distribution_id(connection: Connection, distribution_id: DistributionId) -> Record | None:
     """The adapter with its present registration, target image and unfinished exchange; None when unknown."""
-    async with db.connection() as connection:
-        return await connection.fetchrow(_BY_DISTRIBUTION_ID, UUID(int=distribution_id.value))
+    return await connection.fetchrow(_BY_DISTRIBUTION_ID, UUID(int=distribution_id.value))
 
 
-async def startup_config(db: Database, code: str) -> list[Record]:
+async def startup_config(connection: Connection, code: str) -> list[Record]:
     """The startup config of a code: rows of module, body, revision, in module order."""
     query = """SELECT s.module, v.body, v.id AS revision FROM config_stage s JOIN config_revision v ON v.id = s.revision
         WHERE s.code = $1 AND s.stage = 'startup' ORDER BY s.module"""
-    async with db.connection() as connection:
-        return await connection.fetch(query, code)
+    return await connection.fetch(query, code)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,18 +64,17 @@ class Answered:
 _RECORD = "SELECT record_pull($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14)"
 
 
-async def record(db: Database, answer: Answered) -> bool:
+async def record(connection: Connection, answer: Answered) -> bool:
     """Record the answer; False (and nothing recorded) when the registration changed meanwhile: answer anew."""
-    async with db.connection() as connection:
-        try:
-            recorded: bool = await connection.fetchval(
-                _RECORD,
-                *(answer.at, answer.adapter, answer.code, answer.since, answer.message, answer.source),
-                *(answer.trigger, answer.firmware, answer.result, list(answer.served), answer.in_service),
-                *(answer.exchange, answer.exchange_from, answer.exchange_to),
-            )
-        except UniqueViolationError:  # a newer exchange took one of the codes between our look and our write
-            return False
+    try:
+        recorded: bool = await connection.fetchval(
+            _RECORD,
+            *(answer.at, answer.adapter, answer.code, answer.since, answer.message, answer.source),
+            *(answer.trigger, answer.firmware, answer.result, list(answer.served), answer.in_service),
+            *(answer.exchange, answer.exchange_from, answer.exchange_to),
+        )
+    except UniqueViolationError:  # a newer exchange took one of the codes between our look and our write
+        return False
     return recorded
 
 
