@@ -131,8 +131,8 @@ class Settings(BaseSettings):
         listen = info.data.get("device_listen")  # absent when it was wrong itself
         if advertise and (advertise.is_any or not advertise.port):
             raise PydanticCustomError("rule", "adapters cannot connect to it; give an address of this host and a port")
-        if not advertise and listen and listen.is_any:
-            text = "must be set when device_listen is {listen}: adapters need an address of this host to connect to"
+        if not advertise and listen and (listen.is_any or not listen.port):
+            text = "must be set when device_listen is {listen}: adapters need an address and port of this host"
             raise PydanticCustomError("rule", text, {"listen": str(listen)})
         return advertise
 

@@ -96,7 +96,7 @@ def test_every_wrong_value_is_reported_at_once_with_its_origin(home: Path, monke
         "allowed is numeric address and port, like 192.0.2.10:8443 or [2001:db8::1]:8443",
         f"database_url = (hidden) (secrets directory {folder}): allowed is postgresql:// URL",
         "device_advertise: must be set when device_listen is 0.0.0.0:8443: "
-        "adapters need an address of this host to connect to",
+        "adapters need an address and port of this host",
         "drain_s = -1 (command line): allowed is seconds from 0 to 300",
         "log_level = 'loud' (environment): allowed is debug, info, warning or error",
         f"ssh_concurency (file {path}): no such setting; did you mean ssh_concurrency?",
@@ -144,6 +144,12 @@ def test_adapters_are_not_sent_to_an_address_that_is_none(advertise: str) -> Non
     (line,) = faults(device_advertise=advertise)
 
     assert line.startswith("device_advertise (command line): adapters cannot connect to it")
+
+
+def test_adapters_are_not_sent_to_any_free_port() -> None:
+    (line,) = faults(device_listen="127.0.0.1:0")
+
+    assert line.startswith("device_advertise: must be set when device_listen is 127.0.0.1:0")
 
 
 def test_what_adapters_are_told_follows_the_advertised_address() -> None:
