@@ -139,6 +139,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
+        auto_reload=False,  # the files do not change while a fleet runs; looking costs a system call each time
     )
     environment.filters |= {"hms": _hms, "spoken": _spoken, "statements_of": _statements_of}
     return environment
