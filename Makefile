@@ -30,6 +30,7 @@ lint: install
 
 types: install
 	$(BIN)/mypy
+	MYPYPATH=docs $(BIN)/mypy --strict docs/generate.py
 
 contracts: install
 	$(BIN)/lint-imports

@@ -5,12 +5,12 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from controller.domain.access import Role
 from controller.faces.api.context import ADMINISTRATOR, PEOPLE, Context
 from controller.faces.http import Call, Page, Paging, Path, Query, Route, RowId
-from controller.faces.http.payload import Payload
+from controller.faces.http.payload import Answer, Payload
 from controller.services import access
 from controller.store import accounts, audit
 from controller.store.pool import Row
@@ -19,7 +19,7 @@ Number = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,31}$")]
 AccountName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.@-]{0,63}$")]
 
 
-class WhoAmI(BaseModel):
+class WhoAmI(Answer):
     """The account behind the access key that came with the request."""
 
     account: str
@@ -39,7 +39,7 @@ class NewContract(Payload):
     name: Annotated[str, Field(max_length=200)] = ""
 
 
-class Contract(BaseModel):
+class Contract(Answer):
     contract: str
     name: str
     created_at: datetime
@@ -64,7 +64,7 @@ class NewAccount(Payload):
     name: Annotated[str, Field(max_length=200)] = ""
 
 
-class Account(BaseModel):
+class Account(Answer):
     account: str
     role: Role
     contract: str | None
@@ -102,12 +102,12 @@ class NewKey(Payload):
     """What the key is for."""
 
 
-class IssuedKey(BaseModel):
+class IssuedKey(Answer):
     key: str
     """`<id>.<secret>`: shown this once, for `Authorization: Bearer`."""
 
 
-class Key(BaseModel):
+class Key(Answer):
     key: str
     account: str
     note: str
@@ -144,7 +144,7 @@ async def revoke_key(call: Call, key: Annotated[str, Path("id of the key")], con
     await accounts.revoke_key(context.db, key, caller=call.caller, now=context.clock())
 
 
-class AuditRow(BaseModel):
+class AuditRow(Answer):
     id: int
     at: datetime
     account: str

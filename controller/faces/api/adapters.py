@@ -6,11 +6,11 @@ from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from controller.faces.api.context import ADMINISTRATOR, PEOPLE, Context, own_adapter
 from controller.faces.http import Call, Page, Paging, Path, Query, Route, RowId
-from controller.faces.http.payload import Payload
+from controller.faces.http.payload import Answer, Payload
 from controller.series import ALL, Command, Series
 from controller.store import ledger, pulls, registry
 from controller.store.pool import Row
@@ -19,14 +19,14 @@ from protocol.ids import DistributionId
 Serial = Annotated[str, Path("serial number of the adapter")]
 
 
-class DeclaredCommand(BaseModel):
+class DeclaredCommand(Answer):
     name: str
     usage: str
     command_class: str
     since: str
 
 
-class DeclaredSeries(BaseModel):
+class DeclaredSeries(Answer):
     """A device family: its models and the commands it may be sent."""
 
     name: str
@@ -60,7 +60,7 @@ def _usage(command: Command) -> str:
     return " ".join([command.name, *shown])
 
 
-class Adapter(BaseModel):
+class Adapter(Answer):
     serial: str
     series: str
     model: str
@@ -116,7 +116,7 @@ async def show_adapter(call: Call, serial: Serial, context: Context) -> Adapter:
     return _adapter(await own_adapter(context, call.caller, serial))
 
 
-class Pull(BaseModel):
+class Pull(Answer):
     id: int
     at: datetime
     adapter: str
@@ -142,7 +142,7 @@ async def list_pulls(call: Call, serial: Serial, paging: Paging[RowId], context:
     return Page[Pull].of(rows, paging, lambda row: row["id"], lambda row: Pull(**row))
 
 
-class Stay(BaseModel):
+class Stay(Answer):
     """One stay of an adapter in a code, as the ledger has it."""
 
     id: int

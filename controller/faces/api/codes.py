@@ -6,13 +6,13 @@ from collections.abc import AsyncIterator
 from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from controller.domain.errors import Fault, Invalid, NotFound
 from controller.faces.api.adapters import Pull, Stay
 from controller.faces.api.context import OPERATIONS, PEOPLE, Context, own_code
 from controller.faces.http import Accepts, Call, Page, Paging, Path, Query, Route, RowId, Upload
-from controller.faces.http.payload import Moment, Payload, Stream
+from controller.faces.http.payload import Answer, Moment, Payload, Stream
 from controller.services import firmware as firmware_service
 from controller.store import configs, ledger, pulls, registry
 from controller.store.pool import Row
@@ -22,7 +22,7 @@ ModuleId = Annotated[int, Path("module id; 0 is the adapter itself"), Field(ge=0
 CONFIG_LIMIT = 1 << 20
 
 
-class Code(BaseModel):
+class Code(Answer):
     """A contract's place for an adapter. It owns config, firmware choice and history."""
 
     code: str
@@ -81,7 +81,7 @@ async def change_code(call: Call, code: CodeName, body: CodeChange, context: Con
     return _code(await own_code(context, call.caller, code))
 
 
-class Holder(BaseModel):
+class Holder(Answer):
     """Which adapter sat in the code at a time; null while it stood empty."""
 
     code: str
@@ -135,7 +135,7 @@ async def choose_firmware(call: Call, code: CodeName, body: FirmwareChoice, cont
     return _code(await own_code(context, call.caller, code))
 
 
-class Stage(BaseModel):
+class Stage(Answer):
     module: int
     stage: Literal["working", "startup", "running"]
     revision: int
@@ -176,7 +176,7 @@ async def _one(body: bytes) -> AsyncIterator[bytes]:
     yield body
 
 
-class Written(BaseModel):
+class Written(Answer):
     revision: int
 
 

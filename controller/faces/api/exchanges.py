@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from controller.domain.errors import NotFound
 from controller.domain.exchange import State
@@ -13,7 +13,7 @@ from controller.domain.sentence import Sentence
 from controller.domain.swap import Plan
 from controller.faces.api.context import OPERATIONS, PEOPLE, Context
 from controller.faces.http import Call, Page, Paging, Path, Query, Route, RowId
-from controller.faces.http.payload import Payload
+from controller.faces.http.payload import Answer, Payload
 from controller.services import swap as swap_service
 from controller.store import exchanges
 from controller.words import say
@@ -29,7 +29,7 @@ class SwapOrder(Payload):
     """Only say what would happen."""
 
 
-class SwapReport(BaseModel):
+class SwapReport(Answer):
     """What was done, or with dry_run what would be done."""
 
     exchange: int | None
@@ -78,7 +78,7 @@ def _report(exchange: int | None, plan: Plan, language: str) -> SwapReport:
     )
 
 
-class Exchange(BaseModel):
+class Exchange(Answer):
     id: int
     kind: str
     contract: str

@@ -6,12 +6,10 @@ import asyncio
 from datetime import datetime
 from typing import Annotated
 
-from pydantic import BaseModel
-
 from controller.domain.firmware import Image
 from controller.faces.api.context import ADMINISTRATOR, PEOPLE, Context
 from controller.faces.http import Accepts, Call, Query, Route, Upload
-from controller.faces.http.payload import Moment
+from controller.faces.http.payload import Answer, Moment
 from controller.services import firmware as firmware_service
 from controller.store import firmware
 from controller.store.pool import Row
@@ -19,7 +17,7 @@ from controller.store.pool import Row
 IMAGE_LIMIT = 256 << 20
 
 
-class CataloguedImage(BaseModel):
+class CataloguedImage(Answer):
     series: str
     version: str
     sha256: str
@@ -49,7 +47,7 @@ def _image(row: Row) -> CataloguedImage:
     return CataloguedImage(**{name: row[name] for name in CataloguedImage.model_fields})
 
 
-class ImportedImage(BaseModel):
+class ImportedImage(Answer):
     series: str
     version: str
     sha256: str

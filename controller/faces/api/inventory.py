@@ -7,21 +7,20 @@ import json
 from collections.abc import AsyncIterator
 from typing import Annotated, Literal
 
-from pydantic import BaseModel
-
 from controller.domain.access import Role
-from controller.domain.errors import ControllerError, Forbidden
+from controller.domain.errors import Forbidden
 from controller.faces.api.context import ADMINISTRATOR, OPERATIONS, Context
 from controller.faces.http import Accepts, Call, Query, Route, Upload
-from controller.faces.http.payload import Stream
-from controller.faces.http.problems import problem
+from controller.faces.http.observe import as_told
+from controller.faces.http.payload import Answer, Stream
+from controller.faces.http.problems import describe
 from controller.services import inventory
 
 IMPORT_LIMIT = 512 << 20
 IMPORT_DEADLINE_S = 900.0
 
 
-class ImportReport(BaseModel):
+class ImportReport(Answer):
     rows: int
     """In the file."""
     changed: dict[str, int]
@@ -114,8 +113,11 @@ async def _progress(call: Call, body: Upload, context: Context, dry_run: bool) -
         done = await work
         report = ImportReport(rows=done.rows, changed=done.changed, dry_run=dry_run)
         yield _line({"report": report.model_dump(mode="json")})
-    except ControllerError as error:
-        yield _line({"problem": json.loads(problem(error, call.language, call.reference).text or "{}")})
+    except Exception as error:
+        told = as_told(error)
+        if told is None:
+            raise
+        yield _line({"problem": describe(told, call.language, call.reference)})
     finally:
         work.cancel()
 

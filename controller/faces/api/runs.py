@@ -6,12 +6,12 @@ import base64
 from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from controller.domain.errors import NotFound
 from controller.faces.api.context import PEOPLE, Context
 from controller.faces.http import Call, Page, Paging, Path, Query, Route, RowId
-from controller.faces.http.payload import Payload
+from controller.faces.http.payload import Answer, Payload
 from controller.services import collect
 from controller.store import tasks
 from controller.store.pool import Row
@@ -31,7 +31,7 @@ class RunOrder(Payload):
     reason: Annotated[str, Field(max_length=500)] = ""
 
 
-class RunAccepted(BaseModel):
+class RunAccepted(Answer):
     campaign: int
     tasks: int
     skipped: list[str]
@@ -46,7 +46,7 @@ async def run(call: Call, body: RunOrder, context: Context) -> RunAccepted:
     return RunAccepted(campaign=asked.campaign, tasks=asked.tasks, skipped=list(asked.skipped))
 
 
-class Campaign(BaseModel):
+class Campaign(Answer):
     """One set of lines over many adapters, with its tasks counted by state."""
 
     id: int
@@ -70,7 +70,7 @@ async def show_campaign(
     return Campaign(**row)
 
 
-class Task(BaseModel):
+class Task(Answer):
     id: int
     campaign: int
     code: str
@@ -111,7 +111,7 @@ async def list_tasks(
     return Page[Task].of(rows, paging, lambda row: row["id"], lambda row: Task(**row))
 
 
-class Transcript(BaseModel):
+class Transcript(Answer):
     """What the adapter printed for one line. Exactly one of text and base64 is set."""
 
     position: int

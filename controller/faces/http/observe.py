@@ -76,18 +76,21 @@ async def security_headers(request: web.Request, response: web.StreamResponse) -
 async def _answered(request: web.Request, handler: Handler) -> web.StreamResponse:
     try:
         return await handler(request)
-    except ControllerError as error:
-        return problem(error, request[LANGUAGE], request[REFERENCE])
     except web.HTTPException as error:
         return problem(from_router(error, request), request[LANGUAGE], request[REFERENCE])
     except Exception as error:
-        if not is_away(error):
-            return internal(request[REFERENCE], request[LANGUAGE])
-        log.warning("The database does not answer.", error=str(error) or type(error).__name__)
-        return problem(_away(), request[LANGUAGE], request[REFERENCE])
+        if told := as_told(error):
+            return problem(told, request[LANGUAGE], request[REFERENCE])
+        return internal(request[REFERENCE], request[LANGUAGE])
 
 
-def _away() -> Busy:
+def as_told(error: Exception) -> ControllerError | None:
+    """What a client is told of an exception: itself, or that the database is away; None for a bug of ours."""
+    if isinstance(error, ControllerError):
+        return error
+    if not is_away(error):
+        return None
+    log.warning("The database does not answer.", error=str(error) or type(error).__name__)
     return Busy(
         "The database does not answer now.",
         next_step="Try again in a few seconds; if it lasts, look at /readyz and the controller's log.",

@@ -19,6 +19,12 @@ class Payload(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
 
+class Answer(BaseModel):
+    """A JSON object that we send; attribute docstrings become the API document's text."""
+
+    model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
+
+
 @dataclass(frozen=True, slots=True)
 class Upload:
     """A file that a client sent, complete and within its limit before the handler sees it.
