@@ -174,7 +174,7 @@ async def may_download(
 async def _settled(db: Database, message: str, answer: Callable[[Connection], Awaitable[_Answer]]) -> Answer:
     """Answer and record; again when the registration changed in between.
 
-    All on one connection: going back to the pool between two statements is a tenth of the cost of a pull.
+    All on one connection: going back to the pool between two statements is a twentieth of the cost of a pull.
     """
     async with db.connection() as connection:
         for _ in range(_ATTEMPTS):
