@@ -21,6 +21,7 @@ from agent.fleet import Fleet, PlugIn, Settings
 from agent.lifecycle import Event, Stage
 from agent.memory import Memory, StateInUse
 from protocol.arms.messages import ConfigSolicitationRequest
+from tests.ports import free_ports
 
 
 async def test_orderly_end_lets_adapters_go_on_where_they_were(arms, rows, settings, tmp_path):
@@ -121,7 +122,7 @@ def test_commands_tell_the_story_of_a_fleet(tmp_path):
 
 def test_socket_and_secrets_are_the_owners_alone(tmp_path):
     state = tmp_path / "state"
-    _start("up", "--count", "1", "--standalone", "--ssh-port", "10978", "--detach", "--state", str(state), "--json")
+    _start("up", "--count", "1", "--standalone", "--ssh-port", _port(), "--detach", "--state", str(state), "--json")
     try:
         modes = {path.name: oct(path.stat().st_mode & 0o777) for path in (state, *state.iterdir())}
     finally:
@@ -131,7 +132,7 @@ def test_socket_and_secrets_are_the_owners_alone(tmp_path):
 
 
 def test_sigterm_ends_it_in_good_order_within_seconds(tmp_path):
-    command = [sys.executable, "-m", "agent", "up", "--count", "200", "--standalone", "--ssh-port", "10979", "--json"]
+    command = [sys.executable, "-m", "agent", "up", "--count", "200", "--standalone", "--ssh-port", _port(), "--json"]
     process = subprocess.Popen([*command, "--state", str(tmp_path)], stdout=subprocess.PIPE, text=True)
     assert json.loads(process.stdout.readline())["event"] == "listening"
     assert json.loads(process.stdout.readline())["event"] == "settled"
@@ -166,7 +167,8 @@ def test_what_cannot_be_done_ends_with_code_2_and_a_next_step(tmp_path, words, n
 
 def test_port_in_use_is_told_to_whoever_started_the_daemon(tmp_path):
     first, second = tmp_path / "first", tmp_path / "second"
-    words = ("up", "--count", "1", "--standalone", "--ssh-port", "10980", "--detach", "--json", "--state")
+    port = _port()
+    words = ("up", "--count", "1", "--standalone", "--ssh-port", port, "--detach", "--json", "--state")
     _start(*words, str(first))
     try:
         command = [sys.executable, "-m", "agent", *words, str(second)]
@@ -175,11 +177,11 @@ def test_port_in_use_is_told_to_whoever_started_the_daemon(tmp_path):
         _start("down", "--state", str(first), "--json")
 
     assert ended.returncode == 2
-    assert "10980" in json.loads(ended.stderr)["error"]["detail"]
+    assert port in json.loads(ended.stderr)["error"]["detail"]
 
 
 def test_fixture_for_others_runs_a_fleet(fleet):
-    fleet.up(count=3, options=("--ssh-port", "10981"))
+    fleet.up(count=3, options=("--ssh-port", _port()))
     assert {each["stage"] for each in fleet.ls()} == {"in service"}
 
     fleet.unplug(fleet.rows[0].serial)
@@ -191,6 +193,10 @@ def test_fixture_for_others_runs_a_fleet(fleet):
     assert {each["stage"] for each in fleet.ls()} == {"in service"}
     with pytest.raises(client.Refused, match="fleet ls"):
         fleet.show("nobody")
+
+
+def _port() -> str:
+    return str(free_ports(1)[0])
 
 
 def _start(*words: str) -> dict:

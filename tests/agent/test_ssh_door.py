@@ -12,6 +12,7 @@ import pytest
 from agent.faults import Fault
 from agent.fleet import Fleet, Settings
 from agent.generate import Recipe, generate
+from tests.ports import free_ports
 
 
 async def test_local_address_decides_which_adapter_answers(standalone, rows, login, terminal):
@@ -207,8 +208,8 @@ def _own_address() -> str | None:
 
 
 def _free_range() -> int:
-    for base in range(18_000, 20_000, 10):
-        with socket.socket() as probe:
-            if all(probe.connect_ex(("127.0.0.1", base + n)) for n in range(5)):
-                return base
-    raise AssertionError
+    """The first of five free ports in a row."""
+    while True:
+        first, *rest = free_ports(5)
+        if rest == list(range(first + 1, first + 5)):
+            return first
