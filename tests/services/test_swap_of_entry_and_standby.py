@@ -171,6 +171,24 @@ async def test_opposite_swaps_do_not_deadlock(registry, numbers) -> None:
     assert {row["adapter"] for row in held_now} == {f"SER{n:05d}" for n in numbers_of}
 
 
+async def test_swaps_that_each_want_the_standby_of_the_other_are_both_told_it_is_held(registry, numbers) -> None:
+    a, b, s, t = (numbers() for _ in range(4))
+    rows = [csv_row(f"E{n}", n) for n in (a, b)] + [csv_row(f"S{n}", n, kind="standby") for n in (s, t)]
+    await registry.load(HEADER + "".join(rows))
+    one, other = await order(registry, f"E{a}", f"S{t}"), await order(registry, f"E{b}", f"S{s}")
+
+    for _ in range(40):  # each waits for the exchange that the other is about to end
+        refused = await asyncio.gather(
+            order(registry, f"E{a}", f"S{s}", replaces=one),
+            order(registry, f"E{b}", f"S{t}", replaces=other),
+            return_exceptions=True,
+        )
+        assert [type(error) for error in refused] == [Conflict, Conflict]
+
+    for exchange in (one, other):
+        assert (await exchanges.one(registry.db, exchange))["state"] == "ordered"
+
+
 async def test_an_unseen_swap_lapses_at_its_deadline_and_is_listed_once(registry, pair) -> None:
     exchange = await order(registry, *pair)
 

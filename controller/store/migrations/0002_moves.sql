@@ -37,6 +37,11 @@ BEGIN
     v_at := greatest(p_now, v.since);  -- the ledger of a code never runs backwards, even if this clock does
 
     IF p_replaces IS NOT NULL THEN
+        -- Two that each want the standby which the other's exchange still holds would wait for each other.
+        IF EXISTS (SELECT FROM exchange o WHERE o.standby = p_standby AND o.standby <> '' AND o.id <> p_replaces
+                     AND o.state IN ('ordered', 'pulled')) THEN
+            RETURN;
+        END IF;
         UPDATE exchange SET state = 'superseded', superseded_at = v_at
         WHERE id = p_replaces AND entry = p_entry AND state IN ('ordered', 'pulled');
         IF NOT FOUND THEN
