@@ -105,7 +105,7 @@ async def pgbench(server: Embedded, script: str, first: int, count: int, folder:
 
 
 async def main(quick: bool) -> None:
-    rounds, batch = (3, 4000) if quick else (7, 12000)
+    rounds, batch = (3, 2400) if quick else (7, 12000)
     results: dict[str, list[float]] = {"ours": [], "peer": [], "floor": []}
     with tempfile.TemporaryDirectory(prefix="hikitsugi-bench-") as folder:
         async with Embedded(Path(folder)).running() as server:
