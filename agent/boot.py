@@ -9,15 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from enum import Enum
 
-from agent import download, seeds
+from agent import download
 from agent.adapter import Adapter, Offer, ResolveServer
 from agent.exchange import Line, Question, Unanswered, ask
 from agent.faults import Fault
 from agent.language import NewerParameter, read_config
 from agent.lifecycle import Event, Stage
-from protocol.arms.codes import ResultCode
+from agent.reaction import Next, Step, about, react, restart
 from protocol.arms.lsconfig import LsConfig
 from protocol.arms.messages import (
     ConfigSolicitation,
@@ -30,12 +29,7 @@ from protocol.arms.messages import (
 )
 from protocol.errors import ProtocolError
 
-LS_RETRY_S = 60.0
-LS_TRIES = 1500
-RESTART_S = 60.0
 FLASH_S = 180.0
-AT_ONCE_S = 0.5
-"""502 makes the real client ask again without any pause; half a second spares the machine that plays thousands."""
 REBOOT_LOOP_S = 30.0
 DOWNLOAD_RETRY_S = 10.0
 DOWNLOAD_TRIES = 5
@@ -46,23 +40,6 @@ PROTOCOL_VERSION = "4.0"
 DESCRIPTION = "emulated adapter"
 REASON_INVALID = "previous configuration invalid"
 REASON_FOR_POWER = "power on boot"
-
-
-class Step(Enum):
-    LOCATE = "ask the location server"
-    PULL = "ask the resolve server"
-    DOWNLOAD = "fetch firmware"
-    QUERY = "report to the management server"
-    RESTART = "restart"
-    POWER_ON = "begin anew"
-
-
-@dataclass(frozen=True, slots=True)
-class Next:
-    """What to do, after how many device seconds (the fleet's time scale applies)."""
-
-    step: Step
-    wait_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,12 +95,12 @@ async def _locate(adapter: Adapter, world: World) -> Next | None:
     line = Line(world.ls_url, world.ls_anchor, world.local(adapter), is_location_server=True)
     answer = await _answer(adapter, "LS", line, adapter.row.ls_sa_key, request)
     if not isinstance(answer, RsSolicitation):
-        return _react(adapter, Step.LOCATE, answer)
+        return react(adapter, Step.LOCATE, answer)
     try:
         config = LsConfig.parse(answer.rs_info[0].md_config)
     except (ProtocolError, IndexError) as error:
         adapter.answered("LS", f"unusable: {error}")
-        return _react(adapter, Step.LOCATE, None)
+        return react(adapter, Step.LOCATE, None)
     state.server = ResolveServer(
         urls=tuple(info.url for info in answer.rs_info),
         key=answer.rs_preshared_key,
@@ -150,7 +127,7 @@ async def _pull(adapter: Adapter, world: World) -> Next | None:
         if answer is not None:
             break
     if not isinstance(answer, ConfigSolicitation):
-        return _react(adapter, Step.PULL, answer)
+        return react(adapter, Step.PULL, answer)
     return _take_config(adapter, server, answer)
 
 
@@ -178,7 +155,7 @@ def _apply(adapter: Adapter, config: bytes) -> Next | None:
         state.reason = REASON_INVALID
         if state.server is None:
             return restart(adapter, "no configuration")
-        return _react(adapter, Step.PULL, None)
+        return react(adapter, Step.PULL, None)
     for ignored in effective.ignored[:20]:
         adapter.log("warning", "system", f"configuration line {ignored.line} skipped: {ignored.reason}")
     state.backup, state.running = state.running, config
@@ -238,7 +215,7 @@ def _try_again(adapter: Adapter, offer: Offer, why: str, worth_it: bool) -> Next
     adapter.log("error", "system", why)
     adapter.answered("firmware", why)
     if worth_it and offer.tries < DOWNLOAD_TRIES:
-        return Next(Step.DOWNLOAD, _about(adapter, DOWNLOAD_RETRY_S * offer.tries))
+        return Next(Step.DOWNLOAD, about(adapter, DOWNLOAD_RETRY_S * offer.tries))
     adapter.log("error", "system", f"firmware {offer.version} given up, staying with {adapter.version}")
     adapter.volatile.refused |= {offer.version}
     adapter.happen(Event.UPDATE_GIVEN_UP)
@@ -261,12 +238,6 @@ def resumed(adapter: Adapter) -> Next | None:
     return None
 
 
-def restart(adapter: Adapter, why: str, wait_s: float = RESTART_S) -> Next | None:
-    """The software reset: the same as pulling the plug, only announced and slower."""
-    adapter.log("info", "system", f"restarting: {why}")
-    return Next(Step.POWER_ON, wait_s) if adapter.happen(Event.RESTART) else None
-
-
 async def _answer(adapter: Adapter, what: str, line: Line, key: str, request: Question) -> Response | None:
     """The answer, or None when nothing usable came; both are remembered."""
     try:
@@ -279,38 +250,3 @@ async def _answer(adapter: Adapter, what: str, line: Line, key: str, request: Qu
     if not answer.result.is_success:
         adapter.log("warning", "system", f"{what}: {answer.result.value} {answer.result.phrase}")
     return answer
-
-
-def _react(adapter: Adapter, asked: Step, answer: Response | None) -> Next | None:
-    """What the real client does after an answer that gives it nothing to go on with; None: no answer came."""
-    code = answer.result if answer is not None else ResultCode.SERVER_FAILURE
-    if 200 <= code < 300 or code is ResultCode.NEED_REBOOT:
-        return restart(adapter, f"{code.value} {code.phrase}")
-    if code is ResultCode.OUT_OF_SERVICE:
-        adapter.happen(Event.TOLD_TO_STOP)
-        return None
-    if code is ResultCode.PUSH_FAILED:
-        return Next(asked, AT_ONCE_S)
-    if code is ResultCode.SA_STAND_BY:
-        adapter.happen(Event.TOLD_STANDBY)
-    return _wait(adapter, asked)
-
-
-def _wait(adapter: Adapter, asked: Step) -> Next | None:
-    """The next round: RS as often and as rarely as LS said, then LS again; LS every minute, for a day and an hour."""
-    state = adapter.volatile
-    state.rounds += 1
-    if asked is Step.PULL and state.server is not None:
-        if state.rounds <= state.server.retry_max:
-            return Next(Step.PULL, _about(adapter, state.server.retry_interval_s))
-        state.rounds = 0
-        adapter.happen(Event.RS_GIVEN_UP)
-        return Next(Step.LOCATE, _about(adapter, state.server.retry_interval_s))
-    if state.rounds >= LS_TRIES:
-        return restart(adapter, "no resolve server")
-    return Next(Step.LOCATE, _about(adapter, LS_RETRY_S))
-
-
-def _about(adapter: Adapter, wait_s: float) -> float:
-    """The wait, a tenth longer or shorter: adapters switched on together should not knock together for ever."""
-    return wait_s * (0.9 + seeds.number(adapter.seed, adapter.serial, adapter.pulls, below=2000) / 10_000)

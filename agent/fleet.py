@@ -13,66 +13,29 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
-from enum import StrEnum
-from ipaddress import IPv4Network, ip_address
-from pathlib import Path
+from ipaddress import ip_address
 from types import TracebackType
 from urllib.parse import urlsplit
 
 import asyncssh
 
-from agent import seeds
-from agent.adapter import Adapter, Clock, utc_now
-from agent.boot import REBOOT_LOOP_S, Next, Step, World, power_on, restart, resumed, take
+from agent.adapter import Adapter
+from agent.boot import REBOOT_LOOP_S, World, power_on, resumed, take
 from agent.faults import ALWAYS, Fault
 from agent.inventory import Row
 from agent.lifecycle import SETTLED, Event, Stage
 from agent.memory import Memory
-from agent.places import DEFAULT_NETWORK, place
+from agent.places import place
+from agent.reaction import Next, Step, restart
 from agent.schedule import Schedule
+from agent.settings import PlugIn, Settings
 from agent.ssh.door import Door
+
+__all__ = ["Fleet", "PlugIn", "Settings", "UnknownAdapter"]
 
 
 class UnknownAdapter(Exception):
     """Nobody in this fleet has that code or serial."""
-
-
-class PlugIn(StrEnum):
-    """Who has power when the fleet begins. LAST: as at its last end; newcomers have."""
-
-    ALL = "all"
-    ENTRIES = "entries"
-    NONE = "none"
-    LAST = "last"
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """How to run a fleet.
-
-    ls_url: https URL of the location server with a numeric host; "" = none, every adapter applies the config of its
-    inventory row by itself. ls_anchor: PEM of the CA to believe it by.
-    ssh_port: for rows that name none. network: where rows without ssh_address get theirs.
-    ports: the adapters share `ports_address` and are told apart by their ssh_port.
-    state: directory that outlives the process; None = nothing does.
-    boots_at_once: exchanges under way at a time, two file descriptors each. time_scale: real seconds per device second.
-    exec_prefix: exec without a terminal prints the hex prefixes of seil3. clock: what the adapters think the time is.
-    """
-
-    ls_url: str = ""
-    ls_anchor: str = field(default="", repr=False)
-    seed: int = seeds.DEFAULT_SEED
-    ssh_port: int = 22
-    network: IPv4Network = DEFAULT_NETWORK
-    ports: bool = False
-    ports_address: str = "127.0.0.1"
-    plug_in: PlugIn = PlugIn.LAST
-    state: Path | None = None
-    boots_at_once: int = 64
-    time_scale: float = 1.0
-    exec_prefix: bool = True
-    clock: Clock = utc_now
 
 
 class Fleet:

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 
 from agent.adapter import Adapter
-from agent.boot import Next, Step
+from agent.reaction import Next, Step
 
 _log = logging.getLogger(__name__)
 

@@ -6,15 +6,16 @@ Nothing is random at the moment of asking: the same adapter, asked at the same s
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from ipaddress import IPv4Address, IPv4Interface, ip_address
 
 from agent import seeds
 from agent.adapter import Adapter
-from agent.language.effective import Effective, Interface, Pool, Wlan
+from agent.language.effective import Effective, Interface, Wlan
+from agent.shell import traffic
 from agent.shell.recordings import Misused
+from agent.shell.traffic import Host, Session
 
 _SECRET = re.compile(r'((?:passphrase|preshared-key|password) )("(?:[^"\\]|\\.)*"|\S+)')
 
@@ -50,27 +51,6 @@ class RouteLine:
     interface: str
     flags: str
     distance: str
-
-
-@dataclass(frozen=True, slots=True)
-class Host:
-    """A customer's machine on the LAN. left_s: seconds until its address lease (or ARP entry) ends."""
-
-    ip: str
-    mac: str
-    name: str
-    interface: str
-    left_s: int
-
-
-@dataclass(frozen=True, slots=True)
-class Session:
-    protocol: str
-    private: str
-    public: str
-    peer: str
-    state: str
-    left_s: int
 
 
 class View:
@@ -158,7 +138,7 @@ class View:
     @property
     def hosts(self) -> list[Host]:
         """Machines that got an address by DHCP: three to eight per pool."""
-        return [host for pool in self.config.pools for host in self._hosts(pool)]
+        return [host for pool in self.config.pools for host in traffic.hosts(self, pool)]
 
     @property
     def neighbors(self) -> list[Host]:
@@ -171,7 +151,7 @@ class View:
         outside = next((port for port in self.ports if port.name == self._nat_interface()), None)
         if outside is None or not outside.ip:
             return []
-        found = [self._session(host, outside.ip, turn) for host in self.hosts for turn in range(2)]
+        found = [traffic.session(self, host, outside.ip, turn) for host in self.hosts for turn in range(2)]
         return found[: self._since_cleared("nat session")]
 
     @property
@@ -255,25 +235,8 @@ class View:
             return self.model.wan
         if not gateway[:1].isdigit():
             return gateway
-        inside = (p.name for p in ports if _valid(gateway) and IPv4Address(gateway) in IPv4Interface(p.address).network)
+        inside = (port.name for port in ports if _within(gateway, port.address))
         return next(inside, "-")
-
-    def _hosts(self, pool: Pool) -> Iterator[Host]:
-        if not _valid(pool.first):
-            return
-        first = IPv4Address(pool.first)
-        for turn in range(min(pool.count, 3 + self.number(pool.interface, "hosts", below=6))):
-            ip = str(first + (turn * 7) % max(1, pool.count))
-            mac = (0x00A0DE_000000 + self.number("host", turn, below=1 << 24)).to_bytes(6).hex(":")
-            lease = 86_400 - (int(self.now.timestamp()) + self.number("lease", turn, below=86_400)) % 43_200
-            yield Host(ip, mac, f"pc-{turn + 1:02}", pool.interface, lease)
-
-    def _session(self, host: Host, public: str, turn: int) -> Session:
-        port = 49_152 + self.number(host.ip, turn, below=16_000)
-        peer = f"198.51.100.{1 + self.number(host.ip, turn, 'peer', below=250)}:{(443, 53)[turn]}"
-        protocol, state = (("tcp", "ESTABLISHED"), ("udp", "-"))[turn]
-        left = 900 - (int(self.now.timestamp()) + port) % 900
-        return Session(protocol, f"{host.ip}:{port}", f"{public}:{40_000 + port % 20_000}", peer, state, left)
 
     def _nat_interface(self) -> str:
         return self.config.napts[0].interface if self.config.napts else ""
