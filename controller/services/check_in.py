@@ -216,6 +216,8 @@ def _record(
     event: Event | None = None,
 ) -> pulls.Answered:
     state = State(row["exchange_state"]) if row["exchange_state"] else None
+    if event is Event.CAME_BACK and row["pulled_at"] is None:
+        event = None  # a device that was never given the config has nothing to confirm
     moved = advance(state, event) if state and event else None
     return pulls.Answered(
         at=knock.at,

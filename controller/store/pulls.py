@@ -16,7 +16,7 @@ _BY_DISTRIBUTION_ID = """
     SELECT a.serial, a.series, a.model, a.ls_sa_key, a.locked_out_at IS NOT NULL AS locked_out,
            r.code, r.since, r.rs_sa_key, r.heartbeat_passphrase, c.kind, c.contract, c.firmware_target,
            i.sha256 AS target_sha256, i.size AS target_size, k.firmware AS last_firmware,
-           x.id AS exchange, x.state AS exchange_state
+           x.id AS exchange, x.state AS exchange_state, x.pulled_at
     FROM adapter a
     LEFT JOIN registration r ON r.adapter = a.serial
     LEFT JOIN code c ON c.code = r.code
@@ -24,7 +24,8 @@ _BY_DISTRIBUTION_ID = """
     LEFT JOIN firmware_image i ON i.series = a.series AND i.version = c.firmware_target
          AND (i.models = '{}' OR a.model = ANY (i.models))
          AND (i.hardware_revisions = '{}' OR a.hardware_revision = ANY (i.hardware_revisions))
-    LEFT JOIN LATERAL (SELECT id, state, new_adapter FROM exchange WHERE entry = r.code ORDER BY id DESC LIMIT 1) x
+    LEFT JOIN LATERAL (SELECT id, state, new_adapter, pulled_at FROM exchange
+                       WHERE entry = r.code ORDER BY id DESC LIMIT 1) x
          ON x.new_adapter = a.serial AND x.state IN ('ordered', 'pulled', 'lapsed')
     WHERE a.distribution_id = $1"""
 

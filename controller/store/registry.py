@@ -92,20 +92,25 @@ async def set_firmware_target(db: Database, name: str, version: str | None, *, c
 async def pin_host_key(db: Database, serial: str, host_key: str, *, caller: Caller, now: datetime) -> None:
     """Pin another SSH host key for an adapter: a decision of an administrator, recorded with both keys."""
     query = """UPDATE adapter a SET ssh_host_key = $2 FROM adapter old
-               WHERE a.serial = $1 AND old.serial = a.serial RETURNING old.ssh_host_key AS was"""
+               WHERE a.serial = $1 AND old.serial = a.serial
+               RETURNING old.ssh_host_key AS was, (SELECT c.contract FROM registration r JOIN code c USING (code)
+                                                   WHERE r.adapter = a.serial) AS contract"""
     async with db.transaction() as tx:
         row = await tx.fetchrow(query, serial, host_key)
         if row is None:
             raise NotFound("No adapter {serial}.", next_step="hikitsugi adapter ls lists them.", serial=serial)
         detail = {"was": row["was"], "is": host_key}
-        await audit.write(tx, caller, "adapter.pin", serial, now=now, detail=detail)
+        await audit.write(tx, caller, "adapter.pin", serial, now=now, contract=row["contract"], detail=detail)
 
 
 async def set_locked_out(db: Database, serial: str, locked: bool, *, caller: Caller, now: datetime) -> None:
     """Lock an adapter out (its pulls get 501, its firmware requests 403), or let it in again. Raises NotFound."""
     query = """UPDATE adapter SET locked_out_at = CASE WHEN $2 THEN coalesce(locked_out_at, $3) END
-               WHERE serial = $1 RETURNING serial"""
+               WHERE serial = $1 RETURNING (SELECT c.contract FROM registration r JOIN code c USING (code)
+                                            WHERE r.adapter = serial) AS contract"""
+    action = "adapter.lock" if locked else "adapter.unlock"
     async with db.transaction() as tx:
-        if await tx.fetchrow(query, serial, locked, now) is None:
+        row = await tx.fetchrow(query, serial, locked, now)
+        if row is None:
             raise NotFound("No adapter {serial}.", next_step="hikitsugi adapter ls lists them.", serial=serial)
-        await audit.write(tx, caller, "adapter.lock" if locked else "adapter.unlock", serial, now=now)
+        await audit.write(tx, caller, action, serial, now=now, contract=row["contract"])

@@ -8,7 +8,7 @@ import pytest
 
 from controller.domain.firmware import Image
 from controller.services import check_in, swap
-from controller.store import configs, exchanges, ledger, pulls
+from controller.store import audit, configs, exchanges, ledger, pulls
 from controller.store import firmware as catalogue
 from controller.store import registry as rows
 from protocol.arms.codes import ResultCode
@@ -282,3 +282,29 @@ async def test_the_ledger_survives_a_clock_that_jumped_back(registry, entry, sta
     stays = await ledger.stays(registry.db, code=f"E{entry.number}", contract=None, before=None, limit=5)
     assert [row["since"] for row in stays] == sorted((row["since"] for row in stays), reverse=True)
     registry.clock.forward(days=30)
+
+
+async def test_a_lapsed_swap_is_not_confirmed_by_a_device_that_never_pulled_the_config(
+    registry, entry, standby
+) -> None:
+    number = await exchange(registry, entry, standby)
+    registry.clock.forward(days=2)
+    await exchanges.lapse(registry.db, registry.clock())
+    await standby.ask_ls()
+
+    await standby.ask_method()
+
+    assert (await exchanges.one(registry.db, number))["state"] == "lapsed"
+
+
+async def test_an_operator_sees_who_locked_an_adapter_of_the_own_contract_out(registry, entry) -> None:
+    serial = f"SER{entry.number:05d}"
+    for locked in (True, False):
+        await rows.set_locked_out(registry.db, serial, locked, caller=registry.administrator, now=registry.clock())
+    await rows.pin_host_key(
+        registry.db, serial, "ssh-ed25519 AAAA", caller=registry.administrator, now=registry.clock()
+    )
+
+    seen = await audit.page(registry.db, contract="C1", subject=serial, before=None, limit=5)
+
+    assert [row["action"] for row in seen] == ["adapter.pin", "adapter.unlock", "adapter.lock"]
