@@ -66,7 +66,7 @@ class Settings(BaseSettings):
         None, description="The same for stock clients that speak only TLS 1.0, which is unsafe. Unset: off."
     )
     device_server_name: v.Name = Field("hikitsugi", description="The certificate says CN=Location Server and this.")
-    pull_concurrency: v.Count = Field(64, description="Pulls answered at once; more are told to come back.")
+    pull_concurrency: v.Count = Field(64, description="Pulls answered at once; others wait up to 8 s for a turn.")
     pulls_per_minute: v.Count = Field(12, description="Pulls of one adapter; more are told to come back.")
     rs_retry_max: Annotated[int, Field(ge=1, le=100), Allowed("whole number from 1 to 100")] = Field(
         5, description="How often an adapter repeats a pull before it starts at the LS again."

@@ -130,7 +130,7 @@ async def test_an_oversized_body_is_refused_without_being_kept(listener, entry) 
 
 async def test_more_pulls_at_once_than_allowed_are_told_to_wait(listener, entry) -> None:
     before = listener.face.shedding
-    object.__setattr__(listener.face, "shedding", Shedding(0, 1000))
+    object.__setattr__(listener.face, "shedding", Shedding(0, 1000, max_waiting=0))
     try:
         _, answer = parsed(await listener.send(ls(entry)))
     finally:
@@ -183,11 +183,11 @@ async def test_one_adapter_that_asks_without_pause_is_told_to_wait() -> None:
     now = [0.0]
     shedding, id_ = Shedding(10, 3, monotonic=lambda: now[0]), DistributionId(1)
 
-    def ask(source: str = "127.0.0.1") -> bool:
-        with shedding.admit(id_, source) as admitted:
+    async def ask(source: str = "127.0.0.1") -> bool:
+        async with shedding.admit(id_, source) as admitted:
             return admitted
 
-    assert [ask() for _ in range(4)] == [True, True, True, False]
-    assert ask("127.0.0.2"), "who only claims to be the adapter does not use up its share"
+    assert [await ask() for _ in range(4)] == [True, True, True, False]
+    assert await ask("127.0.0.2"), "who only claims to be the adapter does not use up its share"
     now[0] = 61.0
-    assert ask()
+    assert await ask()

@@ -1,7 +1,7 @@
 """POST /ls and POST /rs: the pull dialogue over HTTPS (reference arms-protocol 2, 3.1-3.3).
 
 Answers are 200 with the result in the XML, never chunked, one write, `Connection: close` as the clients expect. What
-cannot be served now is shed with 301, which makes clients wait; 502 and 507 never leave this controller (section 7).
+cannot be served soon is shed with 301, which makes clients wait; 502 and 507 never leave this controller (section 7).
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ log = structlog.get_logger()
 MAX_REQUEST = 64 * 1024
 """Bytes of a request's body; the application that serves these routes sets it as its client_max_size."""
 _BODY_S = 30.0  # the clients' own limit for one send
-_ANSWER_S = 20.0  # shorter than the 30 s a client waits for an answer
+_ANSWER_S = 20.0  # with shedding.WAIT_S shorter than the 30 s a client waits for an answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +98,7 @@ class PullFace:
             return Refusal(kind, ResultCode.AUTHENTICATION_FAILED, ResultCode.AUTHENTICATION_FAILED.phrase)
         if claimed != message.distribution_id:
             return Refusal(kind, ResultCode.DISTRIBUTION_ID_MISMATCH, ResultCode.DISTRIBUTION_ID_MISMATCH.phrase)
-        with self.shedding.admit(claimed, request.remote or "") as admitted:
+        async with self.shedding.admit(claimed, request.remote or "") as admitted:
             if not admitted:
                 return Refusal(kind, ResultCode.SERVER_BUSY, ResultCode.SERVER_BUSY.phrase)
             return await self._served(message, Knock(key, request.remote or "", self.clock()))
