@@ -2,6 +2,7 @@
 
 import asyncio
 import ssl
+import tracemalloc
 import warnings
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -119,3 +120,26 @@ def _handshake(server: ssl.SSLContext, client: ssl.SSLContext, session: ssl.SSLS
     theirs.write(b"x")
     assert ours.read(1) == b"x"
     return ours
+
+
+async def test_an_open_connection_takes_little_memory(authority: Authority) -> None:
+    server = tls.device_context(authority.location_server("hikitsugi", ["127.0.0.1"], now=NOW))
+    mine, ends, asked = client(authority, "TLSv1.3"), 2 * 20, asyncio.Event()
+
+    async def wait(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await asked.wait()
+        writer.close()
+
+    async with await asyncio.start_server(wait, "127.0.0.1", 0, ssl=server) as listener, asyncio.timeout(20):
+        port = listener.sockets[0].getsockname()[1]
+        tracemalloc.start()
+        try:
+            opened = [await asyncio.open_connection("127.0.0.1", port, ssl=mine) for _ in range(ends // 2)]
+            taken, _ = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+        asked.set()
+        for _, writer in opened:
+            writer.close()
+
+    assert taken / ends < 100_000, "asyncio's own buffer alone would be 256 KiB"
