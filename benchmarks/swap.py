@@ -1,10 +1,11 @@
 """Swaps per second through services.swap, beside pgbench running the plain six-statement transaction.
 
-One embedded PostgreSQL with durable settings; rounds are interleaved, medians compared. All three do the same: each
+One embedded PostgreSQL, without fsync: a disk that stalls for seconds now and then, as shared ones do, would hide what
+is compared (--fsync puts it back). Rounds are interleaved, medians compared. All three do the same: each
 transaction takes a pair nobody has exchanged yet and writes the same rows. The floor is pgbench calling the server-side
 function alone: what is left when Python costs nothing.
 
-    python benchmarks/swap.py [--quick]
+    python benchmarks/swap.py [--quick] [--fsync]
 """
 
 from __future__ import annotations
@@ -104,11 +105,11 @@ async def pgbench(server: Embedded, script: str, first: int, count: int, folder:
     return float(found[1])
 
 
-async def main(quick: bool) -> None:
+async def main(quick: bool, fsync: bool) -> None:
     rounds, batch = (3, 2400) if quick else (7, 12000)
     results: dict[str, list[float]] = {"ours": [], "peer": [], "floor": []}
     with tempfile.TemporaryDirectory(prefix="hikitsugi-bench-") as folder:
-        async with Embedded(Path(folder)).running() as server:
+        async with Embedded(Path(folder), settings={"fsync": "on" if fsync else "off"}).running() as server:
             await migrate(server.dsn)
             db, vault = await Database.open(server.dsn, size=CLIENTS, statement_s=300), Secrets.generate()
             async with db.connection() as connection:
@@ -141,4 +142,6 @@ def report(results: dict[str, list[float]], rounds: int) -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="under 50 s")
-    asyncio.run(main(parser.parse_args().quick))
+    parser.add_argument("--fsync", action="store_true", help="with the disk's part")
+    arguments = parser.parse_args()
+    asyncio.run(main(arguments.quick, arguments.fsync))
