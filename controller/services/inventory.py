@@ -16,8 +16,9 @@ from uuid import UUID
 
 from controller.domain import inventory as files
 from controller.domain.access import Caller
+from controller.domain.enrolment import Present, PresentCode, compare
 from controller.domain.errors import Invalid
-from controller.domain.inventory import COLUMNS, Present, PresentCode, Reading, compare, read_csv, read_json
+from controller.domain.inventory import COLUMNS, Reading, read_csv, read_json
 from controller.series import ALL
 from controller.store import audit, inventory
 from controller.store.pool import Database, Row

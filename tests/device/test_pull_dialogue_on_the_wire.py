@@ -159,7 +159,6 @@ async def test_a_client_that_goes_away_in_the_middle_of_its_request_is_no_error_
     writer.write(head)
     await writer.drain()
     writer.transport.abort()
-    await asyncio.sleep(0.2)
 
     assert isinstance(parsed(await listener.send(ls(entry)))[1], RsSolicitation)
     assert [record for record in caplog.records if record.levelname == "ERROR"] == []
