@@ -102,6 +102,17 @@ def eventually(look: Callable[[], Any], limit_s: float = 60) -> None:
         time.sleep(0.05)
 
 
+def under_way(one: Controller) -> float:
+    """How many requests the controller works on, by its own figures."""
+    connection = HTTPConnection("127.0.0.1", one.api, timeout=10)
+    connection.request("GET", "/metrics")
+    text = connection.getresponse().read().decode()
+    connection.close()
+    return float(
+        next(line.split()[1] for line in text.splitlines() if line.startswith("hikitsugi_http_requests_under_way "))
+    )
+
+
 def handles(pid: int, number: signal.Signals) -> bool:
     """True when the process has a handler of its own for the signal."""
     status = Path(f"/proc/{pid}/status").read_text()
@@ -154,7 +165,7 @@ def test_a_stop_waits_for_nobody_for_long(controller, silent: int) -> None:
     )
     big = threading.Thread(target=lambda: _ignore(one, inventory(range(1000, 41_000), silent)), daemon=True)
     big.start()
-    time.sleep(0.5)
+    eventually(lambda: under_way(one) >= 3)  # the trickle, the import, and the question itself
 
     process.terminate()
 
