@@ -11,6 +11,12 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
+from protocol.arms.messages import PushConfirmationDone, PushConfirmationDoneRequest, PushRequest, PushResponse
+from protocol.ids import DistributionId
+
+Pushable = PushRequest | PushConfirmationDoneRequest
+"""What a controller says first."""
+
 MAX_OUTPUT_BYTES = 1 << 20
 """What is kept of one line's output; the rest is read from the adapter and dropped."""
 
@@ -104,4 +110,46 @@ class Collector(Protocol):
         What the adapter or the network does wrong is in the answer, not raised. Raises ValueError, before anything
         is sent, when a line is not declared by the target's series (`Series.find`), LookupError when no such series.
         """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """How one adapter is reached over ARMS now: a tunnel that this controller holds, or the adapter's own endpoint.
+
+    tunnel: this controller's number of the tunnel, None for https-simple. The rest is for https-simple only.
+    endpoint: https URL with a numeric host. key: the RS-SA key as the adapter has it. certificate_sha256: digest of the
+    DER form of the certificate that the endpoint must show. legacy: it speaks TLS 1.0 and nothing else.
+    """
+
+    serial: str
+    distribution_id: DistributionId
+    tunnel: int | None
+    endpoint: str = ""
+    key: str = field(default="", repr=False)
+    certificate_sha256: bytes = b""
+    legacy: bool = False
+
+
+class NotSent(Exception):  # noqa: N818 (what happened, not an error of the program)
+    """Nothing of the request left: the adapter cannot be reached this way. It may be asked again. str(): a sentence."""
+
+
+class AnswerLost(Exception):  # noqa: N818 (as above)
+    """The request may have reached the adapter, and no answer came. str(): a sentence."""
+
+
+class Pusher(Protocol):
+    """Sends ARMS push requests to adapters, one of a type to an adapter at a time; others wait their turn."""
+
+    async def push(self, reach: Reach, request: Pushable, *, deadline_s: float) -> PushResponse | PushConfirmationDone:
+        """Send and wait for the answer with the request's type.
+
+        deadline_s: seconds for everything, waiting for the turn included.
+        Raises NotSent, AnswerLost. An answer that cannot be read is an AnswerLost.
+        """
+        ...
+
+    def hang_up(self, tunnel: int, why: str) -> None:
+        """Close a tunnel of this controller; nothing happens when it is gone. The adapter will connect again."""
         ...

@@ -1,0 +1,1 @@
+-- Heartbeats as a time series.
