@@ -9,7 +9,88 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from protocol.arms.codes import ResultCode
+from protocol.arms.operation_values import (
+    Arguments,
+    Configure,
+    Hop,
+    Hops,
+    Kind,
+    MdCommand,
+    MdConfig,
+    MdResult,
+    Module,
+    ModuleList,
+    NoArguments,
+    NoValue,
+    Ping,
+    PingResult,
+    PullConfig,
+    PullFrom,
+    ReadStorage,
+    StatusReport,
+    StatusReports,
+    StatusRequest,
+    StatusRequests,
+    Storage,
+    StoredConfigs,
+    Traceroute,
+    Transactions,
+    Value,
+)
 from protocol.ids import DistributionId
+
+__all__ = [
+    "Arguments",
+    "ConfigSolicitation",
+    "ConfigSolicitationRequest",
+    "Configure",
+    "DoneRequest",
+    "DoneResponse",
+    "GenericError",
+    "HeartbeatInfo",
+    "Hop",
+    "Hops",
+    "Kind",
+    "MdCommand",
+    "MdConfig",
+    "MdResult",
+    "Message",
+    "Module",
+    "ModuleList",
+    "NoArguments",
+    "NoValue",
+    "OtherRequest",
+    "OtherResponse",
+    "Ping",
+    "PingResult",
+    "PullConfig",
+    "PullFrom",
+    "PushConfirmationDone",
+    "PushConfirmationDoneRequest",
+    "PushConfirmationStart",
+    "PushConfirmationStartRequest",
+    "PushMethodQuery",
+    "PushMethodQueryRequest",
+    "PushProposal",
+    "PushRequest",
+    "PushResponse",
+    "ReadStorage",
+    "Refusal",
+    "Request",
+    "Response",
+    "RsInfo",
+    "RsSolicitation",
+    "RsSolicitationRequest",
+    "StatusReport",
+    "StatusReports",
+    "StatusRequest",
+    "StatusRequests",
+    "Storage",
+    "StoredConfigs",
+    "Traceroute",
+    "Transactions",
+    "Value",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,34 +159,6 @@ class HeartbeatInfo:
     passphrase: str
     interval: int
     algorithms: tuple[str, ...] = ("hmac-sha1",)
-
-
-@dataclass(frozen=True, slots=True)
-class Module:
-    """A function of the adapter with a version and a config. id 0 is the device itself; info is free text (a URL).
-
-    Clients keep version and info without a limit of their own, but print all of them into one 8 KiB buffer.
-    """
-
-    id: int
-    version: str
-    info: str
-    install_order: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class MdConfig:
-    """One module's config, byte for byte.
-
-    base64: carry it as base64 even where plain text would do (`xml.encode` uses base64 by itself where plain text would
-    not arrive byte for byte); in a decoded message: whether it came so.
-    """
-
-    id: int
-    body: bytes
-    content_type: str | None = None
-    commit_order: int | None = None
-    base64: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,6 +242,74 @@ class PushConfirmationDone:
 
 
 @dataclass(frozen=True, slots=True)
+class PushRequest:
+    """From the server to the adapter: do this. On the wire an asynchronous kind has the type "KIND-start".
+
+    distribution_id: the adapter refuses another one than its own with 423; None is not checked.
+    description: at most 255 characters. result_url: https URL for done requests (https-simple), at most 127 characters;
+    **sticky**: the adapter keeps sending there, restarts included.
+    """
+
+    kind: Kind
+    distribution_id: DistributionId | None
+    arguments: Arguments
+    description: str = "hikitsugi"
+    result_url: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PushResponse:
+    """The adapter's answer to a PushRequest, whatever its code: a failure is an answer too.
+
+    transaction_id: of an asynchronous kind only, chosen by the adapter, repeated in its DoneRequest.
+    value: of a synchronous kind only; always there with code 100, else when something readable came with the failure.
+    """
+
+    kind: Kind
+    result: ResultCode
+    description: str
+    transaction_id: int | None
+    value: Value | None
+
+
+@dataclass(frozen=True, slots=True)
+class DoneRequest:
+    """From the adapter: an asynchronous operation has ended. result: its outcome (transaction-result).
+
+    value: always there with code 100, else when something readable came with the failure.
+    """
+
+    kind: Kind
+    distribution_id: DistributionId | None
+    transaction_id: int
+    result: ResultCode
+    description: str
+    value: Value | None
+
+
+@dataclass(frozen=True, slots=True)
+class DoneResponse:
+    """The server's answer to a DoneRequest, always with its transaction id: without it a client in a tunnel takes the
+    answer for a new request and keeps the transaction open for ever.
+
+    result: 200 to 499 in the answer to a configure orders the adapter to roll back.
+    """
+
+    kind: Kind
+    transaction_id: int
+    result: ResultCode
+    description: str
+
+
+@dataclass(frozen=True, slots=True)
+class GenericError:
+    """The adapter's answer to a request of a type that it does not know (202, response type "generic-error")."""
+
+    result: ResultCode
+    description: str
+
+
+@dataclass(frozen=True, slots=True)
 class Refusal:
     """A failure as the answer to a request of any type, without a body: clients read the code and nothing else.
 
@@ -204,7 +325,7 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class OtherRequest:
-    """The envelope of a request whose body is not read here (push operations, unknown types)."""
+    """The envelope of a request whose body is not read here (unknown types)."""
 
     type: str
     distribution_id: DistributionId | None
@@ -230,6 +351,8 @@ Request: TypeAlias = (
     | PushMethodQueryRequest
     | PushConfirmationStartRequest
     | PushConfirmationDoneRequest
+    | PushRequest
+    | DoneRequest
     | OtherRequest
 )
 Response: TypeAlias = (
@@ -238,6 +361,9 @@ Response: TypeAlias = (
     | PushMethodQuery
     | PushConfirmationStart
     | PushConfirmationDone
+    | PushResponse
+    | DoneResponse
+    | GenericError
     | Refusal
     | OtherResponse
 )
@@ -252,6 +378,11 @@ Message: TypeAlias = (
     | PushConfirmationStart
     | PushConfirmationDoneRequest
     | PushConfirmationDone
+    | PushRequest
+    | PushResponse
+    | DoneRequest
+    | DoneResponse
+    | GenericError
     | Refusal
 )
 """What can be sent: everything but the two envelopes that have lost their bodies."""
