@@ -1,1 +1,2 @@
 -- Heartbeats as a time series.
+SELECT 1;
