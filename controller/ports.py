@@ -11,6 +11,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
+from controller.series import Via
 from protocol.arms.messages import PushConfirmationDone, PushConfirmationDoneRequest, PushRequest, PushResponse
 from protocol.ids import DistributionId
 
@@ -37,12 +38,12 @@ class Failure(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """One adapter to talk to over SSH.
+    """One adapter to talk to, and over which transport.
 
     series_name: a name of `controller.series.ALL`.
     address: a numeric IPv4 or IPv6 address; port: 1-65535.
     host_key: the pinned key as "ssh-ed25519 AAAA…" (a comment may follow), or "" when nothing is pinned yet;
-    without a pin no connection is made.
+    without a pin no SSH connection is made. reach: for ARMS, None when it cannot be reached that way now.
     """
 
     serial: str
@@ -52,6 +53,8 @@ class Target:
     username: str
     password: str = field(repr=False)
     host_key: str
+    via: Via = Via.SSH
+    reach: Reach | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
-from controller.series.declaration import Argument, Command, CommandClass, ExecMode, OldAlgorithms, Series, Source
+from controller.series.declaration import Argument, Command, CommandClass, ExecMode, OldAlgorithms, Series, Source, Via
 from controller.series.seil3 import SEIL3
 from controller.series.seil6 import SEIL6
 from controller.series.seil8 import SEIL8
 
 ALL: tuple[Series, ...] = (SEIL3, SEIL8, SEIL6)
 
-__all__ = ["ALL", "Argument", "Command", "CommandClass", "ExecMode", "OldAlgorithms", "Series", "Source", "by_name"]
+__all__ = [
+    "ALL",
+    "Argument",
+    "Command",
+    "CommandClass",
+    "ExecMode",
+    "OldAlgorithms",
+    "Series",
+    "Source",
+    "Via",
+    "by_name",
+]
 
 
 def by_name(name: str) -> Series:

@@ -32,6 +32,13 @@ class CommandClass(StrEnum):
     MANAGEMENT = "management"
 
 
+class Via(StrEnum):
+    """The transports of status collection."""
+
+    SSH = "ssh"
+    ARMS = "arms"
+
+
 class Source(StrEnum):
     """How well a fact about a device is known, as tagged in reference/devices.md."""
 
@@ -112,6 +119,7 @@ class Series:
     sa_types: the ARMS SA type per model where it is known. module_ids: the ARMS modules a config is made of.
     prompt: the whole prompt, which stands at the start of a line. pager: its whole text, also at the start of a line;
     pager_answer: the key that shows the next page. set_up: lines sent after login, their replies ignored.
+    vias: how its adapters are talked to, the preferred transport first.
     refusal: what the single line of an error looks like. Wording is assumed for every series (reference/devices.md §7),
     so nothing is ever taken for a success because of its wording, and an unmatched error is kept as output.
     """
@@ -131,6 +139,7 @@ class Series:
     sa_types: Mapping[str, int] = field(default_factory=dict)
     exec_mode: ExecMode | None = None
     old_algorithms: OldAlgorithms = OldAlgorithms()
+    vias: tuple[Via, ...] = (Via.SSH, Via.ARMS)
 
     def find(self, line: str) -> Command | None:
         """The command that this line is, exactly as declared and with valid arguments; None for anything else.

@@ -1,14 +1,14 @@
 """SA-W2, W2L and W2S (reference/devices.md §1, §3c).
 
 **Fiction, by decision:** the real ones have no login shell (§0.2), and which command strings they accept was not found.
-That they answer over SSH like seil8 is this product's own premise, met by its emulated adapters only.
+That they answer over SSH like seil8 is this product's own premise, met by its emulated adapters only: ARMS comes first.
 """
 
 from __future__ import annotations
 
 from controller.series.arguments import interface_name, ip_address, one_of, whole_number
 from controller.series.assumed import LOGOUT, PAGER, PAGER_ANSWER, PROMPT, REFUSAL
-from controller.series.declaration import Argument, Command, CommandClass, Series, Source
+from controller.series.declaration import Argument, Command, CommandClass, Series, Source, Via
 
 _STATUS, _CLEAR = CommandClass.STATUS, CommandClass.CLEAR
 _DIAGNOSTIC, _MANAGEMENT = CommandClass.DIAGNOSTIC, CommandClass.MANAGEMENT
@@ -61,4 +61,5 @@ SEIL6 = Series(
     pager_answer=PAGER_ANSWER,
     refusal=REFUSAL,
     logout=LOGOUT,
+    vias=(Via.ARMS, Via.SSH),
 )

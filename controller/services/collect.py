@@ -11,7 +11,7 @@ from datetime import datetime
 
 from controller.domain.access import Caller
 from controller.domain.errors import Fault, Invalid, NotFound
-from controller.series import CommandClass, by_name
+from controller.series import CommandClass, Via, by_name
 from controller.store import audit, tasks
 from controller.store.pool import Database, Row
 
@@ -37,12 +37,20 @@ class Asked:
 
 
 async def ask(
-    db: Database, lines: Sequence[str], selection: Selection, reason: str, *, caller: Caller, now: datetime
+    db: Database,
+    lines: Sequence[str],
+    selection: Selection,
+    reason: str,
+    *,
+    via: Via | None = None,
+    caller: Caller,
+    now: datetime,
 ) -> Asked:
     """Make one task per selected adapter; workers run them at once.
 
     lines: 1 to 10, each a declared *status* command of every selected series. An operator reaches only the own
-    contract's adapters. Anything else is refused before a connection is opened, and the refusal is recorded.
+    contract's adapters. via: the transport for all, None for what fits each.
+    Anything else is refused before a connection is opened, and the refusal is recorded.
     Raises Invalid with every fault, NotFound.
     """
     subject = ", ".join(lines)[:200]
@@ -54,7 +62,7 @@ async def ask(
         await audit.refused(db, caller, "run", subject, now=now, contract=caller.contract, detail=detail)
         raise
     present = [target for target in targets if target["serial"]]
-    campaign = await tasks.create_campaign(db, lines, present, reason, caller=caller, now=now)
+    campaign = await tasks.create_campaign(db, lines, present, reason, via=via, caller=caller, now=now)
     skipped = tuple(target["code"] for target in targets if not target["serial"])
     return Asked(campaign, len(present), skipped)
 

@@ -13,10 +13,12 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from controller.ports import Collected, Collector, Failure, Limits, Target
+from controller.ports import Collected, Collector, Failure, Limits, Reach, Target
+from controller.series import Via, by_name
 from controller.store import tasks
 from controller.store.pool import TROUBLE, Database, Row
 from controller.store.secrets import Secrets
+from protocol.ids import DistributionId
 
 log = structlog.get_logger()
 
@@ -27,7 +29,7 @@ _PAUSE_S = 2.0  # after the database refused: it is restarting, or gone
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What a worker needs. concurrency: adapters at once. limits.total_s sets the lease."""
+    """What a worker needs. concurrency: adapters at once. limits.total_s sets the lease. controller: its id."""
 
     db: Database
     vault: Secrets
@@ -37,6 +39,7 @@ class Work:
     clock: Callable[[], datetime]
     wake: asyncio.Event
     stopping: asyncio.Event
+    controller: int = 0
 
     @property
     def lease(self) -> timedelta:
@@ -66,7 +69,7 @@ async def _claim(work: Work, limit: int) -> list[Row]:
     if not limit:
         return []
     try:
-        return await tasks.claim(work.db, work.clock(), work.lease, limit)
+        return await tasks.claim(work.db, work.clock(), work.lease, limit, controller=work.controller)
     except TROUBLE as error:
         log.warning("tasks cannot be claimed; trying again", error=str(error))
         await asyncio.sleep(_PAUSE_S)
@@ -90,15 +93,15 @@ async def _wait(work: Work, busy: set[asyncio.Task[None]]) -> None:
 
 async def _one(work: Work, row: Row) -> None:
     try:
-        collected = await _collect(work, row)
+        collected, via = await _collect(work, row)
     except asyncio.CancelledError:
         await _give_back(work, row)
         raise
     except Exception:  # a bug of ours must cost this task, not the worker and the others with it
         log.exception("task failed by a mistake in the controller", task=row["id"], adapter=row["serial"])
         detail = f"Internal error; the log has the rest under task={row['id']}."
-        collected = Collected((), Failure.INTERNAL_ERROR, detail)
-    finished = tasks.Finished(row["id"], row["fence"], row["since"], row["firmware"], collected)
+        collected, via = Collected((), Failure.INTERNAL_ERROR, detail), None
+    finished = tasks.Finished(row["id"], row["fence"], row["since"], row["firmware"], collected, via)
     try:
         recorded = await tasks.finish(work.db, finished, work.clock())
     except TROUBLE as error:
@@ -118,20 +121,53 @@ async def _give_back(work: Work, row: Row) -> None:
         log.warning("task could not be given back", task=row["id"], error=str(error) or type(error).__name__)
 
 
-async def _collect(work: Work, row: Row) -> Collected:
+async def _collect(work: Work, row: Row) -> tuple[Collected, Via | None]:
+    """What the adapter printed and over which transport; None when none was tried."""
     if row["since"] is None:
         detail = "The registration changed before the task ran; start it again for the adapter that is there now."
-        return Collected((), Failure.REGISTRATION_CHANGED, detail)
-    if row["address"] is None:
+        return Collected((), Failure.REGISTRATION_CHANGED, detail), None
+    via = chosen(row)
+    if via is Via.SSH and row["address"] is None:
         detail = "No address is known: the adapter has never pulled. Plug it in, or set its ssh_address."
-        return Collected((), Failure.UNREACHABLE, detail)
-    target = Target(
+        return Collected((), Failure.UNREACHABLE, detail), via
+    return await work.collector.collect(_target(work.vault, row, via), row["lines"], work.limits), via
+
+
+def chosen(row: Row) -> Via:
+    """The transport that was asked for, else the first of the series' own that leads to the adapter now.
+
+    SSH needs an address and a pinned host key, ARMS a confirmed way. When neither is there, the series' first one says
+    what is missing.
+    """
+    if row["via"]:
+        return Via(row["via"])
+    leads = {Via.SSH: row["address"] is not None and row["ssh_host_key"] != "", Via.ARMS: row["reach"] is not None}
+    preferred = by_name(row["series"]).vias
+    return next((via for via in preferred if leads[via]), preferred[0])
+
+
+def _target(vault: Secrets, row: Row, via: Via) -> Target:
+    return Target(
         serial=row["serial"],
         series_name=row["series"],
-        address=row["address"],
+        address=row["address"] or "",
         port=row["ssh_port"],
         username=row["ssh_username"],
-        password=work.vault.open(row["ssh_password"], purpose="ssh-password").decode(),
+        password=vault.open(row["ssh_password"], purpose="ssh-password").decode() if via is Via.SSH else "",
         host_key=row["ssh_host_key"],
+        via=via,
+        reach=_reach(vault, row) if via is Via.ARMS and row["reach"] is not None else None,
     )
-    return await work.collector.collect(target, row["lines"], work.limits)
+
+
+def _reach(vault: Secrets, row: Row) -> Reach:
+    key = row["endpoint_key"]
+    return Reach(
+        serial=row["serial"],
+        distribution_id=DistributionId(row["distribution_id"].int),
+        tunnel=row["tunnel"],
+        endpoint=row["endpoint"] or "",
+        key=vault.open(key, purpose="rs-sa-key").decode() if key else "",
+        certificate_sha256=row["certificate_sha256"] or b"",
+        legacy=row["legacy"],
+    )

@@ -10,6 +10,7 @@ from asyncpg import Record, UniqueViolationError
 
 from controller.domain.access import Caller
 from controller.ports import Collected
+from controller.series import ALL, Via
 from controller.store import audit
 from controller.store.pool import Database
 
@@ -36,13 +37,23 @@ async def selected(
 
 
 async def create_campaign(
-    db: Database, lines: Sequence[str], targets: Sequence[Record], reason: str, *, caller: Caller, now: datetime
+    db: Database,
+    lines: Sequence[str],
+    targets: Sequence[Record],
+    reason: str,
+    *,
+    via: Via | None,
+    caller: Caller,
+    now: datetime,
 ) -> int:
-    """One campaign with a waiting task for each target row of `selected`; returns the campaign's id."""
+    """One campaign with a waiting task for each target row of `selected`; returns the campaign's id.
+
+    via: the transport for all of them, None for what fits each.
+    """
     async with db.transaction() as tx:
         campaign: int = await tx.fetchval(
-            "INSERT INTO campaign (account, reason, lines, created_at) VALUES ($1, $2, $3, $4) RETURNING id",
-            *(caller.account, reason, list(lines), now),
+            "INSERT INTO campaign (account, reason, lines, via, created_at) VALUES ($1, $2, $3, $4, $5) RETURNING id",
+            *(caller.account, reason, list(lines), via, now),
         )
         await tx.execute(
             """INSERT INTO task (campaign, code, contract, adapter, due_at)
@@ -53,7 +64,7 @@ async def create_campaign(
         )
         for contract in sorted({target["contract"] for target in targets}):
             codes = [target["code"] for target in targets if target["contract"] == contract]
-            detail = {"campaign": campaign, "lines": list(lines), "reason": reason, "codes": codes}
+            detail = {"campaign": campaign, "lines": list(lines), "reason": reason, "codes": codes, "via": via}
             await audit.write(tx, caller, "run", f"campaign {campaign}", now=now, contract=contract, detail=detail)
     return campaign
 
@@ -74,15 +85,25 @@ _CLAIM = """
             WHERE t.state = 'waiting' AND t.due_at <= $1
               AND NOT EXISTS (SELECT FROM task r WHERE r.adapter = t.adapter AND r.state = 'running')
               AND NOT EXISTS (SELECT FROM task e WHERE e.adapter = t.adapter AND e.state = 'waiting' AND e.id < t.id)
+              AND NOT EXISTS (  -- the controller that holds the tunnel runs what goes through it
+                  SELECT FROM reach o JOIN campaign oc ON oc.id = t.campaign JOIN adapter oa ON oa.serial = t.adapter
+                  WHERE o.adapter = t.adapter AND o.controller <> $4
+                    AND (oc.via = 'arms' OR oc.via IS NULL AND oa.series = ANY ($5)))
             ORDER BY t.due_at, t.id FOR UPDATE SKIP LOCKED LIMIT $3)
         RETURNING id, fence, campaign, code, adapter
     )
-    SELECT m.id, m.fence, m.code, p.lines, a.serial, a.series, a.ssh_username, a.ssh_password, a.ssh_host_key,
+    SELECT m.id, m.fence, m.code, p.lines, p.via, a.serial, a.distribution_id, a.series, a.ssh_username,
+           a.ssh_password, a.ssh_host_key,
            host(coalesce(a.ssh_address, k.last_address)) AS address, a.ssh_port, coalesce(k.firmware, '') AS firmware,
-           r.since
+           r.since, h.id AS reach, h.tunnel, h.endpoint, h.rs_sa_key AS endpoint_key, h.certificate_sha256, h.legacy
     FROM mine m JOIN campaign p ON p.id = m.campaign JOIN adapter a ON a.serial = m.adapter
     LEFT JOIN registration r ON r.adapter = m.adapter AND r.code = m.code
-    LEFT JOIN contact k ON k.adapter = m.adapter"""
+    LEFT JOIN contact k ON k.adapter = m.adapter
+    LEFT JOIN LATERAL (SELECT * FROM reach o WHERE o.adapter = m.adapter AND o.code = r.code AND o.since = r.since
+                         AND (o.controller IS NULL OR o.controller = $4)
+                       ORDER BY o.controller IS NULL, o.id DESC LIMIT 1) h ON true"""
+
+_ARMS_FIRST = [series.name for series in ALL if series.vias[0] is Via.ARMS]
 
 
 async def return_lost(db: Database, now: datetime, *, attempts: int = 3) -> None:
@@ -97,16 +118,17 @@ async def end_leases(db: Database, now: datetime) -> None:
         await connection.execute("UPDATE task SET lease_until = $1 WHERE state = 'running'", now)
 
 
-async def claim(db: Database, now: datetime, lease: timedelta, limit: int) -> list[Record]:
+async def claim(db: Database, now: datetime, lease: timedelta, limit: int, *, controller: int = 0) -> list[Record]:
     """Claim up to `limit` due tasks, at most one an adapter; each row has what its run needs.
 
     address is None when the adapter has never been heard of, since when it is no longer on the task's code (a task that
-    was claimed before an exchange and returned after it). Two workers may race for one adapter: the partial
-    unique index settles it, and the loser claims nothing this time.
+    was claimed before an exchange and returned after it). reach is None when ARMS does not get there from here.
+    controller: id of this one; what goes through another one's tunnel is left to that one.
+    Two workers may race for one adapter: the partial unique index settles it, and the loser claims nothing this time.
     """
     async with db.connection() as connection:
         try:
-            return await connection.fetch(_CLAIM, now, now + lease, limit)
+            return await connection.fetch(_CLAIM, now, now + lease, limit, controller, _ARMS_FIRST)
         except UniqueViolationError:
             return []
 
@@ -121,16 +143,18 @@ async def release(db: Database, task: int, fence: int) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """The end of one claimed task. since: of the registration it ran on, None when it did not run for want of one."""
+    """The end of one claimed task. since: of the registration it ran on, None when it did not run for want of one.
+    via: the transport that was used, None when none was."""
 
     task: int
     fence: int
     since: datetime | None
     firmware: str
     collected: Collected
+    via: Via | None
 
 
-_FINISH = "SELECT finish_task($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14)"
+_FINISH = "SELECT finish_task($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14,$15)"
 
 
 async def finish(db: Database, finished: Finished, now: datetime) -> bool:
@@ -143,7 +167,13 @@ async def finish(db: Database, finished: Finished, now: datetime) -> bool:
             *(finished.task, finished.fence, now, failure.value if failure else None, finished.collected.detail),
             *([p.line for p in printed], [p.body for p in printed], [p.truncated for p in printed]),
             *([p.failure.value if p.failure else "" for p in printed], [p.detail for p in printed]),
-            *([p.started_at for p in printed], [p.duration_s for p in printed], finished.since, finished.firmware),
+            *(
+                [p.started_at for p in printed],
+                [p.duration_s for p in printed],
+                finished.since,
+                finished.firmware,
+                finished.via,
+            ),
         )
     return recorded
 
@@ -170,7 +200,7 @@ async def campaign(db: Database, campaign_id: int, *, contract: str | None) -> R
 
 _TASK = """
     SELECT t.id, t.campaign, t.code, t.contract, t.adapter, t.state, t.failure, t.detail, t.due_at, t.started_at,
-           t.finished_at, p.account, p.reason, p.lines, a.series
+           t.finished_at, p.account, p.reason, p.lines, a.series, t.via
     FROM task t JOIN campaign p ON p.id = t.campaign JOIN adapter a ON a.serial = t.adapter"""
 
 

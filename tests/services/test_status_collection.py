@@ -148,7 +148,7 @@ async def test_a_worker_that_comes_back_after_its_lease_records_nothing(registry
     now = (await tasks.claim(registry.db, registry.clock(), lease, 1))[0]
 
     def result(row) -> tasks.Finished:
-        return tasks.Finished(row["id"], row["fence"], row["since"], "", Collected((), Failure.TIMEOUT, "slow"))
+        return tasks.Finished(row["id"], row["fence"], row["since"], "", Collected((), Failure.TIMEOUT, "slow"), None)
 
     assert late["id"] == now["id"]
     assert await tasks.finish(registry.db, result(late), registry.clock()) is False

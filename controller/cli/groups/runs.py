@@ -9,6 +9,7 @@ from controller.cli.commands import Commands, Session, group
 from controller.cli.failures import Exit
 from controller.cli.output import Column
 from controller.cli.words import _
+from controller.series import Via
 
 top = Commands()
 task = group("task", _("Tasks and what adapters printed."))
@@ -20,12 +21,13 @@ TASKS = (
     Column(_("code"), "code"),
     Column(_("adapter"), "adapter"),
     Column(_("state"), "state"),
+    Column(_("via"), "via"),
     Column(_("failure"), "failure"),
     Column(_("detail"), "detail"),
 )
 
 
-@top.command("run", help=_("Run status commands on adapters over SSH and keep what they print."))
+@top.command("run", help=_("Run status commands on adapters and keep what they print."))
 def run(
     session: Session,
     lines: Annotated[list[str], typer.Argument(help=_('Commands, each quoted: "show system" "show log".'))],
@@ -33,6 +35,9 @@ def run(
     contract: Annotated[str, typer.Option(help=_("On all entries of this contract."))] = "",
     series: Annotated[str, typer.Option(help=_("On all entries of this series."))] = "",
     all_: Annotated[bool, typer.Option("--all", help=_("On all entries."))] = False,
+    via: Annotated[
+        Via | None, typer.Option(help=_("Over ssh or arms; by default what fits each adapter."), case_sensitive=False)
+    ] = None,
     reason: Annotated[str, typer.Option(help=_("Why, for the record."))] = "",
     output: Annotated[bool, typer.Option("--output/--no-output", help=_("Print what the adapters printed."))] = False,
     wait_s: Annotated[
@@ -46,6 +51,7 @@ def run(
         "codes": entry or [],
         "contract": contract or None,
         "series": series or None,
+        "via": via,
         "reason": reason,
     }
     accepted = session.api.send("POST", "/campaigns", body)

@@ -12,6 +12,7 @@ from controller.domain.errors import NotFound
 from controller.faces.api.context import PEOPLE, Context
 from controller.faces.http import Call, Page, Paging, Path, Query, Route, RowId
 from controller.faces.http.payload import Answer, Payload
+from controller.series import Via
 from controller.services import collect
 from controller.store import tasks
 from controller.store.pool import Row
@@ -28,6 +29,8 @@ class RunOrder(Payload):
     """These codes; empty: every entry."""
     contract: str | None = None
     series: str | None = None
+    via: Via | None = None
+    """Over which transport; null: the one that fits each adapter (its series, what leads to it now)."""
     reason: Annotated[str, Field(max_length=500)] = ""
 
 
@@ -41,7 +44,9 @@ class RunAccepted(Answer):
 async def run(call: Call, body: RunOrder, context: Context) -> RunAccepted:
     """Make one task per selected adapter. Anything but status commands is refused before a connection is opened."""
     selection = collect.Selection(tuple(body.codes), body.contract, body.series)
-    asked = await collect.ask(context.db, body.lines, selection, body.reason, caller=call.caller, now=context.clock())
+    asked = await collect.ask(
+        context.db, body.lines, selection, body.reason, via=body.via, caller=call.caller, now=context.clock()
+    )
     context.wake.set()
     return RunAccepted(campaign=asked.campaign, tasks=asked.tasks, skipped=list(asked.skipped))
 
@@ -82,6 +87,8 @@ class Task(Answer):
     """unreachable, timeout, authentication-refused, host-key-changed, host-key-unknown, device-refused,
     connection-lost, registration-changed, worker-lost, internal-error."""
     detail: str
+    via: Via | None
+    """The transport that was used; null before the task ran."""
     lines: list[str]
     account: str
     reason: str
