@@ -16,6 +16,18 @@ class Fault(StrEnum):
     REBOOT_LOOP = "reboot-loop"  # restarts a while after each boot
     CORRUPT_DOWNLOAD = "corrupt-download"  # one byte of the firmware arrives changed
     CUT_DOWNLOAD = "cut-download"  # the firmware connection breaks half-way
+    DROP_TUNNEL = "drop-tunnel"  # the tunnel breaks when the next push request has come, before its answer
+    IGNORE_ECHO = "ignore-echo"  # no echo goes out any more, as if the line were half-open
+    LOSE_START_RESPONSE = "lose-start-response"  # the operation is done, but its start is never answered
+    DUPLICATE_DONE = "duplicate-done"  # each outcome is reported twice
+    WRONG_TRANSACTION_ID = "wrong-transaction-id"  # the outcome is reported under a number nobody has seen
+    GARBAGE_XML = "garbage-xml"  # the answer to a push is no XML
+    NO_HEARTBEAT = "no-heartbeat"  # none is sent
+    SLOW_COMMAND = "slow-command"  # a pushed operation takes 8 s longer
+    CONTROL_CHARACTERS = "control-characters"  # what a pushed command prints has raw ones in it
+    BINARY_OUTPUT = "binary-output"  # what a pushed command prints ends in every byte there is
+    COMMIT_FAILURE = "commit-failure"  # a pushed config cannot be put in force
+    ROLLBACK_FAILURE = "rollback-failure"  # a pushed config cannot be taken back
 
 
 ALWAYS = -1

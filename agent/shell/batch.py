@@ -37,6 +37,11 @@ class Batch:
         self.failed = not result.ok
         return self._printed(result)
 
+    @property
+    def asking(self) -> bool:
+        """Whether the next line will be taken for an answer."""
+        return self._ask is not None
+
     def goodbye(self) -> bytes:
         """What the session says at its end."""
         return self._prefix(_GOODBYE, f"exit({int(self.failed)}).\n") if self.prefixed else b""
