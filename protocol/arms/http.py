@@ -1,5 +1,7 @@
 """The HTTP that carries pulls, from the adapter's end: the request it writes and the reply it reads. Sans-IO.
 
+The credentials and the reply are those of https-simple too, see `simple`.
+
 It mimics what libarms does rather than what HTTP says: HTTP/1.0 without Host, Basic authentication without being
 asked, and a reply that ends where the message ends. The server's end is an ordinary HTTP server.
 """
@@ -55,16 +57,21 @@ def parse_basic(header: str) -> tuple[DistributionId, str]:
     return DistributionId.parse(name), key
 
 
+def check_path(path: str) -> str:
+    """`path` if a client can have it: a "/" and at most 79 printable characters after it. Raises OurMistake."""
+    if len(path) > MAX_URL_PATH + 1 or not _PATH.fullmatch(path):
+        raise OurMistake(f"{path[:100]!r} is not a path of at most {MAX_URL_PATH} characters after its /")
+    return path
+
+
 def encode_pull(path: str, distribution_id: DistributionId, key: str, body: bytes) -> bytes:
     """The whole request of a pull or method query. path: with its leading "/", at most 79 characters after it.
 
     A real client sends header and body in two TLS records; cut at the first empty line to do the same.
     Raises OurMistake for a path or key that does not fit.
     """
-    if len(path) > MAX_URL_PATH + 1 or not _PATH.fullmatch(path):
-        raise OurMistake(f"{path[:100]!r} is not a path of at most {MAX_URL_PATH} characters after its /")
     header = (
-        f"POST {path} HTTP/1.0\r\nContent-Type: text/xml\r\nContent-Length: {len(body)}\r\n"
+        f"POST {check_path(path)} HTTP/1.0\r\nContent-Type: text/xml\r\nContent-Length: {len(body)}\r\n"
         f"Authorization: {basic(distribution_id, key)}\r\n\r\n"
     )
     return header.encode("ascii") + body
