@@ -240,8 +240,8 @@ def _terms(parts: _Parts) -> check_in.Terms:
         rs_retry_max=settings.rs_retry_max,
         rs_retry_interval_s=settings.rs_retry_interval_s,
         ll_timeout_s=settings.rs_ll_timeout_s,
-        heartbeat_host=settings.heartbeat_address,
-        heartbeat_port=settings.heartbeat_port,
+        heartbeat_host=settings.heartbeats_advertised.host,
+        heartbeat_port=settings.heartbeats_advertised.port,
         heartbeat_interval_s=settings.heartbeat_interval_s,
     )
 

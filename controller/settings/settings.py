@@ -65,9 +65,16 @@ class Settings(BaseSettings):
     legacy_device_listen: v.ListenOrNone = Field(
         None, description="The same for stock clients that speak only TLS 1.0, which is unsafe. Unset: off."
     )
+    device_connections: v.Many = Field(20_000, description="Connections of adapters at once, tunnels included.")
+    device_connections_per_address: v.Many = Field(
+        10_000, description="The same from one address; adapters behind one NAT share it."
+    )
     device_server_name: v.Name = Field("hikitsugi", description="The certificate says CN=Location Server and this.")
     pull_concurrency: v.Count = Field(64, description="Pulls answered at once; others wait up to 8 s for a turn.")
     pulls_per_minute: v.Count = Field(12, description="Pulls of one adapter; more are told to come back.")
+    pulls_per_minute_per_address: v.Many = Field(
+        6_000, description="The same from one address; adapters behind one NAT share it."
+    )
     rs_retry_max: Annotated[int, Field(ge=1, le=100), Allowed("whole number from 1 to 100")] = Field(
         5, description="How often an adapter repeats a pull before it starts at the LS again."
     )
@@ -75,11 +82,38 @@ class Settings(BaseSettings):
         10, description="An adapter's wait between pulls; a stand-by one's too."
     )
     rs_ll_timeout_s: v.WholeSeconds = Field(30, description="An adapter's wait for its line to come up.")
+    tunnel_advertise: v.Endpoints = Field(
+        (), description="Where adapters open tunnels, one to each. Unset: device_advertise."
+    )
+    tunnel_echo_interval_s: v.WholeSeconds = Field(
+        60, description="An adapter's time between two echoes; a tunnel silent for three and a minute is closed."
+    )
+    tunnel_grace_s: v.Seconds = Field(
+        30, description="A lost tunnel that is not back by then, without a heartbeat since: disconnected."
+    )
     heartbeat_host: v.AddressOrNone = Field(
         None, description="Where adapters send heartbeats. Unset: device_advertise's address."
     )
-    heartbeat_port: v.Port = Field(5000, description="UDP port of the heartbeats.")
+    heartbeat_port: v.PortOrNone = Field(
+        None, description="UDP port of the heartbeats, at device_listen's address. Unset: the same number as its port."
+    )
     heartbeat_interval_s: v.WholeSeconds = Field(60, description="An adapter's time between two heartbeats.")
+
+    heartbeat_any_source: v.Switch = Field(
+        False,
+        description="Take heartbeats from any address, not only from where the adapter pulled or holds its tunnel.",
+    )
+    heartbeats_kept_days: v.Days = Field(7, description="How long heartbeats' statistics are kept.")
+    liveness_check_s: v.WholeSeconds = Field(
+        300, description="Every so often an adapter counts as up or down, by whether a heartbeat came since."
+    )
+    liveness_downs: v.Count = Field(3, description="So many downs in a row: disconnected. One up: connected.")
+
+    push_concurrency: v.Count = Field(64, description="Push operations that are being sent at once.")
+    push_answer_s: v.Seconds = Field(
+        180, description="From the adapter's start of a config push to its report; later it is told to roll back."
+    )
+    push_confirm_s: v.Seconds = Field(90, description="From that report to the adapter's next push confirmation.")
 
     ssh_concurrency: v.Count = Field(50, description="Adapters that are logged in to at once.")
     ssh_connect_s: v.Seconds = Field(10, description="For the TCP connection and the key exchange.")
@@ -106,8 +140,24 @@ class Settings(BaseSettings):
         return self.device_advertise or self.device_listen
 
     @property
-    def heartbeat_address(self) -> str:
-        return self.heartbeat_host or self.advertised.host
+    def legacy_advertised(self) -> Endpoint | None:
+        """The address in URLs for adapters that came in by the legacy listener; None when there is none."""
+        legacy = self.legacy_device_listen
+        return Endpoint(self.advertised.host, legacy.port) if legacy and legacy.is_any else legacy
+
+    @property
+    def tunnels(self) -> tuple[Endpoint, ...]:
+        return self.tunnel_advertise or (self.advertised,)
+
+    @property
+    def heartbeats(self) -> Endpoint:
+        """Where heartbeats arrive."""
+        return Endpoint(self.device_listen.host, self.heartbeat_port or self.device_listen.port)
+
+    @property
+    def heartbeats_advertised(self) -> Endpoint:
+        """Where adapters are told to send them."""
+        return Endpoint(self.heartbeat_host or self.advertised.host, self.heartbeat_port or self.advertised.port)
 
     @property
     def device_addresses(self) -> tuple[str, ...]:

@@ -61,6 +61,10 @@ def _endpoint_or_none(value: object) -> object:
     return None if value == "" else _endpoint(value)
 
 
+def _endpoints(value: object) -> object:
+    return [_endpoint(part) for part in value] if isinstance(value := _split(value), (list, tuple)) else value
+
+
 def _split(value: object) -> object:
     return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
@@ -88,6 +92,13 @@ _ENDPOINT_WORDS = Allowed("numeric address and port, like 192.0.2.10:8443 or [20
 # NoDecode: text from the environment comes to our parser as it is, not through JSON.
 Listen = Annotated[Endpoint, NoDecode, BeforeValidator(_endpoint), _ENDPOINT_WORDS]
 ListenOrNone = Annotated[Endpoint | None, NoDecode, BeforeValidator(_endpoint_or_none), _ENDPOINT_WORDS]
+Endpoints = Annotated[
+    tuple[Endpoint, ...],
+    NoDecode,
+    BeforeValidator(_endpoints),
+    Field(max_length=5),
+    Allowed("list of up to 5 addresses and ports"),
+]
 Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split), Allowed("list of host names and addresses")]
 AddressOrNone = Annotated[str | None, AfterValidator(_numeric), Allowed("numeric address")]
 Location = Annotated[Path, AfterValidator(_absolute), Allowed("path")]
@@ -97,4 +108,7 @@ Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,40}$"), Allowed("1 to 40
 Seconds = Annotated[float, Field(gt=0, le=86_400), Allowed("seconds, more than 0, at most 86400")]
 WholeSeconds = Annotated[int, Field(ge=1, le=86_400), Allowed("whole seconds from 1 to 86400")]
 Count = Annotated[int, Field(ge=1, le=10_000), Allowed("whole number from 1 to 10000")]
-Port = Annotated[int, Field(ge=1, le=65_535), Allowed("whole number from 1 to 65535")]
+Many = Annotated[int, Field(ge=1, le=200_000), Allowed("whole number from 1 to 200000")]
+Switch = Annotated[bool, Allowed("true or false")]
+Days = Annotated[int, Field(ge=1, le=3650), Allowed("whole days from 1 to 3650")]
+PortOrNone = Annotated[int | None, Field(ge=1, le=65_535), Allowed("whole number from 1 to 65535")]

@@ -158,7 +158,7 @@ def test_what_adapters_are_told_follows_the_advertised_address() -> None:
     )
 
     assert str(settings.advertised) == "192.0.2.7:443"
-    assert settings.heartbeat_address == "192.0.2.7"
+    assert settings.heartbeats_advertised.host == "192.0.2.7"
     assert settings.device_addresses == ("192.0.2.7", "192.0.2.8")
 
 
