@@ -24,6 +24,8 @@ CREATE TABLE controller (
 -- present one, only the order to pull again may still go this way.
 -- A tunnel is held by one controller, which knows it by a number of its own; an endpoint can be reached by any.
 -- rs_sa_key (sealed), certificate_sha256: as the adapter has them until it pulls again.
+-- source: where it came from. Heartbeats are taken from there, too: an adapter whose line got another address opens its
+-- tunnel anew, and does not pull.
 CREATE TABLE reach (
     id                 bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     adapter            text NOT NULL REFERENCES adapter,
@@ -33,6 +35,7 @@ CREATE TABLE reach (
     controller         bigint REFERENCES controller ON DELETE CASCADE,
     tunnel             bigint,
     endpoint           text,
+    source             inet,
     legacy             boolean NOT NULL DEFAULT false,
     rs_sa_key          bytea,
     certificate_sha256 bytea CHECK (length(certificate_sha256) = 32),
@@ -72,6 +75,9 @@ CREATE INDEX ON connection_event (at);
 -- One push operation. kind: a name of protocol/arms/operations. purpose: what asked for it. arguments: of the kind.
 -- registered_since: of the registration it is meant for; NULL for a handover, which is meant for the adapter itself.
 -- The life of a row is controller/domain/operation.py. sent: the intention is written before a byte leaves.
+-- fence: grows with each claim; attempts: how often it may have reached the adapter. due_at: not to be tried earlier.
+-- transaction_id: the adapter's, of the newest attempt that it took on. result, description: the adapter's last word;
+-- answer: what its done request was answered with; detail: our own sentence.
 CREATE TABLE operation (
     id               bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     kind             text NOT NULL,
@@ -90,6 +96,7 @@ CREATE TABLE operation (
     due_at           timestamptz NOT NULL,
     expires_at       timestamptz NOT NULL,
     fence            integer NOT NULL DEFAULT 0,
+    attempts         smallint NOT NULL DEFAULT 0,
     controller       bigint,
     method           text,
     sent_at          timestamptz,
@@ -99,6 +106,7 @@ CREATE TABLE operation (
     transaction_id   bigint,
     result           integer,
     description      text NOT NULL DEFAULT '',
+    answer           integer,
     detail           text NOT NULL DEFAULT '',
     value            jsonb,
     CONSTRAINT under_way_has_a_deadline CHECK ((state IN ('sent', 'started', 'confirming')) = (deadline_at IS NOT NULL)),
@@ -113,6 +121,7 @@ CREATE INDEX operation_waiting ON operation (due_at, id) WHERE state = 'waiting'
 CREATE INDEX operation_under_way ON operation (deadline_at) WHERE state IN ('sent', 'started', 'confirming');
 CREATE INDEX operation_live_per_adapter ON operation (adapter)
     WHERE state IN ('waiting', 'sent', 'started', 'confirming', 'unknown');
+CREATE INDEX operation_of_transaction ON operation (adapter, transaction_id) WHERE transaction_id IS NOT NULL;
 CREATE INDEX ON operation (adapter, id DESC);
 CREATE INDEX ON operation (code, id DESC);
 CREATE INDEX ON operation (contract, id DESC);
@@ -130,3 +139,125 @@ CREATE TRIGGER append_only BEFORE UPDATE OR DELETE ON operation_output
     FOR EACH ROW EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER append_only_whole BEFORE TRUNCATE ON operation_output
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+
+-- News of a connection: the event and its outbox row. code: the registration it happened under.
+CREATE FUNCTION connection_changed(p_adapter text, p_code text, p_state text, p_cause text, p_now timestamptz)
+RETURNS void LANGUAGE sql AS $$
+    INSERT INTO connection_event (at, adapter, code, state, cause) VALUES (p_now, p_adapter, p_code, p_state, p_cause);
+    INSERT INTO outbox (at, topic, subject, payload)
+    VALUES (p_now, 'connection.' || p_state, p_adapter, jsonb_build_object('code', p_code, 'cause', p_cause));
+$$;
+
+-- A configure whose adapter has confirmed its way back: what was pushed is startup and running from now on. Unless the
+-- adapter has pulled meanwhile: then it runs its startup config again.
+CREATE FUNCTION confirm_configure(p_adapter text, p_code text, p_since timestamptz, p_now timestamptz)
+RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+    v operation;
+    v_pulled boolean;
+BEGIN
+    SELECT * INTO v FROM operation
+    WHERE adapter = p_adapter AND kind = 'configure' AND state = 'confirming' AND code = p_code
+      AND registered_since = p_since FOR UPDATE;
+    IF NOT FOUND THEN
+        RETURN;
+    END IF;
+    v_pulled := EXISTS (SELECT FROM pull WHERE adapter = p_adapter AND message = 'config-solicitation' AND result = 100
+                          AND at > v.sent_at);
+    UPDATE operation SET state = CASE WHEN v_pulled THEN 'failed' ELSE 'done' END, deadline_at = NULL,
+        finished_at = p_now,
+        detail = CASE WHEN v_pulled THEN
+            'The adapter pulled its startup config instead of confirming; the config it had before is in force.'
+            ELSE '' END
+    WHERE id = v.id;
+    IF NOT v_pulled THEN
+        INSERT INTO config_stage (code, module, stage, revision, at)
+        SELECT c.code, c.module, s.stage, c.id, p_now
+        FROM config_revision c CROSS JOIN (VALUES ('startup'), ('running')) AS s (stage)
+        WHERE c.code = p_code AND c.id IN (SELECT jsonb_array_elements_text(v.arguments -> 'revisions')::bigint)
+        ON CONFLICT (code, module, stage) DO UPDATE SET revision = excluded.revision, at = excluded.at
+        WHERE config_stage.revision <> excluded.revision;
+    END IF;
+    INSERT INTO outbox (at, topic, subject, payload)
+    VALUES (p_now, CASE WHEN v_pulled THEN 'operation.failed' ELSE 'operation.done' END, p_adapter,
+            jsonb_build_object('operation', v.id, 'kind', v.kind, 'code', v.code));
+    INSERT INTO audit (at, account, role, action, subject, contract, outcome, detail)
+    VALUES (p_now, p_adapter, 'device', CASE WHEN v_pulled THEN 'config.push.failed' ELSE 'config.push.done' END,
+            p_code, v.contract, 'done', jsonb_build_object('operation', v.id, 'revisions', v.arguments -> 'revisions'));
+END $$;
+
+-- An adapter is reachable by a tunnel that p_controller holds, or at an endpoint. False: not under this registration.
+CREATE FUNCTION confirm_push(
+    p_adapter text, p_code text, p_since timestamptz, p_method text, p_controller bigint, p_tunnel bigint,
+    p_endpoint text, p_source inet, p_legacy boolean, p_now timestamptz
+) RETURNS boolean LANGUAGE plpgsql AS $$
+DECLARE
+    v record;
+    v_was text;
+BEGIN
+    SELECT r.rs_sa_key, a.locked_out_at, sha256(decode(regexp_replace(substring(r.sa_certificate
+               FROM '-----BEGIN CERTIFICATE-----(.*?)-----END CERTIFICATE-----'), '\s', '', 'g'), 'base64')) AS digest
+    INTO v FROM registration r JOIN adapter a ON a.serial = r.adapter
+    WHERE r.adapter = p_adapter AND r.code = p_code AND r.since = p_since FOR KEY SHARE OF r;
+    IF NOT FOUND OR v.locked_out_at IS NOT NULL OR (p_method = 'https-simple' AND v.digest IS NULL) THEN
+        RETURN false;
+    END IF;
+
+    -- First this row, whoever comes: two ways of one adapter that open or close at once take turns.
+    INSERT INTO connection (adapter, state, since) VALUES (p_adapter, 'disconnected', p_now)
+    ON CONFLICT (adapter) DO NOTHING;
+    SELECT state INTO v_was FROM connection WHERE adapter = p_adapter FOR UPDATE;
+    IF p_method = 'https-tunnel' THEN
+        DELETE FROM reach WHERE adapter = p_adapter AND method = 'https-simple';  -- nobody listens there any more
+        INSERT INTO reach (adapter, code, since, method, controller, tunnel, source, legacy, confirmed_at)
+        VALUES (p_adapter, p_code, p_since, p_method, p_controller, p_tunnel, p_source, p_legacy, p_now)
+        ON CONFLICT (controller, tunnel) DO UPDATE SET adapter = excluded.adapter, code = excluded.code,
+            since = excluded.since, source = excluded.source, legacy = excluded.legacy, confirmed_at = excluded.confirmed_at;
+    ELSE
+        INSERT INTO reach AS h (adapter, code, since, method, endpoint, source, legacy, rs_sa_key,
+                                certificate_sha256, confirmed_at)
+        VALUES (p_adapter, p_code, p_since, p_method, p_endpoint, p_source, p_legacy, v.rs_sa_key, v.digest, p_now)
+        ON CONFLICT (adapter) WHERE method = 'https-simple' DO UPDATE SET code = excluded.code, since = excluded.since,
+            endpoint = excluded.endpoint, source = excluded.source, legacy = excluded.legacy, rs_sa_key = excluded.rs_sa_key,
+            certificate_sha256 = excluded.certificate_sha256, confirmed_at = excluded.confirmed_at;
+    END IF;
+    UPDATE connection SET state = 'connected', downs = 0, tunnel_lost_at = NULL,
+        since = CASE WHEN v_was = 'connected' THEN since ELSE p_now END,
+        cause = CASE WHEN v_was = 'connected' THEN cause ELSE p_method || ' confirmed' END
+    WHERE adapter = p_adapter;
+    IF v_was <> 'connected' THEN
+        PERFORM connection_changed(p_adapter, p_code, 'connected', p_method || ' confirmed', p_now);
+    END IF;
+    PERFORM confirm_configure(p_adapter, p_code, p_since, p_now);
+    RETURN true;
+END $$;
+
+-- Tunnels that are closed. An adapter that has no other way has lost its tunnel: the liveness rule takes it from here.
+CREATE FUNCTION forget_tunnels(p_controller bigint, p_tunnels bigint[], p_now timestamptz)
+RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+    v_adapters text[];
+BEGIN
+    SELECT array_agg(DISTINCT adapter) INTO v_adapters FROM reach
+    WHERE controller = p_controller AND tunnel = ANY (p_tunnels);
+    PERFORM FROM connection WHERE adapter = ANY (v_adapters) ORDER BY adapter FOR UPDATE;
+    DELETE FROM reach WHERE controller = p_controller AND tunnel = ANY (p_tunnels);
+    UPDATE connection c SET tunnel_lost_at = p_now
+    WHERE c.adapter = ANY (v_adapters) AND NOT EXISTS (SELECT FROM reach h WHERE h.adapter = c.adapter);
+END $$;
+
+-- Controllers not seen since p_unseen_since, and what they held. Returns their ids.
+CREATE FUNCTION forget_controllers(p_unseen_since timestamptz, p_now timestamptz)
+RETURNS bigint[] LANGUAGE plpgsql AS $$
+DECLARE
+    v_gone bigint[];
+    v_one bigint;
+BEGIN
+    SELECT coalesce(array_agg(id), '{}') INTO v_gone FROM (
+        SELECT id FROM controller WHERE seen_at <= p_unseen_since ORDER BY id FOR UPDATE SKIP LOCKED) c;
+    FOREACH v_one IN ARRAY v_gone LOOP
+        PERFORM forget_tunnels(v_one, (SELECT array_agg(tunnel) FROM reach WHERE controller = v_one), p_now);
+    END LOOP;
+    DELETE FROM controller WHERE id = ANY (v_gone);
+    RETURN v_gone;
+END $$;

@@ -1,0 +1,104 @@
+"""The life of a push operation as data: states, events, one table.
+
+Everything that moves an operation is in this file; the picture in docs/ is generated from it. What may be done twice
+(repeatable) and what may not is protocol/arms/operations'.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class State(StrEnum):
+    WAITING = "waiting"  # for its time, for the adapter to be reachable, or for its turn
+    SENT = "sent"  # written down before a byte left; the answer is awaited
+    STARTED = "started"  # the adapter has taken it on and will report the end
+    CONFIRMING = "confirming"  # configure: committed, and the adapter has yet to confirm its way back
+    DONE = "done"
+    FAILED = "failed"
+    UNKNOWN = "unknown"  # it may have been carried out; it must not be done twice, so it is not sent again
+    CANCELLED = "cancelled"
+    EXPIRED = "expired"  # the adapter was not reachable in time; nothing was carried out that we know of
+
+
+class Event(StrEnum):
+    CLAIMED = "claimed"
+    NOT_TAKEN = "not taken"
+    ANSWERED = "answered"
+    REFUSED = "refused"
+    TAKEN_ON = "taken on"
+    LOST = "lost"
+    LOST_TRACK = "lost track"
+    GIVEN_UP = "given up"
+    FINISHED = "finished"
+    WENT_WRONG = "went wrong"
+    COMMITTED = "committed"
+    CONFIRMED = "confirmed"
+    NOT_BACK = "not back"
+    ROLLED_BACK = "rolled back"
+    PULLED = "pulled"
+    CANCELLED = "cancelled"
+    EXPIRED = "expired"
+    REGISTRATION_CHANGED = "registration changed"
+
+
+MOVES: dict[tuple[State, Event], State] = {
+    (State.WAITING, Event.CLAIMED): State.SENT,
+    (State.WAITING, Event.FINISHED): State.DONE,  # it was to be asked again, and then the first attempt's end came
+    (State.WAITING, Event.CANCELLED): State.CANCELLED,
+    (State.WAITING, Event.EXPIRED): State.EXPIRED,
+    (State.WAITING, Event.REGISTRATION_CHANGED): State.FAILED,
+    (State.WAITING, Event.PULLED): State.DONE,
+    (State.SENT, Event.NOT_TAKEN): State.WAITING,
+    (State.SENT, Event.ANSWERED): State.DONE,
+    (State.SENT, Event.REFUSED): State.FAILED,
+    (State.SENT, Event.TAKEN_ON): State.STARTED,
+    (State.SENT, Event.LOST): State.WAITING,
+    (State.SENT, Event.LOST_TRACK): State.UNKNOWN,
+    (State.SENT, Event.GIVEN_UP): State.FAILED,
+    (State.SENT, Event.FINISHED): State.DONE,  # the end overtook the answer to the start, or that was lost
+    (State.SENT, Event.WENT_WRONG): State.FAILED,
+    (State.SENT, Event.COMMITTED): State.CONFIRMING,
+    (State.SENT, Event.NOT_BACK): State.FAILED,
+    (State.SENT, Event.REGISTRATION_CHANGED): State.FAILED,
+    (State.SENT, Event.PULLED): State.DONE,
+    (State.STARTED, Event.LOST): State.WAITING,
+    (State.STARTED, Event.LOST_TRACK): State.UNKNOWN,
+    (State.STARTED, Event.GIVEN_UP): State.FAILED,
+    (State.STARTED, Event.FINISHED): State.DONE,
+    (State.STARTED, Event.WENT_WRONG): State.FAILED,
+    (State.STARTED, Event.COMMITTED): State.CONFIRMING,
+    (State.STARTED, Event.NOT_BACK): State.FAILED,
+    (State.STARTED, Event.REGISTRATION_CHANGED): State.FAILED,
+    (State.CONFIRMING, Event.CONFIRMED): State.DONE,
+    (State.CONFIRMING, Event.NOT_BACK): State.FAILED,
+    (State.CONFIRMING, Event.ROLLED_BACK): State.FAILED,
+    (State.CONFIRMING, Event.PULLED): State.FAILED,
+    (State.CONFIRMING, Event.REGISTRATION_CHANGED): State.FAILED,
+    (State.UNKNOWN, Event.FINISHED): State.DONE,
+    (State.UNKNOWN, Event.WENT_WRONG): State.FAILED,
+}
+
+UNDER_WAY = frozenset({State.SENT, State.STARTED, State.CONFIRMING})
+"""States in which something is awaited until a deadline; the database's constraint says the same."""
+
+ENDED = frozenset({State.DONE, State.FAILED, State.UNKNOWN, State.CANCELLED, State.EXPIRED})
+"""States in which nothing more is awaited. From UNKNOWN a late report still moves it."""
+
+MAX_ATTEMPTS = 3
+"""How often an operation is sent whose answers get lost."""
+
+
+def advance(state: State, event: Event) -> State | None:
+    """The state after the event, None when the event changes nothing (repeated, late, out of order)."""
+    return MOVES.get((state, event))
+
+
+def silence(repeatable: bool, attempts: int) -> Event:
+    """What it means that the answer or the end did not come in time. Not for configure: see NOT_BACK.
+
+    attempts: how often it was sent. repeatable: asking twice does no harm.
+    """
+    if not repeatable:
+        return Event.LOST_TRACK
+    return Event.LOST if attempts < MAX_ATTEMPTS else Event.GIVEN_UP

@@ -1,0 +1,107 @@
+"""The confirmed ways to adapters, and the controllers that hold tunnels."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from asyncpg import ForeignKeyViolationError, Record
+
+from controller.store.pool import Database
+from protocol.ids import DistributionId
+
+_BY_DISTRIBUTION_ID = """
+    SELECT a.serial, a.series, a.locked_out_at IS NOT NULL AS locked_out, r.code, r.since, r.rs_sa_key, c.kind, c.warm
+    FROM adapter a LEFT JOIN registration r ON r.adapter = a.serial LEFT JOIN code c ON c.code = r.code
+    WHERE a.distribution_id = $1"""
+
+
+async def by_distribution_id(db: Database, distribution_id: DistributionId) -> Record | None:
+    """The adapter with what its RS-SA key is checked against; None when unknown. code None: on no code."""
+    async with db.connection() as connection:
+        return await connection.fetchrow(_BY_DISTRIBUTION_ID, UUID(int=distribution_id.value))
+
+
+_CONFIRM = "SELECT confirm_push($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"
+
+
+async def confirm(
+    db: Database,
+    serial: str,
+    code: str,
+    since: datetime,
+    *,
+    method: str,
+    controller: int | None,
+    tunnel: int | None,
+    endpoint: str | None,
+    source: str | None,
+    legacy: bool,
+    now: datetime,
+) -> bool:
+    """Record that the adapter is reachable so, and what follows from it, in one transaction and round trip.
+
+    False, and nothing is changed: the registration is no longer that one, the adapter was locked out, it has no
+    certificate (https-simple), or this controller was taken for gone (`begin` anew).
+    """
+    values = (serial, code, since, method, controller, tunnel, endpoint, source, legacy, now)
+    try:
+        async with db.connection() as connection:
+            confirmed: bool = await connection.fetchval(_CONFIRM, *values)
+    except ForeignKeyViolationError:
+        return False
+    return confirmed
+
+
+async def closed(db: Database, controller: int, tunnels: list[int], now: datetime) -> None:
+    """Forget tunnels that are closed; an adapter that has no other way has lost its tunnel now."""
+    async with db.connection() as connection:
+        await connection.execute("SELECT forget_tunnels($1, $2, $3)", controller, tunnels, now)
+
+
+_STALE = """
+    SELECT h.tunnel FROM reach h JOIN adapter a ON a.serial = h.adapter
+    LEFT JOIN registration r ON r.adapter = h.adapter
+    WHERE h.controller = $1 AND (a.locked_out_at IS NOT NULL OR r.code IS NULL
+          OR ((r.code, r.since) <> (h.code, h.since) AND r.since < $2))"""
+
+
+async def stale(db: Database, controller: int, changed_before: datetime) -> list[int]:
+    """Tunnels of a controller whose registration was replaced before that time, whose adapter is locked out, or that
+    is on no code any more."""
+    async with db.connection() as connection:
+        return [row["tunnel"] for row in await connection.fetch(_STALE, controller, changed_before)]
+
+
+_OF = """
+    SELECT h.method, h.confirmed_at, h.endpoint, h.controller, h.tunnel, h.legacy
+    FROM reach h JOIN registration r ON (r.adapter, r.code, r.since) = (h.adapter, h.code, h.since)
+    WHERE h.adapter = $1 ORDER BY h.id"""
+
+
+async def of(db: Database, serial: str) -> list[Record]:
+    """The ways there are to an adapter under its present registration, for people to look at; oldest first."""
+    async with db.connection() as connection:
+        return await connection.fetch(_OF, serial)
+
+
+async def begin(db: Database, now: datetime) -> int:
+    """A new controller; its id."""
+    async with db.connection() as connection:
+        return int(
+            await connection.fetchval("INSERT INTO controller (started_at, seen_at) VALUES ($1, $1) RETURNING id", now)
+        )
+
+
+async def seen(db: Database, controller: int, now: datetime) -> bool:
+    """The controller is alive; False when it was taken for gone meanwhile."""
+    query = "UPDATE controller SET seen_at = greatest(seen_at, $2) WHERE id = $1"
+    async with db.connection() as connection:
+        status: str = await connection.execute(query, controller, now)
+    return status == "UPDATE 1"
+
+
+async def forget_gone(db: Database, now: datetime, unseen: timedelta) -> list[int]:
+    """Forget controllers not seen for that long, and the tunnels they held; returns their ids."""
+    async with db.connection() as connection:
+        return list(await connection.fetchval("SELECT forget_controllers($1, $2)", now - unseen, now))
