@@ -5,7 +5,7 @@ from typing import Final
 
 from protocol.arms import limits
 from protocol.arms.codes import ResultCode
-from protocol.arms.elements import integer_element, text_element
+from protocol.arms.elements import integer_element, text_element, url_element
 from protocol.arms.messages import OtherRequest, OtherResponse, Refusal
 from protocol.arms.tree import Element, read_tree
 from protocol.errors import OurMistake, PeerMistake
@@ -21,9 +21,10 @@ _LOOPS_A_FLEET = {ResultCode.PUSH_FAILED, ResultCode.INVALID_TYPE}
 class RequestEnvelope:
     """A request as it arrived, its body still unread."""
 
-    def __init__(self, body: bytes, max_bytes: int) -> None:
-        """Raises PeerMistake when the bytes are no request."""
-        self.type, self._element = _read(body, "arms-request", max_bytes)
+    def __init__(self, root: Element) -> None:
+        """Raises PeerMistake when the message is no request."""
+        self.source = root.source
+        self.type, self._element = _read(root, "arms-request")
         self.description = self._element.optional_text("description") or ""
         self.transaction_id = self._element.optional_integer("transaction-id")
 
@@ -35,24 +36,37 @@ class RequestEnvelope:
     def body(self) -> Element:
         return self._element.child(f"{self.type}-request")
 
+    @property
+    def optional_distribution_id(self) -> DistributionId | None:
+        return None if self._element.find("distribution-id") is None else self.distribution_id
+
+    @property
+    def transaction_result(self) -> ResultCode | None:
+        missing = self._element.find("transaction-result") is None
+        return None if missing else self._element.code("transaction-result")
+
+    @property
+    def result_url(self) -> str | None:
+        return self._element.optional_text("result-url")
+
     def without_body(self) -> OtherRequest:
-        has_result = self._element.find("transaction-result") is not None
         return OtherRequest(
             type=self.type,
-            distribution_id=self.distribution_id if self._element.find("distribution-id") else None,
+            distribution_id=self.optional_distribution_id,
             transaction_id=self.transaction_id,
-            transaction_result=self._element.code("transaction-result") if has_result else None,
+            transaction_result=self.transaction_result,
             description=self.description,
-            result_url=self._element.optional_text("result-url"),
+            result_url=self.result_url,
         )
 
 
 class ResponseEnvelope:
     """A response as it arrived, its body still unread."""
 
-    def __init__(self, body: bytes, max_bytes: int) -> None:
-        """Raises PeerMistake when the bytes are no response."""
-        self.type, self._element = _read(body, "arms-response", max_bytes)
+    def __init__(self, root: Element) -> None:
+        """Raises PeerMistake when the message is no response."""
+        self.source = root.source
+        self.type, self._element = _read(root, "arms-response")
         self.result = self._element.code("result-code")
         self.description = self._element.optional_text("description") or ""
         self.transaction_id = self._element.optional_integer("transaction-id")
@@ -65,10 +79,15 @@ class ResponseEnvelope:
         return OtherResponse(self.type, self.result, self.description, self.transaction_id)
 
 
-def _read(body: bytes, tag: str, max_bytes: int) -> tuple[str, Element]:
+def open_message(body: bytes, max_bytes: int) -> Element:
+    """The root of a message. Raises PeerMistake, as `read_tree` and when it is not an arms-message."""
     root = read_tree(body, max_bytes=max_bytes)
     if root.tag != "arms-message":  # may have attributes: real clients tolerate them here, and only here
         raise PeerMistake(f"the message begins with <{root.tag[:40]}>, not with <arms-message>")
+    return root
+
+
+def _read(root: Element, tag: str) -> tuple[str, Element]:
     element = root.child(tag)
     element.refuse_attributes_but("type")
     kind = element.attributes.get("type", "")
@@ -78,12 +97,23 @@ def _read(body: bytes, tag: str, max_bytes: int) -> tuple[str, Element]:
 
 
 def wrap_request(
-    kind: str, distribution_id: DistributionId, description: str, body: str, transaction_id: int | None = None
+    kind: str,
+    distribution_id: DistributionId | None,
+    description: str,
+    body: str,
+    transaction_id: int | None = None,
+    *,
+    transaction_result: ResultCode | None = None,
+    result_url: str | None = None,
+    longest_description: int = limits.MAX_DESCRIPTION,
 ) -> str:
-    """A request without XML declaration. description: at most 32 characters, as in a real adapter."""
+    """A request without XML declaration. description: at most 32 characters where an adapter sends it."""
+    result = "" if transaction_result is None else f"<transaction-result>{transaction_result:d}</transaction-result>"
+    sender = "" if distribution_id is None else f"<distribution-id>{distribution_id}</distribution-id>"
+    url = "" if result_url is None else url_element("result-url", result_url)
     return (
-        f'<arms-message><arms-request type="{kind}"><distribution-id>{distribution_id}</distribution-id>'
-        f"{_transaction_id(transaction_id)}{text_element('description', description, limits.MAX_DESCRIPTION)}"
+        f'<arms-message><arms-request type="{kind}">{result}{sender}{_transaction_id(transaction_id)}{url}'
+        f"{text_element('description', description, longest_description)}"
         f"<{kind}-request>{body}</{kind}-request></arms-request></arms-message>"
     )
 
@@ -92,6 +122,11 @@ def wrap_success(kind: str, result: ResultCode, description: str, body: str, tra
     """A response with a body, without XML declaration. Raises OurMistake when the code is not 100."""
     if result is not ResultCode.SUCCESS:
         raise OurMistake(f"an answer with a body has code 100, not {result}; a failure is a Refusal")
+    return wrap_response(kind, result, description, body, transaction_id)
+
+
+def wrap_response(kind: str, result: ResultCode, description: str, body: str, transaction_id: int | None) -> str:
+    """A response with a body, whatever its code, without XML declaration."""
     return _response(kind, result, description, f"<{kind}-response>{body}</{kind}-response>", transaction_id)
 
 

@@ -4,11 +4,11 @@ A client removes the modules that are not listed before the first config, and fa
 module was not listed; so neither is written, and neither is accepted.
 """
 
-import binascii
-from base64 import b64decode, b64encode
+from base64 import b64encode
 
 from protocol.arms import limits
-from protocol.arms.elements import escape, is_verbatim
+from protocol.arms.content import ENCODED, checked_id, from_server, read_id, verbatim
+from protocol.arms.elements import escape
 from protocol.arms.messages import MdConfig, Module
 from protocol.arms.tree import Element, parse_integer
 from protocol.errors import OurMistake, PeerMistake
@@ -35,7 +35,7 @@ def read(body: Element) -> tuple[tuple[Module, ...], tuple[MdConfig, ...]]:
 def _read_module(element: Element) -> Module:
     element.refuse_attributes_but("id", "version", "install-order")
     return Module(
-        id=_read_id(element),
+        id=read_id(element),
         version=element.attributes.get("version", ""),
         info=element.value(),
         install_order=_read_order(element, "install-order"),
@@ -44,32 +44,19 @@ def _read_module(element: Element) -> Module:
 
 def _read_config(element: Element) -> MdConfig:
     element.refuse_attributes_but("id", "content-type", "commit-order", "encoding")
-    encoded = element.attributes.get("encoding") == "base64"
-    text = element.value()
+    body, encoded = from_server(element)
     return MdConfig(
-        id=_read_id(element),
-        body=_read_base64(text) if encoded else text.encode(),
+        id=read_id(element),
+        body=body,
         content_type=element.attributes.get("content-type"),
         commit_order=_read_order(element, "commit-order"),
         base64=encoded,
     )
 
 
-def _read_id(element: Element) -> int:
-    return parse_integer("a module id", element.attributes.get("id", ""), limits.MAX_MODULE_ID)
-
-
 def _read_order(element: Element, name: str) -> int | None:
     text = element.attributes.get(name)
     return None if text is None else parse_integer(name, text)
-
-
-def _read_base64(text: str) -> bytes:
-    """Alphabet, padding and line feeds; anything else fails a real client's decoder as well."""
-    try:
-        return b64decode(text.replace("\n", ""), validate=True)
-    except (binascii.Error, ValueError) as error:
-        raise PeerMistake(f"a config is not base64: {error}") from error
 
 
 def write(modules: tuple[Module, ...], configs: tuple[MdConfig, ...]) -> str:
@@ -90,7 +77,7 @@ def _write_module(module: Module) -> str:
     version = limits.check_text("a module's version", module.version, limits.MAX_VERSION)
     info = limits.check_text("a module's info", module.info, limits.MAX_MODULE_LIST)
     order = _write_order("install-order", module.install_order)
-    return f'<module id="{_checked_id(module.id)}" version="{escape(version)}"{order}>{escape(info)}</module>'
+    return f'<module id="{checked_id(module.id)}" version="{escape(version)}"{order}>{escape(info)}</module>'
 
 
 def _write_config(config: MdConfig) -> str:
@@ -101,26 +88,20 @@ def _write_config(config: MdConfig) -> str:
     """
     if len(config.body) > limits.MAX_CONFIG:
         raise OurMistake(f"the config of module {config.id} has {len(config.body)} bytes; {limits.MAX_CONFIG} fit")
-    attributes = f' id="{_checked_id(config.id)}"'
+    attributes = f' id="{checked_id(config.id)}"'
     if config.content_type is not None:
         attributes += f' content-type="{escape(limits.check_text("a content-type", config.content_type, 128))}"'
     attributes += _write_order("commit-order", config.commit_order)
     plain = None if config.base64 else _plain(config.body)
     if plain is None:
-        return f'<md-config{attributes} encoding="base64">{b64encode(config.body).decode("ascii")}</md-config>'
+        return f"<md-config{attributes}{ENCODED}>{b64encode(config.body).decode('ascii')}</md-config>"
     return f"<md-config{attributes}><![CDATA[{plain}]]></md-config>"
 
 
 def _plain(body: bytes) -> str | None:
     """The body as text for one CDATA section, or None."""
-    if not body.isascii():
-        return None
-    text = body.decode("ascii")
-    return text if is_verbatim(text) and "]]>" not in text else None
-
-
-def _checked_id(value: int) -> int:
-    return limits.check_integer("a module id", value, 0, limits.MAX_MODULE_ID)
+    text = verbatim(body)
+    return None if text is None or "]]>" in text else text
 
 
 def _write_order(name: str, value: int | None) -> str:

@@ -76,7 +76,7 @@ class NoArguments:
 
 @dataclass(frozen=True, slots=True)
 class MdCommand:
-    """One command line for one module, at most 8192 bytes. base64: as in MdConfig."""
+    """One command line for one module, at most 8192 bytes (6144 where base64 is needed). base64: as in MdConfig."""
 
     module: int
     text: bytes
@@ -85,7 +85,7 @@ class MdCommand:
 
 @dataclass(frozen=True, slots=True)
 class StatusRequest:
-    """What to read or clear, for one module. base64: as in MdConfig."""
+    """What to read or clear, for one module; limits and base64 as in MdCommand."""
 
     module: int
     text: bytes
@@ -94,7 +94,7 @@ class StatusRequest:
 
 @dataclass(frozen=True, slots=True)
 class StatusRequests:
-    """Of read-status and clear-status: at least one."""
+    """Of read-status and clear-status: one or two, for a real client has room for no more."""
 
     requests: tuple[StatusRequest, ...]
 
@@ -114,7 +114,10 @@ class ReadStorage:
 
 @dataclass(frozen=True, slots=True)
 class Ping:
-    """address: numeric (armsd resolves nothing). count: packets; size: bytes each; None leaves it to the adapter."""
+    """address: numeric (armsd resolves nothing). count: packets; size: bytes each.
+
+    None leaves it to the adapter's script, which libarms then hands a 0.
+    """
 
     address: str
     count: int | None = None
@@ -123,11 +126,14 @@ class Ping:
 
 @dataclass(frozen=True, slots=True)
 class Traceroute:
-    """address: numeric. count: probes for each hop. max_hop: at most 256, None leaves it to the adapter."""
+    """address: numeric. count: probes for each hop. max_hop: at most 256.
+
+    Without max_hop a real client reports no hop at all: it lists as many as were asked for, and that is then 0.
+    """
 
     address: str
     count: int
-    max_hop: int | None = None
+    max_hop: int | None = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +165,7 @@ class MdResult:
 
 @dataclass(frozen=True, slots=True)
 class StatusReport:
-    """The answer to one StatusRequest. result: 100, or 402 with an empty body. body, base64: as in MdResult."""
+    """The answer to one StatusRequest. result: 100, or 402, mostly with an empty body. body, base64: as in MdResult."""
 
     module: int
     result: int

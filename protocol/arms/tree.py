@@ -20,9 +20,12 @@ MAX_DEPTH: Final = 16
 MAX_ELEMENTS: Final = 20_000
 """A traceroute or a list of transactions has a few hundred; a read-storage has one per module."""
 
-_CONTROL = bytes(c for c in range(0x20) if c not in b"\t\n\r")
-_SANITISED = bytes.maketrans(_CONTROL, b"?" * len(_CONTROL))
+_UNREADABLE = bytes(c for c in range(0x100) if (c < 0x20 and c not in b"\t\n\r") or c >= 0x80)
+_SANITISED = bytes.maketrans(_UNREADABLE, b"?" * len(_UNREADABLE))  # as many bytes as before, so positions stay
 _INTEGER = re.compile(r"[ \t\n]*[0-9]{1,10}")
+_START_TAG = re.compile(rb"<(?:[^>\"']++|\"[^\"]*+\"|'[^']*+')*+>")
+_MARKUP = re.compile(rb"<!\[CDATA\[(.*?)\]\]>|<!--.*?-->|<\?.*?\?>|&([^;]*);", re.DOTALL)
+_ENTITIES = {b"lt": b"<", b"gt": b">", b"amp": b"&", b"quot": b'"', b"apos": b"'"}
 
 
 class Element:
@@ -31,11 +34,15 @@ class Element:
     What it should have and has not is a PeerMistake. Of a repeated child the last one counts, as in libarms.
     """
 
-    __slots__ = ("attributes", "character_data", "children", "tag")
+    __slots__ = ("attributes", "begin", "character_data", "children", "end", "source", "tag")
 
-    def __init__(self, tag: str, attributes: dict[str, str]) -> None:
+    def __init__(self, tag: str, attributes: dict[str, str], source: bytes, begin: int) -> None:
+        """source: the whole document as it arrived. begin: where in it the start tag begins."""
         self.tag = tag
         self.attributes = attributes
+        self.source = source
+        self.begin = begin
+        self.end = begin  # where the end tag begins
         self.children: list[Element] = []
         self.character_data = ""
 
@@ -44,6 +51,14 @@ class Element:
         if self.children:
             raise PeerMistake(f"<{self.tag[:40]}> holds markup where text belongs")
         return self.character_data
+
+    def raw(self) -> bytes:
+        """The same text byte for byte as it was sent: nothing replaced, no line end changed, only markup undone."""
+        self.value()
+        start_tag = _START_TAG.match(self.source, self.begin)
+        if start_tag is None:  # a raw control character that reads as markup once it is "?"
+            raise PeerMistake(f"<{self.tag[:40]}> has a start tag with control characters in it")
+        return _MARKUP.sub(_undo, self.source[start_tag.end() : self.end])  # empty for <tag/>, which ends at its begin
 
     def find(self, tag: str) -> "Element | None":
         for child in reversed(self.children):
@@ -101,17 +116,18 @@ def parse_integer(name: str, text: str, most: int = MAX_INTEGER) -> int:
 def read_tree(body: bytes, *, max_bytes: int) -> Element:
     """Read one document and return its root element.
 
-    Control characters (0x00-0x1F but tab, LF and CR) become "?" first: adapters emit them raw inside what a command
-    printed (seen with ESC and 0x01), which no XML parser accepts. CR and CRLF become LF, as XML demands.
-    Raises PeerMistake: larger than max_bytes, not well-formed, not US-ASCII, a DOCTYPE, over MAX_DEPTH or MAX_ELEMENTS.
+    Control characters (0x00-0x1F but tab, LF and CR) and bytes from 0x80 on become "?" first: adapters emit control
+    characters raw inside what a command printed (seen with ESC and 0x01), which no XML parser accepts. CR and CRLF
+    become LF, as XML demands. `Element.raw` still has what was sent; `refuse_beyond_ascii` is for where none may be.
+    Raises PeerMistake: larger than max_bytes, not well-formed, a DOCTYPE, over MAX_DEPTH or MAX_ELEMENTS.
     Time and memory are linear in the body's size.
     """
     if len(body) > max_bytes:
         raise PeerMistake(f"the message has {len(body)} bytes; {max_bytes} are accepted at most")
-    builder = _Builder()
     parser = expat.ParserCreate("US-ASCII")  # overrides what the XML declaration says, as the real client does
     parser.buffer_text = True
     parser.buffer_size = len(body) + 1  # so that character data comes in one piece, however long
+    builder = _Builder(parser, body)
     parser.StartElementHandler = builder.start
     parser.EndElementHandler = builder.end
     parser.CharacterDataHandler = builder.data
@@ -120,6 +136,8 @@ def read_tree(body: bytes, *, max_bytes: int) -> Element:
         parser.Parse(body.translate(_SANITISED), True)
     except expat.ExpatError as error:
         raise PeerMistake(f"the message is not well-formed XML in US-ASCII: {error}") from error
+    finally:
+        builder.let_go()
     return builder.root
 
 
@@ -128,10 +146,16 @@ class _Builder:
 
     root: Element
 
-    def __init__(self) -> None:
+    def __init__(self, parser: expat.XMLParserType, source: bytes) -> None:
+        self._parser = parser
+        self._source = source
         self._open: list[Element] = []
         self._texts: list[list[str]] = []
         self._elements = 0
+
+    def let_go(self) -> None:
+        """Undo the circle of parser and handlers, so that the parser's memory goes at once."""
+        del self._parser
 
     def start(self, tag: str, attributes: dict[str, str]) -> None:
         self._elements += 1
@@ -139,7 +163,7 @@ class _Builder:
             raise PeerMistake(f"the message has more than {MAX_ELEMENTS} elements")
         if len(self._open) >= MAX_DEPTH:
             raise PeerMistake(f"the message nests deeper than {MAX_DEPTH} elements")
-        element = Element(tag, attributes)
+        element = Element(tag, attributes, self._source, self._parser.CurrentByteIndex)
         if self._open:
             self._open[-1].children.append(element)
         else:
@@ -151,7 +175,27 @@ class _Builder:
         self._texts[-1].append(text)
 
     def end(self, _tag: str) -> None:
-        self._open.pop().character_data = "".join(self._texts.pop())
+        element = self._open.pop()
+        element.end = self._parser.CurrentByteIndex
+        element.character_data = "".join(self._texts.pop())
+
+
+def refuse_beyond_ascii(body: bytes) -> None:
+    """For messages in which no raw byte from 0x80 on may be: a real client's parser stops there."""
+    if not body.isascii():
+        at = next(place for place, byte in enumerate(body) if byte >= 0x80)
+        raise PeerMistake(f"the message is not well-formed XML in US-ASCII: byte {at} is 0x{body[at]:02x}")
+
+
+def _undo(markup: re.Match[bytes]) -> bytes:
+    """What one piece of markup inside text stands for. expat has seen it, so it is well-formed."""
+    literal, reference = markup.groups()
+    if reference is None:
+        return literal or b""  # CDATA, or a comment or processing instruction
+    if not reference.startswith(b"#"):
+        return _ENTITIES[reference]
+    digits = reference.decode("ascii")
+    return chr(int(digits[2:], 16) if digits[1] == "x" else int(digits[1:])).encode()
 
 
 def _refuse_doctype(*_: object) -> None:

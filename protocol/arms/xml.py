@@ -11,11 +11,14 @@ with anything after it, a config before or without its module, a byte outside US
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from protocol.arms import config_solicitation, push_confirmation, push_method_query, rs_solicitation
-from protocol.arms.envelope import DECLARATION, RequestEnvelope, ResponseEnvelope, wrap_refusal
+from protocol.arms import config_solicitation, push, push_confirmation, push_method_query, rs_solicitation
+from protocol.arms.envelope import DECLARATION, RequestEnvelope, ResponseEnvelope, open_message, wrap_refusal
 from protocol.arms.messages import (
     ConfigSolicitation,
     ConfigSolicitationRequest,
+    DoneRequest,
+    DoneResponse,
+    GenericError,
     Message,
     PushConfirmationDone,
     PushConfirmationDoneRequest,
@@ -23,12 +26,16 @@ from protocol.arms.messages import (
     PushConfirmationStartRequest,
     PushMethodQuery,
     PushMethodQueryRequest,
+    PushRequest,
+    PushResponse,
     Refusal,
     Request,
     Response,
     RsSolicitation,
     RsSolicitationRequest,
 )
+from protocol.arms.operations import BY_DONE_TYPE, BY_START_TYPE
+from protocol.arms.tree import refuse_beyond_ascii
 
 MAX_REQUEST: Final = 1 << 20
 """Bytes of a request's body by default."""
@@ -42,6 +49,8 @@ _REQUESTS: Final[Mapping[str, Callable[[RequestEnvelope], Request]]] = {
     push_method_query.TYPE: push_method_query.read_request,
     push_confirmation.START: push_confirmation.read_start_request,
     push_confirmation.DONE: push_confirmation.read_done_request,
+    **dict.fromkeys(BY_START_TYPE, push.read_request),
+    **dict.fromkeys(BY_DONE_TYPE, push.read_done_request),
 }
 
 _RESPONSES: Final[Mapping[str, Callable[[ResponseEnvelope], Response]]] = {
@@ -52,23 +61,54 @@ _RESPONSES: Final[Mapping[str, Callable[[ResponseEnvelope], Response]]] = {
     push_confirmation.DONE: push_confirmation.read_done_response,
 }
 
+_ANSWERS: Final[Mapping[str, Callable[[ResponseEnvelope], Response]]] = {
+    **dict.fromkeys(BY_START_TYPE, push.read_response),
+    **dict.fromkeys(BY_DONE_TYPE, push.read_done_response),
+    push.GENERIC_ERROR: push.read_generic_error,
+}
+"""Read by their modules whatever their code: a failure has a meaning of its own there."""
+
+_WITH_RAW_BYTES: Final = frozenset(BY_DONE_TYPE), frozenset(BY_START_TYPE)
+"""Types of the requests, and of the responses, in which an adapter may pass on any byte."""
+
+
+def decode_message(body: bytes, *, max_bytes: int = MAX_RESPONSE) -> Request | Response:
+    """Read whichever came, as in a tunnel, where both do. Raises as `decode_request` and `decode_response`."""
+    root = open_message(body, max_bytes)
+    is_response = root.find("arms-response") is not None
+    return _read_response(ResponseEnvelope(root)) if is_response else _read_request(RequestEnvelope(root))
+
 
 def decode_request(body: bytes, *, max_bytes: int = MAX_REQUEST) -> Request:
     """Read a request: one of the known messages, or an OtherRequest with the envelope of any other type.
 
-    Raises PeerMistake for everything that is not a request, and for anything over max_bytes.
+    Raises PeerMistake for everything that is not a request, and for anything over max_bytes; RefusedRequest, which is
+    one, for a push request that a real adapter answers with a failure.
     """
-    envelope = RequestEnvelope(body, max_bytes)
+    return _read_request(RequestEnvelope(open_message(body, max_bytes)))
+
+
+def _read_request(envelope: RequestEnvelope) -> Request:
+    if envelope.type not in _WITH_RAW_BYTES[0]:
+        refuse_beyond_ascii(envelope.source)
     read = _REQUESTS.get(envelope.type)
     return envelope.without_body() if read is None else read(envelope)
 
 
 def decode_response(body: bytes, *, max_bytes: int = MAX_RESPONSE) -> Response:
-    """Read a response: one of the known messages, a Refusal (any type, code 200 or more), or an OtherResponse.
+    """Read a response: one of the known messages, a Refusal (code 200 or more), or an OtherResponse.
 
+    The answer to a push operation is a PushResponse or a DoneResponse whatever its code, never a Refusal.
     Raises PeerMistake for everything that is not a response or that a real client would not take, and over max_bytes.
     """
-    envelope = ResponseEnvelope(body, max_bytes)
+    return _read_response(ResponseEnvelope(open_message(body, max_bytes)))
+
+
+def _read_response(envelope: ResponseEnvelope) -> Response:
+    if envelope.type not in _WITH_RAW_BYTES[1]:
+        refuse_beyond_ascii(envelope.source)
+    if answer := _ANSWERS.get(envelope.type):
+        return answer(envelope)
     if envelope.result >= 200:  # clients take 1xx for success
         return Refusal(envelope.type, envelope.result, envelope.description, envelope.transaction_id)
     read = _RESPONSES.get(envelope.type)
@@ -107,5 +147,15 @@ def _write(message: Message) -> str:
             return push_confirmation.write_done_request(message)
         case PushConfirmationDone():
             return push_confirmation.write_done_response(message)
+        case PushRequest():
+            return push.write_request(message)
+        case PushResponse():
+            return push.write_response(message)
+        case DoneRequest():
+            return push.write_done_request(message)
+        case DoneResponse():
+            return push.write_done_response(message)
+        case GenericError():
+            return push.write_generic_error(message)
         case Refusal():
             return DECLARATION + wrap_refusal(message)

@@ -127,7 +127,7 @@ RESPONSES: st.SearchStrategy[Message] = st.one_of(
     st.builds(PushConfirmationDone, SUCCESS, text(255), st.none() | INTEGERS),
     st.builds(
         Refusal,
-        st.sampled_from(["rs-solicitation", "ping-start"]),
+        st.sampled_from(["rs-solicitation", "push-method-query"]),
         st.sampled_from(REFUSALS),
         text(255),
         st.none() | INTEGERS,
