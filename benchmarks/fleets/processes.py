@@ -77,9 +77,9 @@ class Process:
 
 
 class Bench:
-    """Starts processes below one folder; all of them end with `stack`."""
+    """Starts processes below one folder; all of them end with `stack`. settings: of the controller, by variable."""
 
-    def __init__(self, folder: Path, stack: contextlib.ExitStack) -> None:
+    def __init__(self, folder: Path, stack: contextlib.ExitStack, **settings: str) -> None:
         self.folder = folder
         self._stack = stack
         self._api, self.devices = free_ports(2)
@@ -87,6 +87,7 @@ class Bench:
             "HIKITSUGI_DATA_DIR": str(folder / "data"),
             "HIKITSUGI_API_LISTEN": f"127.0.0.1:{self._api}",
             "HIKITSUGI_DEVICE_LISTEN": f"127.0.0.1:{self.devices}",
+            **settings,
         }
         self._environment = {k: v for k, v in os.environ.items() if not k.startswith("HIKITSUGI_")} | ours
 
