@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Final
 
-from protocol.arms.http import basic, check_path, parse_basic
+from protocol.arms.http import parse_basic
+from protocol.arms.http_header import HeaderBuffer, encode_chunked_header
 from protocol.errors import OurMistake, PeerMistake
 from protocol.ids import DistributionId
 
@@ -27,11 +28,9 @@ ACCEPTED: Final = (
 Write it alone, in a TLS record of its own: clients silently drop what comes in the same record after it.
 """
 
-_END: Final = b"\r\n\r\n"
 _REQUEST_LINE = re.compile(rb"POST (/[!-~]*) HTTP/1\.[01]")
 _FIELD = re.compile(rb"([!-9;-~]+):[ \t]*([\t -~]*)")
 _STATUS_LINE = re.compile(rb"HTTP/([0-9]{1,3}\.[0-9]{1,3}) +([1-5][0-9]{2})(?: .*)?")
-_HOST = re.compile(r"[!-~]{1,100}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,16 +53,6 @@ def encode_request_header(host: str, path: str, distribution_id: DistributionId,
     return encode_chunked_header(host, path, distribution_id, key)
 
 
-def encode_chunked_header(host: str, path: str, distribution_id: DistributionId, key: str) -> bytes:
-    """The one header that clients write before anything chunked: a tunnel, or a done request of https-simple."""
-    if not _HOST.fullmatch(host):
-        raise OurMistake(f"{host[:100]!r} is not a host with its port")
-    return (
-        f"POST {check_path(path)} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\nContent-Type: text/xml\r\n"
-        f"Transfer-Encoding: chunked\r\nAuthorization: {basic(distribution_id, key)}\r\n\r\n"
-    ).encode("ascii")
-
-
 def refused(status: int) -> bytes:
     """The answer that refuses a tunnel; close after it. Clients wait, retry, and in the end pull again.
 
@@ -75,39 +64,6 @@ def refused(status: int) -> bytes:
     return f"HTTP/1.1 {status} {phrase}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".encode("ascii")
 
 
-class _HeaderBuffer:
-    """Gathers bytes up to the first empty line and not a byte more than the bounds allow."""
-
-    def __init__(self) -> None:
-        self.rest = b""
-        self._buffer = bytearray()
-        self._line = 0  # where the line that is not yet complete begins
-
-    def lines(self, data: bytes) -> list[bytes] | None:
-        """The header's lines once it is complete. Raises PeerMistake when a line or the whole gets too long."""
-        self._buffer += data
-        end = self._buffer.find(_END, max(0, self._line - 2), MAX_HEADER)
-        self._check_lines(end)
-        if end < 0:
-            return None
-        header, self.rest = bytes(self._buffer[:end]), bytes(self._buffer[end + len(_END) :])
-        self._buffer.clear()
-        return header.split(b"\r\n")
-
-    def _check_lines(self, end: int) -> None:
-        stop = end + 2 if end >= 0 else min(len(self._buffer), MAX_HEADER)
-        while (eol := self._buffer.find(b"\r\n", self._line, stop)) >= 0:
-            self._check_length(eol)
-            self._line = eol + 2
-        self._check_length(stop)
-        if end < 0 and len(self._buffer) >= MAX_HEADER:
-            raise PeerMistake(f"the header is longer than {MAX_HEADER} bytes")
-
-    def _check_length(self, eol: int) -> None:
-        if eol - self._line > MAX_HEADER_LINE:
-            raise PeerMistake(f"the header has a line over {MAX_HEADER_LINE} bytes")
-
-
 class HeaderReader:
     """Reads a tunnel's request header at the server, fed with pieces of any size. One reader for one connection.
 
@@ -115,7 +71,7 @@ class HeaderReader:
     """
 
     def __init__(self) -> None:
-        self._header = _HeaderBuffer()
+        self._header = HeaderBuffer(MAX_HEADER_LINE, MAX_HEADER)
 
     @property
     def rest(self) -> bytes:
@@ -139,7 +95,7 @@ class ReplyHeaderReader:
     """
 
     def __init__(self) -> None:
-        self._header = _HeaderBuffer()
+        self._header = HeaderBuffer(MAX_HEADER_LINE, MAX_HEADER)
 
     @property
     def rest(self) -> bytes:
