@@ -53,7 +53,7 @@ ONE_CALL = r"""
 \set i :i + 1
 \set n :first + :client_id * :share + :i - 1
 SELECT swap_registrations('E' || :n, 'S' || :n, NULL, NULL, now(), now() + interval '1 day', '\x00', '\x00', '\x00',
-                          '\x00', 'bench', 'administrator', '', '');
+                          'bench', 'administrator', '', '');
 """
 
 # A registry with a past: every pair has been exchanged before, so plans are made for tables that are not empty.

@@ -225,7 +225,7 @@ def _device_app(parts: _Parts) -> web.Application:
     answers = Counter("hikitsugi_pulls", "Answered pulls", ("message", "result"), registry=parts.metrics.registry)
     shedding = Shedding(settings.pull_concurrency, settings.pulls_per_minute)
     app = web.Application(client_max_size=MAX_REQUEST)
-    PullFace(parts.db, parts.vault, _terms(parts), utc_now, shedding, answers).add_to(app)
+    PullFace(parts.db, parts.vault, parts.authority, _terms(parts), utc_now, shedding, answers).add_to(app)
     app.add_routes(firmware_routes(parts.blobs, FirmwareDoor(parts.db, parts.vault).authorise))
     return app
 
@@ -234,7 +234,7 @@ def _terms(parts: _Parts) -> check_in.Terms:
     settings, base = parts.settings, f"https://{parts.settings.advertised}"
     return check_in.Terms(
         rs_url=f"{base}/rs",
-        tunnel_url=f"{base}/tunnel",
+        tunnel_urls=(f"{base}/tunnel",),
         rs_certificate=parts.authority.root_pem,
         firmware_url=f"{base}/firmware",
         rs_retry_max=settings.rs_retry_max,

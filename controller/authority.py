@@ -2,7 +2,7 @@
 
     folder/root.key        root key and certificate in one file (0600); keep a copy, adapters trust nothing else
     folder/root.pem        the certificate alone: for adapters' settings and the CLI's --ca-file
-    folder/<purpose>.pem   a listener's key, certificate and the root, in this order (0600)
+    folder/<purpose>.pem   a listener's key, certificate and the root, in this order (0600); push-client.pem likewise
 
 A key and its certificate share a file so that one rename changes both. What the ARMS client demands of names and chain:
 reference arms-protocol.md §2. The curve keeps root.pem under 1 KiB; the text it travels in ends at 2048 bytes (§3.1).
@@ -31,6 +31,7 @@ from controller.startup import CannotStart
 ROOT_NAME = "ARMS Root CA"
 SERVER_NAME = "Location Server "  # with the blank: every certificate of a server's chain must say this or ROOT_NAME
 API_NAME = "Hikitsugi API"
+PUSH_NAME = "Push Server hikitsugi"
 
 _ROOT_LIFE = timedelta(days=20 * 365)
 _LEAF_LIFE = timedelta(days=397)
@@ -92,6 +93,13 @@ class Authority:
         """The file for the API's listener; see `_kept`."""
         return self._kept("api", API_NAME, addresses, now)
 
+    def push_client(self, *, now: datetime) -> Path:
+        """The file that we show adapters when we connect to them (https-simple); see `_kept`.
+
+        They verify it against the root and ask for no name (reference arms-protocol.md §2).
+        """
+        return self._kept("push-client", PUSH_NAME, (), now, Usage.CLIENT_AUTH)
+
     def issue_to_adapter(self, distribution_id: str, *, now: datetime) -> Issued:
         """A client certificate for one registration; its common name is the distribution id (39 characters).
 
@@ -102,7 +110,23 @@ class Authority:
         key, certificate = self._issue(distribution_id, (), [Usage.CLIENT_AUTH, Usage.SERVER_AUTH], now)
         return Issued(_pem(certificate).decode(), _key_pem(key).decode())
 
-    def _kept(self, purpose: str, name: str, addresses: Iterable[str], now: datetime) -> Path:
+    def lasts(self, certificate: str, *, now: datetime) -> bool:
+        """True when the PEM certificate is one of this root's and serves for 30 days or more yet."""
+        try:
+            read = x509.load_pem_x509_certificate(certificate.encode())
+            read.verify_directly_issued_by(self._root)
+        except (ValueError, TypeError, InvalidSignature):
+            return False
+        return _serves(read, now)
+
+    def _kept(
+        self,
+        purpose: str,
+        name: str,
+        addresses: Iterable[str],
+        now: datetime,
+        usage: x509.ObjectIdentifier = Usage.SERVER_AUTH,
+    ) -> Path:
         """A listener's file; made anew when missing, damaged, of another root, within 30 days of its end, or when the
         name or the addresses changed. addresses: numeric addresses and host names that clients use, without port.
 
@@ -110,7 +134,7 @@ class Authority:
         """
         path, names = self._folder / f"{purpose}.pem", _names(addresses)
         if not self._still_good(path, name, names, now):
-            key, certificate = self._issue(name, names, [Usage.SERVER_AUTH], now)
+            key, certificate = self._issue(name, names, [usage], now)
             try:
                 replace(path, _key_pem(key) + _pem(certificate) + _pem(self._root))
             except OSError as error:
@@ -121,11 +145,9 @@ class Authority:
         try:
             _, certificate = _read(path)
             certificate.verify_directly_issued_by(self._root)
-            serves = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-        except (OSError, ValueError, TypeError, InvalidSignature, x509.ExtensionNotFound):
+        except (OSError, ValueError, TypeError, InvalidSignature):
             return False
-        lasts = certificate.not_valid_before_utc <= now <= certificate.not_valid_after_utc - _RENEW_BEFORE
-        return lasts and certificate.subject == _subject(name) and set(serves) == set(names)
+        return _serves(certificate, now) and certificate.subject == _subject(name) and _named(certificate) == set(names)
 
     def _issue(
         self, name: str, names: tuple[x509.GeneralName, ...], usages: list[x509.ObjectIdentifier], now: datetime
@@ -175,6 +197,17 @@ def _key_usage(*, signs_certificates: bool) -> x509.KeyUsage:
         encipher_only=False,
         decipher_only=False,
     )
+
+
+def _serves(certificate: x509.Certificate, now: datetime) -> bool:
+    return certificate.not_valid_before_utc <= now <= certificate.not_valid_after_utc - _RENEW_BEFORE
+
+
+def _named(certificate: x509.Certificate) -> set[x509.GeneralName]:
+    try:
+        return set(certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value)
+    except x509.ExtensionNotFound:
+        return set()
 
 
 def _subject(name: str) -> x509.Name:

@@ -28,7 +28,10 @@ class Unit:
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """A code with what it holds. open_exchange: id and time of an exchange that still holds the code."""
+    """A code with what it holds. open_exchange: id and time of an exchange that still holds the code.
+
+    warm: its spare is kept connected.
+    """
 
     code: str
     contract: str
@@ -38,6 +41,7 @@ class Slot:
     open_tasks: int = 0
     open_exchange: int | None = None
     open_since: datetime | None = None
+    warm: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +85,7 @@ def plan(
         tasks,
         deadline_at=now + deadline,
         replaces=replaces,
+        was_warm=standby.warm,
     )
 
 
@@ -95,6 +100,7 @@ def described(
     *,
     deadline_at: datetime,
     replaces: int | None,
+    was_warm: bool,
 ) -> Plan:
     """The plan in words, for one that was made here and for one that the database has carried out."""
     return Plan(
@@ -107,7 +113,7 @@ def described(
         deadline_at=deadline_at,
         replaces=replaces,
         findings=_findings(entry, standby, new, old, version),
-        warnings=_warnings(new, old, version, open_tasks),
+        warnings=_warnings(standby, new, old, version, open_tasks, was_warm),
     )
 
 
@@ -206,7 +212,9 @@ def _findings(entry: str, standby: str, new: Unit, old: Unit, version: str | Non
     )
 
 
-def _warnings(new: Unit, old: Unit, version: str | None, tasks: int) -> tuple[Sentence, ...]:
+def _warnings(
+    standby: str, new: Unit, old: Unit, version: str | None, tasks: int, was_warm: bool
+) -> tuple[Sentence, ...]:
     found: list[Sentence] = []
     if new.model != old.model:
         found.append(
@@ -229,6 +237,14 @@ def _warnings(new: Unit, old: Unit, version: str | None, tasks: int) -> tuple[Se
         found.append(
             sentence(
                 "{tasks} open task(s) of the two codes: waiting ones end with a note, running ones finish.", tasks=tasks
+            )
+        )
+    if was_warm:
+        found.append(
+            sentence(
+                "{standby} is kept warm no longer: {old}, which it holds then, has just been taken out of service.",
+                standby=standby,
+                old=old.serial,
             )
         )
     return tuple(found)

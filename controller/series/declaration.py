@@ -119,6 +119,7 @@ class Series:
     sa_types: the ARMS SA type per model where it is known. module_ids: the ARMS modules a config is made of.
     prompt: the whole prompt, which stands at the start of a line. pager: its whole text, also at the start of a line;
     pager_answer: the key that shows the next page. set_up: lines sent after login, their replies ignored.
+    management_config: what a warm spare is given (`management`); management_configs: the same for models that differ.
     vias: how its adapters are talked to, the preferred transport first.
     refusal: what the single line of an error looks like. Wording is assumed for every series (reference/devices.md §7),
     so nothing is ever taken for a success because of its wording, and an unmatched error is kept as output.
@@ -139,6 +140,8 @@ class Series:
     sa_types: Mapping[str, int] = field(default_factory=dict)
     exec_mode: ExecMode | None = None
     old_algorithms: OldAlgorithms = OldAlgorithms()
+    management_config: bytes = b""
+    management_configs: Mapping[str, bytes] = field(default_factory=dict)
     vias: tuple[Via, ...] = (Via.SSH, Via.ARMS)
 
     def find(self, line: str) -> Command | None:
@@ -155,6 +158,10 @@ class Series:
             if command and len(words) <= MAX_WORDS and command.takes(words[length:]):
                 return command
         return None
+
+    def management(self, model: str) -> bytes:
+        """The config of module 0 that makes an adapter reachable for its management and does nothing else."""
+        return self.management_configs.get(model, self.management_config)
 
     def refuses_in(self, body: bytes) -> bool:
         """Is this body an error and nothing else: one line that looks like one?"""

@@ -9,6 +9,7 @@ from __future__ import annotations
 from controller.series.arguments import interface_name, ip_address, one_of, whole_number
 from controller.series.assumed import LOGOUT, PAGER, PAGER_ANSWER, PROMPT, REFUSAL
 from controller.series.declaration import Argument, Command, CommandClass, Series, Source, Via
+from controller.series.keyvalue import management_config
 
 _STATUS, _CLEAR = CommandClass.STATUS, CommandClass.CLEAR
 _DIAGNOSTIC, _MANAGEMENT = CommandClass.DIAGNOSTIC, CommandClass.MANAGEMENT
@@ -61,5 +62,7 @@ SEIL6 = Series(
     pager_answer=PAGER_ANSWER,
     refusal=REFUSAL,
     logout=LOGOUT,
+    # ge0 is the WAN (FOUND, §1), and its keys are those of the key-value sample there. No sshd, no DHCP server, no NAT.
+    management_config=management_config("ge0"),
     vias=(Via.ARMS, Via.SSH),
 )

@@ -9,54 +9,37 @@ from __future__ import annotations
 import hmac
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from zlib import crc32
 
+from controller.authority import Authority, Issued
 from controller.domain.exchange import Event, State, advance
+from controller.series import by_name
+from controller.services import pull_answers
+from controller.services.pull_answers import SIMPLE, Firmware, Terms
 from controller.store import pulls
 from controller.store.pool import Connection, Database, Row
 from controller.store.secrets import Secrets
 from protocol.arms.codes import ResultCode
-from protocol.arms.lsconfig import LineDhcp, LsConfig
 from protocol.arms.messages import (
     ConfigSolicitation,
     ConfigSolicitationRequest,
-    HeartbeatInfo,
-    MdConfig,
-    Module,
     PushMethodQuery,
     PushMethodQueryRequest,
     Refusal,
-    RsInfo,
     RsSolicitation,
     RsSolicitationRequest,
 )
 from protocol.ids import DistributionId
 
+__all__ = ["Answer", "Knock", "Terms", "may_download", "query_push_method", "solicit_config", "solicit_rs"]
+
 Answer = RsSolicitation | ConfigSolicitation | PushMethodQuery | Refusal
 """What a pull may be answered with."""
 
-_ECHO_S = 60
 _ATTEMPTS = 3  # a registration changes twice while one pull is answered: then the adapter may as well ask again
-
-
-@dataclass(frozen=True, slots=True)
-class Terms:
-    """What every adapter is told beside its own config. URLs have numeric hosts (real clients resolve no names).
-
-    rs_certificate: PEM of the anchor that the resolve server's certificate chains to.
-    rs_retry_interval_s: seconds a stand-by adapter waits before it asks again; rs_retry_max: how often per round.
-    """
-
-    rs_url: str
-    tunnel_url: str
-    rs_certificate: str
-    firmware_url: str
-    rs_retry_max: int
-    rs_retry_interval_s: int
-    ll_timeout_s: int
-    heartbeat_host: str
-    heartbeat_port: int
-    heartbeat_interval_s: int
+_QUIET = timedelta(seconds=60)  # a stand-by adapter that is told the same again is written down this often
+_ROW_EVERY_S = 3600  # ... and as a pull of its own this often: 10,000 of them would write 90 million rows in 90 days
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +54,7 @@ class Knock:
 @dataclass(frozen=True, slots=True)
 class _Answer:
     response: Answer
-    record: pulls.Answered | None  # None: nobody we know, nothing to record
+    record: pulls.Answered | None  # None: nobody we know, or nothing new to record
 
 
 async def solicit_rs(
@@ -92,40 +75,45 @@ async def solicit_rs(
             refusal = ResultCode.SA_STAND_BY
         if refusal is not None:
             return _refused("rs-solicitation", refusal, row, knock, request.trigger)
-        return _Answer(_location(vault, terms, row), _record(row, knock, "rs-solicitation", request.trigger))
+        response = pull_answers.location(vault, terms, row)
+        if _stands_by(row) and _said_before(row, knock):
+            return _Answer(response, None)  # between two rounds of its waits
+        return _Answer(response, _record(row, knock, "rs-solicitation", request.trigger))
 
     return await _settled(db, "rs-solicitation", answer)
 
 
 async def solicit_config(
-    db: Database, vault: Secrets, terms: Terms, request: ConfigSolicitationRequest, knock: Knock
+    db: Database,
+    vault: Secrets,
+    authority: Authority,
+    terms: Terms,
+    request: ConfigSolicitationRequest,
+    knock: Knock,
 ) -> Answer:
     """The resolve server's answer: the startup config of the code that holds the adapter, byte for byte (R3.12).
 
-    404 for an adapter on a standby code; 403 for a key of an earlier registration.
+    A warm spare gets its series' management-only config and the firmware it will need, and moves nothing: no stage of a
+    config, no exchange. 404 for an adapter on any other standby code; 403 for a key of an earlier registration.
     """
 
     async def answer(connection: Connection) -> _Answer:
         row = await pulls.by_distribution_id(connection, request.distribution_id)
         if row is None:
             return _unknown("config-solicitation")
-        firmware = request.firmware_info or ""
+        running = request.firmware_info or ""
         refusal = _refusal(vault, row, knock.key, "rs_sa_key", "rs-sa-key")
-        if refusal is None and row["kind"] == "standby":
+        if refusal is None and _stands_by(row):
             refusal = ResultCode.SA_STAND_BY
         if refusal is not None:
-            return _refused("config-solicitation", refusal, row, knock, request.trigger, firmware)
-        configs = await pulls.startup_config(connection, row["code"])
+            return _refused("config-solicitation", refusal, row, knock, request.trigger, running)
+        certificate = await _certificate(connection, vault, authority, row, request.distribution_id, knock.at)
+        bodies, served, firmware = await _configs(connection, row, running)
+        response = pull_answers.config(vault, terms, row, bodies, firmware, certificate)
         record = _record(
-            row,
-            knock,
-            "config-solicitation",
-            request.trigger,
-            firmware,
-            served=tuple(c["revision"] for c in configs),
-            event=Event.CONFIG_SERVED,
+            row, knock, "config-solicitation", request.trigger, running, served=served, event=Event.CONFIG_SERVED
         )
-        return _Answer(_config(vault, terms, row, configs, firmware), record)
+        return _Answer(response, record)
 
     return await _settled(db, "config-solicitation", answer)
 
@@ -135,8 +123,7 @@ async def query_push_method(
 ) -> Answer:
     """The method query follows the applied config, so it is the proof that the adapter is in service.
 
-    Never an empty list, nor a method that fails at once: clients would pull again without pause (arms-protocol 3.3).
-    A tunnel that is not there yet makes them wait rs_retry_interval_s between tries.
+    Not when an exchange came in between: what it applied then was the config of the code that held it before.
     """
 
     async def answer(connection: Connection) -> _Answer:
@@ -144,12 +131,14 @@ async def query_push_method(
         if row is None:
             return _unknown("push-method-query")
         refusal = _refusal(vault, row, knock.key, "rs_sa_key", "rs-sa-key")
-        if refusal is None and row["kind"] == "standby":
+        if refusal is None and _stands_by(row):
             refusal = ResultCode.SA_STAND_BY
         if refusal is not None:
             return _refused("push-method-query", refusal, row, knock)
-        response = PushMethodQuery(ResultCode.SUCCESS, "Success", ("https-tunnel",), (terms.tunnel_url,), _ECHO_S)
-        return _Answer(response, _record(row, knock, "push-method-query", in_service=True, event=Event.CAME_BACK))
+        response = pull_answers.push_method(terms, row, request.methods)
+        has_the_config = row["exchange"] is None or row["pulled_at"] is not None
+        record = _record(row, knock, "push-method-query", in_service=has_the_config, event=Event.CAME_BACK)
+        return _Answer(response, record)
 
     return await _settled(db, "push-method-query", answer)
 
@@ -178,10 +167,58 @@ async def _settled(db: Database, message: str, answer: Callable[[Connection], Aw
     """
     async with db.connection() as connection:
         for _ in range(_ATTEMPTS):
-            made = await answer(connection)
+            try:
+                made = await answer(connection)
+            except _Overtaken:
+                continue
             if made.record is None or await pulls.record(connection, made.record):
                 return made.response
     return Refusal(message, ResultCode.SERVER_BUSY, ResultCode.SERVER_BUSY.phrase)
+
+
+class _Overtaken(Exception):
+    """The registration is another one by now, or another pull has just given it a certificate."""
+
+
+async def _certificate(
+    connection: Connection,
+    vault: Secrets,
+    authority: Authority,
+    row: Row,
+    distribution_id: DistributionId,
+    now: datetime,
+) -> Issued | None:
+    """What the adapter serves https-simple with: made when the code prefers that method, kept with the registration,
+    made anew before it ends. None where nobody has asked for one. Raises _Overtaken."""
+    held = row["sa_certificate"]
+    if held is None and row["preferred_push_method"] != SIMPLE:
+        return None
+    if held is not None and authority.lasts(held, now=now):
+        return Issued(held, vault.open_text(row["sa_private_key"], purpose="sa-private-key"))
+    issued = authority.issue_to_adapter(str(distribution_id), now=now)
+    sealed = vault.seal(issued.private_key, purpose="sa-private-key")
+    if not await pulls.keep_certificate(connection, row, issued.certificate, sealed):
+        raise _Overtaken
+    return issued
+
+
+async def _configs(
+    connection: Connection, row: Row, running: str
+) -> tuple[dict[int, bytes], tuple[int, ...], Firmware]:
+    """Config by module, the revisions that these are, and the firmware. A warm spare's config is no revision."""
+    firmware = pull_answers.wanted_firmware(row, running)
+    if row["kind"] == "standby":
+        if row["firmware_target"] is None and (newest := await pulls.newest_image(connection, row)):
+            firmware = Firmware(
+                newest["version"], newest["sha256"]
+            )  # what the entry would ask for after a swap (R3.14)
+        return {0: by_name(row["series"]).management(row["model"])}, (), firmware
+    configs = await pulls.startup_config(connection, row["code"])
+    return {c["module"]: c["body"] for c in configs}, tuple(c["revision"] for c in configs), firmware
+
+
+def _stands_by(row: Row) -> bool:
+    return row["kind"] == "standby" and not row["warm"]
 
 
 def _refusal(vault: Secrets, row: Row, key: str, column: str, purpose: str) -> ResultCode | None:
@@ -200,7 +237,27 @@ def _unknown(message: str) -> _Answer:
 
 
 def _refused(message: str, code: ResultCode, row: Row, knock: Knock, trigger: str = "", firmware: str = "") -> _Answer:
-    return _Answer(Refusal(message, code, code.phrase), _record(row, knock, message, trigger, firmware, result=code))
+    response = Refusal(message, code, code.phrase)
+    repeated = code is ResultCode.SA_STAND_BY and _said_before(row, knock, firmware)
+    if repeated and knock.at - row["last_pull_at"] < _QUIET:
+        return _Answer(response, None)
+    repeated = repeated and _hour(row, row["last_pull_at"]) == _hour(row, knock.at)
+    return _Answer(response, _record(row, knock, message, trigger, firmware, result=code, repeated=repeated))
+
+
+def _said_before(row: Row, knock: Knock, firmware: str = "") -> bool:
+    """Was the last thing we told this adapter, in its present registration and at this address, to stand by?"""
+    return (
+        row["last_result"] == ResultCode.SA_STAND_BY
+        and (row["since"] is None or row["last_pull_at"] >= row["since"])
+        and row["last_address"] == knock.source
+        and firmware in ("", row["last_firmware"])
+    )
+
+
+def _hour(row: Row, at: datetime) -> int:
+    """The number of the hour; each adapter's begins at another moment, so that not all are written at once."""
+    return int(at.timestamp() + crc32(row["serial"].encode()) % _ROW_EVERY_S) // _ROW_EVERY_S
 
 
 def _record(
@@ -214,6 +271,7 @@ def _record(
     served: tuple[int, ...] = (),
     in_service: bool = False,
     event: Event | None = None,
+    repeated: bool = False,
 ) -> pulls.Answered:
     state = State(row["exchange_state"]) if row["exchange_state"] else None
     if event is Event.CAME_BACK and row["pulled_at"] is None:
@@ -234,47 +292,5 @@ def _record(
         exchange=row["exchange"] if moved else None,
         exchange_from=state if moved else None,
         exchange_to=moved,
+        repeated=repeated,
     )
-
-
-def _location(vault: Secrets, terms: Terms, row: Row) -> RsSolicitation:
-    key = vault.open(row["rs_sa_key"], purpose="rs-sa-key").decode()
-    md_config = LsConfig(lines=(LineDhcp(0),), rs_certificate=terms.rs_certificate).encode()
-    return RsSolicitation(
-        ResultCode.SUCCESS,
-        "Success",
-        key,
-        terms.ll_timeout_s,
-        terms.rs_retry_max,
-        terms.rs_retry_interval_s,
-        lifetime=3600,
-        rs_info=(RsInfo(terms.rs_url, md_config),),
-    )
-
-
-def _config(vault: Secrets, terms: Terms, row: Row, configs: list[Row], firmware: str) -> ConfigSolicitation:
-    passphrase = vault.open(row["heartbeat_passphrase"], purpose="heartbeat-passphrase").decode()
-    heartbeat = HeartbeatInfo(terms.heartbeat_host, terms.heartbeat_port, passphrase, terms.heartbeat_interval_s)
-    version, info = _target(terms, row, firmware)
-    bodies = {c["module"]: c["body"] for c in configs} or {0: b""}
-    modules = {0: Module(0, version, info, 1)} | {m: Module(m, version, "", m + 1) for m in bodies if m != 0}
-    return ConfigSolicitation(
-        ResultCode.SUCCESS,
-        "Success",
-        sa_certificate=None,
-        sa_private_key=None,
-        proposal=None,
-        heartbeats=(heartbeat,),
-        rs_push_server_addresses=(),
-        rs_pull_server_urls=(terms.rs_url,),
-        modules=tuple(modules[m] for m in sorted(modules)),
-        configs=tuple(MdConfig(m, body, commit_order=m + 1) for m, body in sorted(bodies.items())),
-    )
-
-
-def _target(terms: Terms, row: Row, firmware: str) -> tuple[str, str]:
-    """Module 0's version and info: the code's target with the image's URL, else what the adapter already runs."""
-    if row["firmware_target"] and row["target_sha256"]:
-        path = f"{row['series']}/{row['firmware_target']}/sha256/{row['target_sha256']}"
-        return row["firmware_target"], f"{terms.firmware_url}/{path}"
-    return row["firmware_target"] or firmware or row["last_firmware"] or "0.00", ""

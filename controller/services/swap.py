@@ -45,8 +45,9 @@ async def carry_out(
 ) -> tuple[int, Plan]:
     """Exchange the two registrations; returns the exchange's id and what was done.
 
-    Works whether or not the adapters are connected (R3.11). The database carries it out under the plan's conditions, in
-    one transaction; when one does not hold, the plan is made to say which. A refusal is recorded and raised.
+    Works whether or not the adapters are connected (R3.11); those that may be are ordered to pull by the same
+    transaction. The database carries it out under the plan's conditions; when one does not hold, the plan is made to
+    say which. A refusal is recorded and raised.
     """
     row = await exchanges.swap(
         db,
@@ -88,14 +89,14 @@ def _done(row: Row, order: Order, deadline_at: datetime) -> Plan:
         row["open_tasks"],
         deadline_at=deadline_at,
         replaces=order.replaces,
+        was_warm=row["was_warm"],
     )
 
 
 def _keys(vault: Secrets) -> exchanges.Keys:
-    """Fresh secrets for both registrations: the old ones open nothing any more (R3.7)."""
-    key, passphrase = "rs-sa-key", "heartbeat-passphrase"
-    fresh = [vault.seal(secrets.token_urlsafe(24), purpose=purpose) for purpose in (key, passphrase) * 2]
-    return exchanges.Keys(*fresh)
+    """Fresh secrets: the old adapter's open nothing any more (R3.7). The new one's RS-SA key comes with it."""
+    purposes = ("heartbeat-passphrase", "rs-sa-key", "heartbeat-passphrase")
+    return exchanges.Keys(*(vault.seal(secrets.token_urlsafe(24), purpose=purpose) for purpose in purposes))
 
 
 def _slot(rows: dict[str, Row], name: str, caller: Caller) -> Slot:
@@ -112,6 +113,7 @@ def _slot(rows: dict[str, Row], name: str, caller: Caller) -> Slot:
         open_tasks=row["open_tasks"],
         open_exchange=row["open_exchange"],
         open_since=row["open_since"],
+        warm=row["warm"],
     )
 
 

@@ -12,7 +12,7 @@ from controller.domain.exchange import State
 from controller.store.pool import Database, Row
 
 _PAIR = """
-    SELECT c.code, c.contract, c.kind, c.firmware_target,
+    SELECT c.code, c.contract, c.kind, c.firmware_target, c.warm,
            a.serial, a.series, a.model, a.hardware_revision, a.locked_out_at IS NOT NULL AS locked_out,
            coalesce(k.firmware, '') AS firmware,
            (SELECT count(*) FROM task t WHERE t.code = c.code AND t.state IN ('waiting', 'running')) AS open_tasks,
@@ -42,15 +42,14 @@ async def pair(db: Database, entry: str, standby: str) -> dict[str, Row]:
 
 @dataclass(frozen=True, slots=True)
 class Keys:
-    """Sealed secrets of the two new registrations (store/secrets.py)."""
+    """Sealed secrets of the two new registrations (store/secrets.py). The entry's key is its new adapter's own."""
 
-    entry_key: bytes
     entry_passphrase: bytes
     standby_key: bytes
     standby_passphrase: bytes
 
 
-_SWAP = "SELECT * FROM swap_registrations($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14)"
+_SWAP = "SELECT * FROM swap_registrations($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13)"
 
 
 async def swap(
@@ -65,14 +64,16 @@ async def swap(
     now: datetime,
     deadline_at: datetime,
 ) -> Row | None:
-    """Exchange the adapters of the two codes with ledger, outbox and audit rows, in one round trip and transaction.
+    """Exchange the adapters of the two codes with ledger, outbox and audit rows and the orders to pull.
+
+    One round trip and transaction.
 
     Returns exchange (its id), contract, firmware_target, open_tasks, new_adapter, new_model, new_firmware, old_adapter,
-    old_model; None, and nothing is changed, when a condition of domain/swap.plan does not hold.
+    old_model, was_warm (the standby); None, and nothing is changed, when a condition of domain/swap.plan does not hold.
     """
     arguments = (
         *(entry, standby, caller.contract, replaces, now, deadline_at),
-        *(keys.entry_key, keys.entry_passphrase, keys.standby_key, keys.standby_passphrase),
+        *(keys.entry_passphrase, keys.standby_key, keys.standby_passphrase),
         *(caller.account, caller.role.value, caller.source, reason),
     )
     try:

@@ -13,9 +13,11 @@ from controller.store.pool import Connection, Database
 from protocol.ids import DistributionId
 
 _BY_DISTRIBUTION_ID = """
-    SELECT a.serial, a.series, a.model, a.ls_sa_key, a.locked_out_at IS NOT NULL AS locked_out,
-           r.code, r.since, r.rs_sa_key, r.heartbeat_passphrase, c.kind, c.contract, c.firmware_target,
+    SELECT a.serial, a.series, a.model, a.hardware_revision, a.ls_sa_key, a.locked_out_at IS NOT NULL AS locked_out,
+           r.code, r.since, r.rs_sa_key, r.heartbeat_passphrase, r.sa_certificate, r.sa_private_key,
+           c.kind, c.contract, c.warm, c.preferred_push_method, c.firmware_target,
            i.sha256 AS target_sha256, i.size AS target_size, k.firmware AS last_firmware,
+           k.last_result, k.last_pull_at, host(k.last_address) AS last_address,
            x.id AS exchange, x.state AS exchange_state, x.pulled_at
     FROM adapter a
     LEFT JOIN registration r ON r.adapter = a.serial
@@ -42,9 +44,32 @@ async def startup_config(connection: Connection, code: str) -> list[Record]:
     return await connection.fetch(query, code)
 
 
+async def newest_image(connection: Connection, row: Record) -> Record | None:
+    """version and sha256 of the newest image that fits the adapter of a row of `by_distribution_id`; None for none."""
+    query = """SELECT version, sha256 FROM firmware_image
+        WHERE series = $1 AND (models = '{}' OR $2 = ANY (models))
+          AND (hardware_revisions = '{}' OR $3 = ANY (hardware_revisions))
+        ORDER BY version_key DESC LIMIT 1"""
+    return await connection.fetchrow(query, row["series"], row["model"], row["hardware_revision"])
+
+
+async def keep_certificate(connection: Connection, row: Record, certificate: str, sealed_key: bytes) -> bool:
+    """Keep what was issued for the registration of a row of `by_distribution_id`.
+
+    False when that registration is another one by now, or its certificate is.
+    """
+    query = """UPDATE registration SET sa_certificate = $4, sa_private_key = $5
+        WHERE code = $1 AND adapter = $2 AND since = $3 AND sa_certificate IS NOT DISTINCT FROM $6 RETURNING true"""
+    given = (row["code"], row["serial"], row["since"], certificate, sealed_key, row["sa_certificate"])
+    return bool(await connection.fetchval(query, *given))
+
+
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """One answered pull. since: of the registration it was answered from; served: config revisions handed out."""
+    """One answered pull. since: of the registration it was answered from; served: config revisions handed out.
+
+    repeated: it was told the same as the last time; then it is no row of its own.
+    """
 
     at: datetime
     adapter: str
@@ -60,9 +85,10 @@ class Answered:
     exchange: int | None = None
     exchange_from: State | None = None
     exchange_to: State | None = None
+    repeated: bool = False
 
 
-_RECORD = "SELECT record_pull($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14)"
+_RECORD = "SELECT record_pull($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14,$15)"
 
 
 async def record(connection: Connection, answer: Answered) -> bool:
@@ -72,7 +98,7 @@ async def record(connection: Connection, answer: Answered) -> bool:
             _RECORD,
             *(answer.at, answer.adapter, answer.code, answer.since, answer.message, answer.source),
             *(answer.trigger, answer.firmware, answer.result, list(answer.served), answer.in_service),
-            *(answer.exchange, answer.exchange_from, answer.exchange_to),
+            *(answer.exchange, answer.exchange_from, answer.exchange_to, answer.repeated),
         )
     except UniqueViolationError:  # a newer exchange took one of the codes between our look and our write
         return False

@@ -55,7 +55,7 @@ async def listener(registry: Registry, tmp_path_factory: pytest.TempPathFactory)
     answers = Counter("pulls", "", ("message", "result"), registry=CollectorRegistry())
     terms = check_in.Terms(
         rs_url="https://127.0.0.1:8443/rs",
-        tunnel_url="https://127.0.0.1:8443/tunnel",
+        tunnel_urls=("https://127.0.0.1:8443/tunnel",),
         rs_certificate=authority.root_pem,
         firmware_url="https://127.0.0.1:8443/firmware",
         rs_retry_max=5,
@@ -65,7 +65,7 @@ async def listener(registry: Registry, tmp_path_factory: pytest.TempPathFactory)
         heartbeat_port=5000,
         heartbeat_interval_s=60,
     )
-    face = PullFace(registry.db, registry.vault, terms, registry.clock, Shedding(64, 1000), answers)
+    face = PullFace(registry.db, registry.vault, authority, terms, registry.clock, Shedding(64, 1000), answers)
     app = web.Application(client_max_size=MAX_REQUEST)
     face.add_to(app)
     app.add_routes(firmware_routes(blobs, FirmwareDoor(registry.db, registry.vault).authorise))

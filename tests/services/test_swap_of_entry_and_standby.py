@@ -69,15 +69,17 @@ async def test_the_ledger_knows_who_sat_where_before_and_after(registry, pair) -
     assert [(s["code"], s["until"] is None) for s in stays] == [(standby, True), (entry, False)]
 
 
-async def test_both_registrations_get_fresh_keys(registry, pair) -> None:
+async def test_the_new_adapter_keeps_its_key_and_every_other_secret_is_fresh(registry, pair) -> None:
     async with registry.db.connection() as connection:
-        query = "SELECT rs_sa_key, heartbeat_passphrase FROM registration WHERE code = ANY ($1)"
-        before = {bytes(v) for row in await connection.fetch(query, list(pair)) for v in row}
+        query = "SELECT rs_sa_key, heartbeat_passphrase FROM registration WHERE code = ANY ($1) ORDER BY code = $2 DESC"
+        _, standby = await connection.fetch(query, list(pair), pair[0])
+        before = {bytes(v) for row in await connection.fetch(query, list(pair), pair[0]) for v in row}
 
         await order(registry, *pair)
 
-        after = {bytes(v) for row in await connection.fetch(query, list(pair)) for v in row}
-    assert not before & after
+        entry, _ = after = await connection.fetch(query, list(pair), pair[0])
+    assert before & {bytes(v) for row in after for v in row} == {bytes(standby["rs_sa_key"])}
+    assert entry["rs_sa_key"] == standby["rs_sa_key"]
 
 
 async def test_a_dry_run_changes_nothing_and_says_what_would_happen(registry, pair) -> None:

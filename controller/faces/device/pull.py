@@ -1,4 +1,5 @@
-"""POST /ls and POST /rs: the pull dialogue over HTTPS (reference arms-protocol 2, 3.1-3.3).
+"""POST /ls and POST /rs: the pull dialogue over HTTPS (reference arms-protocol 2, 3.1-3.3), and the adapter's half of
+push by https-simple, which comes to /rs as well and is answered by a `PushSide`.
 
 Answers are 200 with the result in the XML, never chunked, one write, `Connection: close` as the clients expect. What
 cannot be served soon is shed with 301, which makes clients wait; 502 and 507 never leave this controller (section 7).
@@ -10,11 +11,13 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Protocol
 
 import structlog
 from aiohttp import web
 from prometheus_client import Counter
 
+from controller.authority import Authority
 from controller.faces.device.shedding import Shedding
 from controller.services import check_in
 from controller.services.check_in import Answer, Knock, Terms
@@ -24,16 +27,21 @@ from protocol.arms.codes import ResultCode
 from protocol.arms.http import parse_basic
 from protocol.arms.messages import (
     ConfigSolicitationRequest,
+    DoneRequest,
+    DoneResponse,
     OtherRequest,
     PushConfirmationDoneRequest,
+    PushConfirmationStart,
     PushConfirmationStartRequest,
     PushMethodQueryRequest,
+    PushRequest,
     Refusal,
     Request,
     RsSolicitationRequest,
 )
 from protocol.arms.xml import decode_request, encode
 from protocol.errors import OurMistake, PeerMistake
+from protocol.ids import DistributionId
 
 log = structlog.get_logger()
 
@@ -43,17 +51,37 @@ _BODY_S = 30.0  # the clients' own limit for one send
 _ANSWER_S = 20.0  # with shedding.WAIT_S shorter than the 30 s a client waits for an answer
 
 
+Reply = Answer | PushConfirmationStart | DoneResponse
+
+
+class PushSide(Protocol):
+    """Answers what adapters say on their own about push. The key in the knock has not been looked at yet."""
+
+    async def start(self, message: PushConfirmationStartRequest, knock: Knock) -> PushConfirmationStart | Refusal:
+        """The adapter listens at the message's endpoint and wants to be told that it is heard."""
+        ...
+
+    async def done(self, message: DoneRequest, distribution_id: DistributionId, knock: Knock) -> DoneResponse | Refusal:
+        """An operation has ended. distribution_id: as claimed in the header; the message may not say one."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class PullFace:
-    """Both server roles; which paths they have is said by `add_to`."""
+    """Both server roles of one listener; which paths they have is said by `add_to`.
+
+    terms: with the URLs of that listener. push: None where https-simple is not served; then adapters are told to wait.
+    """
 
     db: Database
     vault: Secrets
+    authority: Authority
     terms: Terms
     clock: Callable[[], datetime]
     shedding: Shedding
     answers: Counter
     """Labels: message, result."""
+    push: PushSide | None = None
 
     def add_to(self, app: web.Application) -> None:
         app.router.add_post("/ls", self.location_server)
@@ -64,8 +92,12 @@ class PullFace:
         return await self._handle(request, (RsSolicitationRequest,))
 
     async def resolve_server(self, request: web.Request) -> web.Response:
-        """Answers config-solicitation and push-method-query; the adapter presents the key of its registration."""
-        return await self._handle(request, (ConfigSolicitationRequest, PushMethodQueryRequest))
+        """Answers config-solicitation, push-method-query and what `push` does.
+
+        The adapter presents the key of its registration.
+        """
+        pushed = () if self.push is None else (PushConfirmationStartRequest, DoneRequest)
+        return await self._handle(request, (ConfigSolicitationRequest, PushMethodQueryRequest, *pushed))
 
     async def _handle(self, request: web.Request, served: tuple[type[Request], ...]) -> web.Response:
         try:
@@ -75,7 +107,8 @@ class PullFace:
             # 400, not 201: any 2xx makes a client exit and reboot (arms-protocol 3.6)
             self.answers.labels("unreadable", ResultCode.BAD_REQUEST.value).inc()
             log.debug("pull cannot be read", source=request.remote, why=str(error))
-            return _reply(Refusal("generic-error", ResultCode.BAD_REQUEST, ResultCode.BAD_REQUEST.phrase))
+            kind, code = "generic-error", ResultCode.BAD_REQUEST
+            return _reply(Refusal(kind, code, code.phrase), kind)
         except TimeoutError:
             raise web.HTTPRequestTimeout from None
         except (web.RequestPayloadError, web.PayloadAccessError, ConnectionError) as error:
@@ -84,50 +117,62 @@ class PullFace:
         response = await self._answer(request, message, served)
         kind = "other" if isinstance(message, OtherRequest) else _type(message)
         self.answers.labels(kind, response.result.value).inc()
-        return _reply(response)
+        return _reply(response, _type(message))
 
-    async def _answer(self, request: web.Request, message: Request, served: tuple[type[Request], ...]) -> Answer:
-        kind = _type(message)
+    async def _answer(self, request: web.Request, message: Request, served: tuple[type[Request], ...]) -> Reply:
+        kind, transaction_id = _type(message), 0 if isinstance(message, PushConfirmationStartRequest) else None
+
+        def refused(code: ResultCode) -> Refusal:
+            return Refusal(kind, code, code.phrase, transaction_id)
+
         if not isinstance(message, served):
             # No push over here: the waits of an adapter that asks are its own (301), nothing is broken.
-            code = ResultCode.SERVER_BUSY if kind.startswith("push-") else ResultCode.BAD_REQUEST
-            return Refusal(kind, code, code.phrase, transaction_id=0 if kind == "push-confirmation-start" else None)
+            return refused(ResultCode.SERVER_BUSY if kind.startswith("push-") else ResultCode.BAD_REQUEST)
         try:
             claimed, key = parse_basic(request.headers.get("Authorization", ""))
         except PeerMistake:
-            return Refusal(kind, ResultCode.AUTHENTICATION_FAILED, ResultCode.AUTHENTICATION_FAILED.phrase)
-        if claimed != message.distribution_id:
-            return Refusal(kind, ResultCode.DISTRIBUTION_ID_MISMATCH, ResultCode.DISTRIBUTION_ID_MISMATCH.phrase)
-        async with self.shedding.admit(claimed, request.remote or "") as admitted:
-            if not admitted:
-                return Refusal(kind, ResultCode.SERVER_BUSY, ResultCode.SERVER_BUSY.phrase)
-            return await self._served(message, Knock(key, request.remote or "", self.clock()))
+            return refused(ResultCode.AUTHENTICATION_FAILED)
+        done = isinstance(message, DoneRequest)
+        if claimed != message.distribution_id and not (done and message.distribution_id is None):
+            return refused(ResultCode.DISTRIBUTION_ID_MISMATCH)
+        async with self.shedding.admit(claimed, request.remote or "", counted=not done) as admitted:
+            knock = Knock(key, request.remote or "", self.clock())
+            served_now = await self._served(message, claimed, knock) if admitted else None
+        if served_now is None and done:  # any code in an answer would end the transaction; this makes the client retry
+            raise web.HTTPServiceUnavailable
+        return served_now or refused(ResultCode.SERVER_BUSY)
 
-    async def _served(self, message: Request, knock: Knock) -> Answer:
+    async def _served(self, message: Request, claimed: DistributionId, knock: Knock) -> Reply | None:
+        """None when it cannot be served now: the adapter shall wait and ask again."""
         try:
             async with asyncio.timeout(_ANSWER_S):
                 match message:
                     case RsSolicitationRequest():
                         return await check_in.solicit_rs(self.db, self.vault, self.terms, message, knock)
                     case ConfigSolicitationRequest():
-                        return await check_in.solicit_config(self.db, self.vault, self.terms, message, knock)
+                        return await check_in.solicit_config(
+                            self.db, self.vault, self.authority, self.terms, message, knock
+                        )
                     case PushMethodQueryRequest():
                         return await check_in.query_push_method(self.db, self.vault, self.terms, message, knock)
-                    case PushConfirmationStartRequest() | PushConfirmationDoneRequest() | OtherRequest():
+                    case PushConfirmationStartRequest() if self.push is not None:
+                        return await self.push.start(message, knock)
+                    case DoneRequest() if self.push is not None:
+                        return await self.push.done(message, claimed, knock)
+                    case _:
                         raise AssertionError("not served here; _answer has refused it")
         except (*TROUBLE, TimeoutError) as error:
             log.warning("pull shed: the database does not answer", why=str(error) or type(error).__name__)
         except CannotOpen as error:
             log.error("pull shed: a stored secret cannot be opened", why=str(error))  # noqa: TRY400 (the sentence is all)
-        return Refusal(_type(message), ResultCode.SERVER_BUSY, ResultCode.SERVER_BUSY.phrase)
+        return None
 
 
-def _reply(response: Answer) -> web.Response:
+def _reply(response: Reply, kind: str) -> web.Response:
     try:
         body = encode(response)
     except OurMistake as error:
         log.error("answer cannot be encoded; the adapter is told to wait", why=str(error))  # noqa: TRY400
-        kind = "generic-error" if isinstance(response, Refusal) else "config-solicitation"
         body = encode(Refusal(kind, ResultCode.SERVER_BUSY, ResultCode.SERVER_BUSY.phrase))
     reply = web.Response(body=body, headers={"Content-Type": "text/xml", "Connection": "close"})
     reply.force_close()
@@ -146,5 +191,9 @@ def _type(message: Request) -> str:
             return "push-confirmation-start"
         case PushConfirmationDoneRequest():
             return "push-confirmation-done"
+        case PushRequest():
+            return message.kind.value
+        case DoneRequest():
+            return f"{message.kind.value}-done"
         case OtherRequest():
             return message.type

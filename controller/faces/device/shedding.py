@@ -4,7 +4,7 @@ When a region gets its power back, everybody pulls at once. Those beyond the bou
 milliseconds, while one that is shed with 301 comes back with a new connection after the retry interval (reference
 arms-protocol 7.5), which for the location server is a minute. 2,000 at once are served in 13 s that way, and in 70 to
 130 s without (`fleet up --boots-at-once 2000`, two cores). Memory is bounded: at most MAX_WAITING pulls wait, and the
-windows of at most MAX_TRACKED askers are kept, the longest silent one is forgotten first.
+windows of at most MAX_TRACKED askers and as many addresses are kept, the longest silent one is forgotten first.
 """
 
 from __future__ import annotations
@@ -12,8 +12,9 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Hashable
 from contextlib import asynccontextmanager
+from ipaddress import IPv6Address
 
 from protocol.ids import DistributionId
 
@@ -25,9 +26,10 @@ WAIT_S = 8.0
 
 class Shedding:
     """concurrency: pulls at once. per_minute: pulls of one adapter in any minute (a boot takes three).
+    per_minute_per_address: pulls from one address; adapters behind one NAT share it. An IPv6 /64 counts as one address.
 
     An adapter is counted by its id *and* its address: the id is only claimed here, and who claims another's from
-    elsewhere must not use up its share.
+    elsewhere must not use up its share. Who claims a thousand ids is stopped by the address.
     """
 
     def __init__(
@@ -36,20 +38,24 @@ class Shedding:
         per_minute: int,
         monotonic: Callable[[], float] = time.monotonic,
         *,
+        per_minute_per_address: int = 600,
         max_waiting: int = MAX_WAITING,
         wait_s: float = WAIT_S,
     ) -> None:
         self._places = asyncio.Semaphore(concurrency)
         self._waiting = 0
         self._max_waiting, self._wait_s = max_waiting, wait_s
-        self._per_minute = per_minute
-        self._monotonic = monotonic
-        self._windows: OrderedDict[tuple[DistributionId, str], tuple[float, int]] = OrderedDict()
+        self._adapters = _Rate(per_minute, monotonic)
+        self._addresses = _Rate(per_minute_per_address, monotonic)
 
     @asynccontextmanager
-    async def admit(self, adapter: DistributionId, source: str) -> AsyncIterator[bool]:
-        """True inside while the pull may be served, first come, first served; a False one takes no place."""
-        admitted = self._within_rate((adapter, source)) and await self._turn()
+    async def admit(self, adapter: DistributionId, source: str, *, counted: bool = True) -> AsyncIterator[bool]:
+        """True inside while the pull may be served, first come, first served; a False one takes no place.
+
+        counted: against the rates; not what an adapter was asked for (its report of an operation's end comes but once).
+        """
+        within = not counted or (self._addresses.allows(_network(source)) and self._adapters.allows((adapter, source)))
+        admitted = within and await self._turn()
         try:
             yield admitted
         finally:
@@ -70,7 +76,16 @@ class Shedding:
         finally:
             self._waiting -= 1
 
-    def _within_rate(self, asker: tuple[DistributionId, str]) -> bool:
+
+class _Rate:
+    """How often each of many may ask in any minute; those that ask more often than that are counted on."""
+
+    def __init__(self, per_minute: int, monotonic: Callable[[], float]) -> None:
+        self._per_minute = per_minute
+        self._monotonic = monotonic
+        self._windows: OrderedDict[Hashable, tuple[float, int]] = OrderedDict()
+
+    def allows(self, asker: Hashable) -> bool:
         now = self._monotonic()
         since, count = self._windows.get(asker, (now, 0))
         if now - since >= 60:
@@ -80,3 +95,11 @@ class Shedding:
         if len(self._windows) > MAX_TRACKED:
             self._windows.popitem(last=False)
         return count < self._per_minute
+
+
+def _network(address: str) -> str:
+    """An IPv4 address as it is; of an IPv6 one the /64, since whoever has one of its addresses has all of them."""
+    if ":" not in address:
+        return address
+    parsed = IPv6Address(address)
+    return str(parsed.ipv4_mapped or parsed.exploded[:19])  # mapped: an IPv4 client of a listener for both families

@@ -1,2 +1,200 @@
 -- A handover at once: the two adapters of an exchange are told in the same transaction that exchanges them.
-SELECT 1;
+
+-- As in 0002, and besides:
+-- The new adapter's RS-SA key comes with it to the entry (docs/decisions/the-new-adapters-key-travels.md). The standby's
+-- registration gets a fresh one, so that the old adapter's opens nothing (R3.7). Both heartbeat passphrases are fresh,
+-- and certificates of https-simple end with their registration.
+-- A standby is warm no longer: what sits on it now has just been taken out of service.
+-- Whoever may be at rest (the last answer it got was a success) is ordered to pull: the old adapter from the location
+-- server, for the key of its new registration, the new one from the resolve server. Others pull by themselves.
+DROP FUNCTION swap_registrations;
+CREATE FUNCTION swap_registrations(
+    p_entry text, p_standby text, p_contract text, p_replaces bigint, p_now timestamptz, p_deadline timestamptz,
+    p_entry_passphrase bytea, p_standby_key bytea, p_standby_passphrase bytea,
+    p_account text, p_role text, p_source text, p_reason text,
+    OUT exchange bigint, OUT contract text, OUT firmware_target text, OUT open_tasks bigint,
+    OUT new_adapter text, OUT new_model text, OUT new_firmware text, OUT old_adapter text, OUT old_model text,
+    OUT was_warm boolean
+) LANGUAGE plpgsql AS $$
+#variable_conflict use_column
+DECLARE
+    v record;
+    v_at timestamptz;
+BEGIN
+    -- Locked in code order, whoever is entry: opposite swaps cannot deadlock.
+    PERFORM FROM registration WHERE code IN (p_entry, p_standby) ORDER BY code FOR UPDATE;
+    SELECT e.contract, e.firmware_target, er.adapter AS old_adapter, ea.model AS old_model, sr.adapter AS new_adapter,
+           sa.model AS new_model, sa.series, sa.hardware_revision, coalesce(k.firmware, '') AS new_firmware,
+           greatest(er.since, sr.since) AS since, sr.rs_sa_key AS new_key, s.warm,
+           coalesce(ko.last_result = 100, false) AS old_rests, coalesce(k.last_result = 100, false) AS new_rests,
+           (SELECT count(*) FROM task t WHERE t.code IN (p_entry, p_standby) AND t.state IN ('waiting', 'running'))
+               AS open_tasks
+    INTO v
+    FROM code e
+    JOIN code s ON s.code = p_standby AND s.kind = 'standby' AND s.contract = e.contract
+    JOIN registration er ON er.code = e.code JOIN adapter ea ON ea.serial = er.adapter
+    JOIN registration sr ON sr.code = s.code JOIN adapter sa ON sa.serial = sr.adapter
+    LEFT JOIN contact k ON k.adapter = sa.serial
+    LEFT JOIN contact ko ON ko.adapter = ea.serial
+    WHERE e.code = p_entry AND e.kind = 'entry' AND sa.series = ea.series AND sa.locked_out_at IS NULL
+      AND (p_contract IS NULL OR e.contract = p_contract);
+    IF NOT FOUND THEN
+        RETURN;
+    END IF;
+    v_at := greatest(p_now, v.since);  -- the ledger of a code never runs backwards, even if this clock does
+
+    IF p_replaces IS NOT NULL THEN
+        -- Two that each want the standby which the other's exchange still holds would wait for each other.
+        IF EXISTS (SELECT FROM exchange o WHERE o.standby = p_standby AND o.standby <> '' AND o.id <> p_replaces
+                     AND o.state IN ('ordered', 'pulled')) THEN
+            RETURN;
+        END IF;
+        UPDATE exchange SET state = 'superseded', superseded_at = v_at
+        WHERE id = p_replaces AND entry = p_entry AND state IN ('ordered', 'pulled');
+        IF NOT FOUND THEN
+            RETURN;
+        END IF;
+    END IF;
+
+    firmware_target := coalesce((
+        SELECT i.version FROM firmware_image i
+        WHERE i.series = v.series AND (i.models = '{}' OR v.new_model = ANY (i.models))
+          AND (i.hardware_revisions = '{}' OR v.hardware_revision = ANY (i.hardware_revisions))
+        ORDER BY i.version_key DESC LIMIT 1), v.firmware_target);
+    contract := v.contract; open_tasks := v.open_tasks;
+    new_adapter := v.new_adapter; new_model := v.new_model; new_firmware := v.new_firmware;
+    old_adapter := v.old_adapter; old_model := v.old_model; was_warm := v.warm;
+
+    INSERT INTO exchange AS x (kind, contract, entry, standby, new_adapter, old_adapter, firmware_target, state,
+                               ordered_at, deadline_at, account, reason)
+    VALUES ('swap', v.contract, p_entry, p_standby, v.new_adapter, v.old_adapter,
+            swap_registrations.firmware_target, 'ordered', v_at, p_deadline, p_account, p_reason)
+    RETURNING x.id INTO exchange;
+
+    UPDATE registration SET
+        adapter = CASE code WHEN p_entry THEN v.new_adapter ELSE v.old_adapter END,
+        rs_sa_key = CASE code WHEN p_entry THEN v.new_key ELSE p_standby_key END,
+        heartbeat_passphrase = CASE code WHEN p_entry THEN p_entry_passphrase ELSE p_standby_passphrase END,
+        sa_certificate = NULL, sa_private_key = NULL, since = v_at
+    WHERE code IN (p_entry, p_standby);
+
+    IF v.firmware_target IS DISTINCT FROM swap_registrations.firmware_target THEN
+        UPDATE code SET firmware_target = swap_registrations.firmware_target WHERE code = p_entry;
+    END IF;
+    IF v.warm THEN
+        UPDATE code SET warm = false WHERE code = p_standby;
+    END IF;
+    IF v.old_rests OR v.new_rests THEN
+        -- An order of an earlier exchange that nobody has heard yet is overtaken. Who was to ask the location server
+        -- for its key still has to.
+        WITH overtaken AS (
+            UPDATE operation SET state = 'cancelled', finished_at = v_at,
+                detail = 'A later exchange gave another order.'
+            WHERE adapter IN (v.old_adapter, v.new_adapter) AND purpose = 'handover' AND state = 'waiting'
+            RETURNING adapter, arguments)
+        INSERT INTO operation (kind, purpose, adapter, code, contract, exchange, arguments, account, reason,
+                               created_at, due_at, expires_at)
+        SELECT 'pull-config', 'handover', t.adapter, t.code, v.contract, swap_registrations.exchange,
+               jsonb_build_object('source', CASE WHEN EXISTS (
+                   SELECT FROM overtaken o WHERE o.adapter = t.adapter AND o.arguments ->> 'source' = 'LS')
+                   THEN 'LS' ELSE t.source END),
+               p_account, p_reason, v_at, v_at, p_deadline
+        FROM (VALUES (v.old_adapter, p_standby, 'LS', v.old_rests), (v.new_adapter, p_entry, 'RS', v.new_rests))
+             AS t (adapter, code, source, rests) WHERE t.rests;
+    END IF;
+    IF v.open_tasks > 0 THEN
+        UPDATE task SET state = 'failed', failure = 'registration-changed', finished_at = v_at,
+            detail = 'The registration changed before the task ran; start it again for the adapter that is there now.'
+        WHERE code IN (p_entry, p_standby) AND state = 'waiting';
+    END IF;
+
+    INSERT INTO registration_ledger (at, code, adapter, cause, exchange, account)
+    VALUES (v_at, p_entry, v.new_adapter, 'swap', swap_registrations.exchange, p_account),
+           (v_at, p_standby, v.old_adapter, 'swap', swap_registrations.exchange, p_account);
+    INSERT INTO outbox (at, topic, subject, payload)
+    VALUES (v_at, 'exchange.ordered', p_entry, jsonb_build_object('exchange', swap_registrations.exchange,
+            'standby', p_standby, 'old_adapter', v.old_adapter, 'new_adapter', v.new_adapter));
+    INSERT INTO audit (at, account, role, source, action, subject, contract, outcome, detail)
+    VALUES (v_at, p_account, p_role, p_source, 'swap', p_entry, v.contract, 'done',
+            jsonb_build_object('exchange', swap_registrations.exchange, 'standby', p_standby,
+                               'old_adapter', v.old_adapter, 'new_adapter', v.new_adapter,
+                               'firmware_target', swap_registrations.firmware_target, 'reason', p_reason));
+END $$;
+
+-- As in 0002, and besides:
+-- p_repeated: the answer says what the last one said (a stand-by adapter asks every few seconds); then only the
+-- adapter's contact is renewed, and no row is added to pull.
+-- A pull that the present registration answers is what a handover's order was for: the order is done, told or not. An
+-- adapter that pulls instead of confirming a config push is back at its startup config: the push has failed.
+DROP FUNCTION record_pull;
+CREATE FUNCTION record_pull(
+    p_at timestamptz, p_adapter text, p_code text, p_since timestamptz, p_message text, p_source inet,
+    p_trigger text, p_firmware text, p_result integer, p_served bigint[], p_in_service boolean,
+    p_exchange bigint, p_from text, p_to text, p_repeated boolean
+) RETURNS boolean LANGUAGE plpgsql AS $$
+BEGIN
+    IF p_code IS NOT NULL THEN
+        PERFORM FROM registration WHERE code = p_code AND adapter = p_adapter AND since = p_since FOR KEY SHARE;
+        IF NOT FOUND THEN
+            RETURN false;
+        END IF;
+    END IF;
+    IF NOT p_repeated THEN
+        INSERT INTO pull (at, adapter, code, message, source, trigger, firmware, result)
+        VALUES (p_at, p_adapter, p_code, p_message, p_source, p_trigger, p_firmware, p_result);
+    END IF;
+    IF p_result = 403 THEN
+        RETURN true;
+    END IF;
+    INSERT INTO contact AS c (adapter, first_pull_at, last_pull_at, last_message, last_result, last_address, firmware,
+                              served, in_service_at)
+    VALUES (p_adapter, p_at, p_at, p_message, p_result, p_source, p_firmware, p_served,
+            CASE WHEN p_in_service THEN p_at END)
+    ON CONFLICT (adapter) DO UPDATE SET
+        last_pull_at = greatest(c.last_pull_at, excluded.last_pull_at),
+        last_message = excluded.last_message, last_result = excluded.last_result,
+        last_address = excluded.last_address,
+        firmware = CASE WHEN excluded.firmware = '' THEN c.firmware ELSE excluded.firmware END,
+        served = CASE WHEN p_message = 'config-solicitation' THEN excluded.served ELSE c.served END,
+        in_service_at = CASE WHEN p_in_service THEN p_at
+                             WHEN p_message = 'push-method-query' THEN c.in_service_at END;
+    IF p_result IN (100, 404) AND p_message <> 'push-method-query' THEN
+        WITH moved AS (
+            UPDATE operation SET state = CASE purpose WHEN 'handover' THEN 'done' ELSE 'failed' END,
+                finished_at = p_at, deadline_at = NULL,
+                detail = CASE purpose WHEN 'handover' THEN 'The adapter has pulled.'
+                         ELSE 'The adapter pulled its startup config before it had confirmed the push.' END
+            WHERE adapter = p_adapter AND (
+                purpose = 'handover' AND state IN ('waiting', 'sent')
+                    AND (p_message = 'config-solicitation' OR arguments ->> 'source' = 'LS')
+                OR kind = 'configure' AND state = 'confirming' AND p_message = 'config-solicitation')
+            RETURNING id, kind, state, exchange)
+        INSERT INTO outbox (at, topic, subject, payload)
+        SELECT p_at, 'operation.' || m.state, p_adapter,
+               jsonb_build_object('operation', m.id, 'kind', m.kind, 'exchange', m.exchange) FROM moved m;
+    END IF;
+    IF p_in_service THEN
+        INSERT INTO config_stage (code, module, stage, revision, at)
+        SELECT v.code, v.module, 'running', v.id, p_at FROM config_revision v
+        WHERE v.id = ANY ((SELECT served FROM contact WHERE adapter = p_adapter)::bigint[]) AND v.code = p_code
+        ON CONFLICT (code, module, stage) DO UPDATE SET revision = excluded.revision, at = excluded.at
+        WHERE config_stage.revision <> excluded.revision;
+    END IF;
+    IF p_exchange IS NOT NULL THEN
+        UPDATE exchange SET state = p_to,
+            pulled_at = CASE WHEN p_to = 'pulled' THEN p_at ELSE pulled_at END,
+            confirmed_at = CASE WHEN p_to = 'confirmed' THEN p_at ELSE confirmed_at END
+        -- A lapsed one comes back only while no newer exchange holds one of its codes.
+        WHERE id = p_exchange AND state = p_from AND NOT EXISTS (
+            SELECT FROM exchange o WHERE o.id <> p_exchange AND o.state IN ('ordered', 'pulled')
+              AND p_to = 'pulled' AND (o.entry = exchange.entry OR o.standby = exchange.standby));
+        IF FOUND THEN
+            INSERT INTO outbox (at, topic, subject, payload)
+            VALUES (p_at, 'exchange.' || p_to, p_code, jsonb_build_object('exchange', p_exchange, 'adapter', p_adapter));
+            INSERT INTO audit (at, account, role, source, action, subject, contract, outcome, detail)
+            SELECT p_at, p_adapter, 'device', host(p_source), 'exchange.' || p_to, p_code, contract, 'done',
+                   jsonb_build_object('exchange', p_exchange) FROM code WHERE code = p_code;
+        END IF;
+    END IF;
+    RETURN true;
+END $$;

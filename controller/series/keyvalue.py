@@ -1,0 +1,13 @@
+"""What the two lines with the key-value config language have in common (reference/devices.md §1)."""
+
+from __future__ import annotations
+
+
+def management_config(wan: str) -> bytes:
+    """An address and a default route by DHCP on the interface `wan`, and nothing else."""
+    lines = (
+        f"interface.{wan}.ipv4.address: dhcp",
+        "route.ipv4.100.destination: default",
+        "route.ipv4.100.gateway: dhcp",
+    )
+    return "".join(f"{line}\n" for line in lines).encode()
