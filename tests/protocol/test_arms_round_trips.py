@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from protocol.arms.codes import ResultCode
+from protocol.arms.elements import END
 from protocol.arms.messages import (
     ConfigSolicitation,
     ConfigSolicitationRequest,
@@ -56,7 +57,11 @@ def several(items: st.SearchStrategy[Item], least: int, most: int = 5) -> st.Sea
     return st.lists(items, min_size=least, max_size=most).map(tuple)
 
 
-PEM_TEXT = st.text(st.characters(min_codepoint=0x20, max_codepoint=0x7E) | st.sampled_from("\n]>"), max_size=200)
+PEM_TEXT = st.text(
+    st.characters(min_codepoint=0x20, max_codepoint=0x7E) | st.sampled_from("\n]>"), max_size=200
+).filter(
+    lambda noise: END not in noise  # what ends a message is refused inside one
+)
 LS_TEXT = PEM_TEXT.map(lambda noise: f"line-dhcp {{ ifindex 0; }};\nrs-certificate {{\n{noise}\n}};\n")
 
 
