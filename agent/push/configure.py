@@ -27,17 +27,14 @@ _DIALLED = ("pppoe", "ppp", "mdm")
 def store(adapter: Adapter, arguments: Configure) -> ResultCode:
     """Take modules and configs; the code is the answer to configure-start.
 
-    100: the configs are candidates now. 415: one is for a module that is not listed. 410: this firmware does not know a
-    parameter of the device's config (other bad lines are skipped when it is put in force, as at a pull).
+    100: the configs are candidates now. 410: this firmware does not know a parameter of the device's config (other bad
+    lines are skipped when it is put in force, as at a pull).
     """
-    adapter.volatile.candidate = None
     modules.listed(adapter, arguments.modules)
+    modules.stage(adapter, arguments.configs)
     try:
-        modules.stage(adapter, arguments.configs)
         if adapter.volatile.candidate is not None:
             read_config(adapter.row.series, adapter.volatile.candidate, adapter.version)
-    except modules.NotListed as reason:
-        return _refused(adapter, ResultCode.SYSTEM_ERROR, reason)
     except NewerParameter as reason:
         adapter.volatile.candidate = None
         return _refused(adapter, ResultCode.VALIDATION_FAILURE, reason)

@@ -15,10 +15,6 @@ from protocol.arms.messages import MdConfig, Module, Storage
 DEVICE = 0
 
 
-class NotListed(Exception):
-    """A config came for a module that is not in the list with it."""
-
-
 def of(adapter: Adapter) -> tuple[Installed, ...]:
     """In the server's order; only the device itself as long as no server has listed any."""
     return adapter.volatile.modules or (Installed(DEVICE, adapter.version, ""),)
@@ -29,12 +25,9 @@ def has(adapter: Adapter, number: int) -> bool:
 
 
 def pulled(adapter: Adapter, modules: Sequence[Module], configs: Sequence[MdConfig]) -> None:
-    """What a pull brings: the complete set, and the configs of the modules other than the device, which run at once.
-
-    Raises NotListed.
-    """
+    """What a pull brings: the complete set, and the configs of the modules other than the device, which run at once."""
     listed(adapter, modules)
-    bodies = _bodies(adapter, configs)
+    bodies = _bodies(configs)
     adapter.volatile.modules = tuple(
         replace(module, running=bodies.get(module.id, b""), backup=module.running) for module in of(adapter)
     )
@@ -50,8 +43,8 @@ def listed(adapter: Adapter, modules: Sequence[Module]) -> None:
 
 
 def stage(adapter: Adapter, configs: Sequence[MdConfig]) -> None:
-    """Keep these as candidates, the device's included. Raises NotListed, and keeps none."""
-    bodies = _bodies(adapter, configs)
+    """Keep these as candidates, the device's included, instead of any before. Each is of a module that is listed."""
+    bodies = _bodies(configs)
     adapter.volatile.candidate = bodies.get(DEVICE)
     adapter.volatile.modules = tuple(replace(module, candidate=bodies.get(module.id, b"")) for module in of(adapter))
 
@@ -83,8 +76,5 @@ def _switched(module: Installed) -> Installed:
     return replace(module, running=module.candidate, backup=module.running, candidate=b"")
 
 
-def _bodies(adapter: Adapter, configs: Sequence[MdConfig]) -> dict[int, bytes]:
-    for config in configs:
-        if not any(module.id == config.id for module in adapter.volatile.modules):
-            raise NotListed(f"a config for module {config.id}, which is not listed")
+def _bodies(configs: Sequence[MdConfig]) -> dict[int, bytes]:
     return {config.id: config.body for config in configs}

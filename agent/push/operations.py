@@ -41,8 +41,6 @@ from protocol.arms.messages import (
 SLOW_S = 8.0
 """What the fault slow-command adds: as long as the command that was seen to hold up echo and heartbeats (§7)."""
 
-MAX_COMMAND = 8192
-MAX_HOPS = 256
 MAX_CLEARED = 1024
 MAX_DEBUG = 1024
 
@@ -69,21 +67,10 @@ class Performed:
 def accept(adapter: Adapter, request: PushRequest) -> ResultCode:
     """Whether it will be done: 100, or the code that the response (of an asynchronous kind: to its start) carries.
 
-    A configure is taken as candidate here.
+    A configure is taken as candidate here, and may be refused. What is wrong with a request as such has been found when
+    it was read (`protocol.arms.push.RefusedRequest`).
     """
-    match request.arguments:
-        case MdCommand(text=text):
-            return _OK if len(text) <= MAX_COMMAND else ResultCode.SA_FAILURE
-        case StatusRequests(requests):
-            return _OK if requests else ResultCode.INVALID_PARAMETER
-        case Ping(address):
-            return _OK if address else ResultCode.INVALID_PARAMETER
-        case Traceroute(address, count, max_hop):
-            return _OK if address and count and (max_hop or 1) <= MAX_HOPS else ResultCode.INVALID_PARAMETER
-        case Configure() as pushed:
-            return configure.store(adapter, pushed)
-        case ReadStorage() | PullConfig() | NoArguments():
-            return _OK
+    return configure.store(adapter, request.arguments) if isinstance(request.arguments, Configure) else _OK
 
 
 async def perform(adapter: Adapter, request: PushRequest, *, time_scale: float) -> Performed:

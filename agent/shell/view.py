@@ -168,6 +168,10 @@ class View:
         """Who is on this access point."""
         return self.hosts[: self.number(wlan.name, "stations", below=4)]
 
+    def rssi(self, host: Host) -> int:
+        """How loud the access point hears it, in -dBm; another number each minute."""
+        return 40 + self.number(host.mac, self.now.minute, below=40)
+
     def pings(self, address: str, count: int) -> list[float]:
         """Milliseconds of each answer; [] if the address lies behind nothing we have a route for."""
         return (

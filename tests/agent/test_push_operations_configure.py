@@ -78,14 +78,6 @@ def test_modules_that_the_list_leaves_out_are_removed(adapter):
     assert _bodies(adapter, Storage.RUNNING) == {0: NEW}
 
 
-def test_a_config_without_its_module_is_415_and_the_rest_is_removed_all_the_same(adapter):
-    code = store(adapter, _pushed(NEW, MdConfig(8, b"eight"), listed=(0,)))
-
-    assert code is ResultCode.SYSTEM_ERROR
-    assert _bodies(adapter, Storage.RUNNING) == {0: OLD}
-    assert _bodies(adapter, Storage.CANDIDATE) == {0: b""}
-
-
 def test_a_parameter_newer_than_the_firmware_is_410_and_nothing_is_kept(adapter):
     adapter.version = "3.40"
 
@@ -199,8 +191,3 @@ def test_a_pull_brings_modules_and_their_configs(adapter):
 
     assert [module.id for module in modules.of(adapter)] == [0, 8]
     assert _bodies(adapter, Storage.RUNNING)[8] == b"eight"
-
-
-def test_a_pull_with_a_config_without_its_module_is_said_to_be_one(adapter):
-    with pytest.raises(modules.NotListed, match="module 8"):
-        modules.pulled(adapter, (Module(0, "2", ""),), (MdConfig(8, b"eight"),))
