@@ -12,6 +12,9 @@ from agent.language.effective import Wlan
 from agent.shell.view import Port, View
 from protocol.arms.heartbeat import Counters, CpuDetail, CpuLoad, Disk, Memory, Radio, Rates, Statistics
 
+ACCESS_POINTS = 8
+"""Four in each band; what a config says of others is told nobody."""
+
 _CPUS = {"dual": 2, "quad": 4, "octa": 8}
 _MIB = 1 << 20
 
@@ -28,7 +31,7 @@ def statistics(adapter: Adapter) -> Statistics:
         disk=(_disk(view),),
         counters=tuple(_counters(view, number, port) for number, port in ports),
         rates=tuple(_rates(view, number, port) for number, port in ports),
-        radio=tuple(_radio(view, wlan) for wlan in view.wlans),
+        radio=tuple(_radio(view, number, wlan) for number, wlan in _access_points(view)),
     )
 
 
@@ -79,9 +82,14 @@ def _size(view: View, port: Port, direction: str) -> int:
     return 200 + view.number(port.name, direction, "octets", below=800)
 
 
-def _radio(view: View, wlan: Wlan) -> Radio:
-    """One access point, by the number in its name. -50 dBm and better is 100 percent, -100 dBm none."""
+def _access_points(view: View) -> list[tuple[int, Wlan]]:
+    """With the numbers in their names."""
+    numbered = ((int(wlan.name.removeprefix("wlan")), wlan) for wlan in view.wlans)
+    return [(number, wlan) for number, wlan in numbered if number < ACCESS_POINTS]
+
+
+def _radio(view: View, number: int, wlan: Wlan) -> Radio:
+    """-50 dBm and better is 100 percent, -100 dBm none."""
     heard = [200 - 2 * view.rssi(host) for host in view.stations(wlan)]
     levels = [min(100, max(0, percent)) for percent in heard] or [0]
-    number = int(wlan.name.removeprefix("wlan"))
     return Radio(number, len(heard), max(levels), min(levels), sum(levels) // len(levels))

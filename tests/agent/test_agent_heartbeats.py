@@ -19,6 +19,7 @@ from protocol.arms.heartbeat import MAX_DATAGRAM, Counters, Heartbeat, Statistic
 
 NOON = datetime(2026, 11, 22, 3, tzinfo=UTC)
 MODEL_NAMES = [model.name for model in MODELS]
+_WLAN_KEYS = ("service", "ssid", "security")
 BY_NAME = {model.name: model for model in MODELS}
 
 
@@ -182,6 +183,17 @@ def test_radio_levels_are_what_the_clients_are_shown_with():
             assert radio.minimum <= radio.average <= radio.maximum
             seen.add(radio)
     assert len(seen) > 10
+
+
+def test_a_config_with_more_access_points_than_there_are_still_fits_the_datagram():
+    adapter = _booted("SA-W2", Clock())
+    lines = (f"interface.wlan{n}.{key}: enable\n" for n in range(70_000, 70_100) for key in _WLAN_KEYS)
+    more = (f"interface.wlan{n}.{key}: enable\n" for n in range(100) for key in _WLAN_KEYS)
+    adapter.apply("".join([*lines, *more]).encode())
+    told = statistics(adapter)
+
+    assert [radio.number for radio in told.radio] == list(range(8))
+    assert len(encode(Heartbeat(adapter.distribution_id, told), b"x")) <= MAX_DATAGRAM
 
 
 def test_a_fleet_of_generated_adapters_tells_different_things():
