@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-from controller.series.declaration import Argument, Command, CommandClass, ExecMode, OldAlgorithms, Series, Source, Via
+from controller.series.declaration import (
+    Argument,
+    Command,
+    CommandClass,
+    ExecMode,
+    OldAlgorithms,
+    Series,
+    Source,
+    Via,
+    require_declared,
+)
 from controller.series.seil3 import SEIL3
 from controller.series.seil6 import SEIL6
 from controller.series.seil8 import SEIL8
@@ -20,6 +30,7 @@ __all__ = [
     "Source",
     "Via",
     "by_name",
+    "require_declared",
 ]
 
 

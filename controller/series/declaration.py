@@ -7,7 +7,7 @@ Not here: who may run what (services), and how a line travels (transports).
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
@@ -175,3 +175,13 @@ class Series:
     @cached_property
     def _longest_name(self) -> int:
         return max(command.name.count(" ") + 1 for command in self.commands)
+
+
+def require_declared(series: Series, lines: Sequence[str]) -> None:
+    """Raises ValueError for the first line that the series does not declare, or that would ask questions back."""
+    for line in lines:
+        command = series.find(line)
+        if command is None:
+            raise ValueError(f"{line!r} is no command of {series.title} with valid arguments; nothing was sent.")
+        if command.interactive:
+            raise ValueError(f"{line!r} asks questions, so it cannot be run unattended; nothing was sent.")

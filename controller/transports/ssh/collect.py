@@ -16,12 +16,12 @@ from weakref import WeakValueDictionary
 from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, wait_random_exponential
 
 from controller.ports import Collected, Limits, Target
-from controller.series import Series, by_name
+from controller.series import Series, by_name, require_declared
 from controller.transports.ssh import failures
 from controller.transports.ssh.connect import open_exec, open_session
 from controller.transports.ssh.exec_session import ExecSession
 from controller.transports.ssh.failures import NotOpened
-from controller.transports.ssh.session import Session, require_declared
+from controller.transports.ssh.session import Session
 
 _S = TypeVar("_S", bound=Session | ExecSession)
 _Way = Callable[[Target, Series, Limits], Awaitable[_S]]

@@ -13,9 +13,8 @@ from datetime import UTC, datetime
 import asyncssh
 
 from controller.ports import Collected, Failure, Limits, Printed, Target
-from controller.series import ExecMode, Series
+from controller.series import ExecMode, Series, require_declared
 from controller.transports.ssh.failures import ended, refused, unfinished
-from controller.transports.ssh.session import require_declared
 
 
 def told_apart(raw: bytes, mode: ExecMode) -> tuple[bytes, bool]:

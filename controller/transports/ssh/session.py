@@ -15,7 +15,7 @@ import asyncssh
 from asyncssh.connection import SSHConnection
 
 from controller.ports import Collected, Failure, Limits, Printed, Target
-from controller.series import Series
+from controller.series import Series, require_declared
 from controller.transports.ssh.failures import NotOpened, ended, lost, refused, unfinished
 from controller.transports.ssh.shell import Answer, Event, Rest, Shell
 
@@ -47,16 +47,6 @@ class _Interrupted(Exception):
         super().__init__(detail)
         self.failure = failure
         self.detail = detail
-
-
-def require_declared(series: Series, lines: Sequence[str]) -> None:
-    """Raises ValueError for the first line that the series does not declare, or that would ask questions back."""
-    for line in lines:
-        command = series.find(line)
-        if command is None:
-            raise ValueError(f"{line!r} is no command of {series.title} with valid arguments; nothing was sent.")
-        if command.interactive:
-            raise ValueError(f"{line!r} asks questions, so it cannot be run unattended; nothing was sent.")
 
 
 class Session(asyncssh.SSHClientSession[bytes]):
