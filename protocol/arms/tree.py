@@ -7,6 +7,7 @@ fetched), a byte outside US-ASCII, too much nesting, too many elements.
 """
 
 import re
+from collections.abc import Iterator
 from typing import Final
 from xml.parsers import expat
 
@@ -25,7 +26,7 @@ _SANITISED = bytes.maketrans(_UNREADABLE, b"?" * len(_UNREADABLE))  # as many by
 _INTEGER = re.compile(r"[ \t\n]*[0-9]{1,10}")
 _START_TAG = re.compile(rb"<(?:[^>\"']++|\"[^\"]*+\"|'[^']*+')*+>")
 _MARKUP = re.compile(rb"<!\[CDATA\[(.*?)\]\]>|<!--.*?-->|<\?.*?\?>|&([^;]*);", re.DOTALL)
-_ENTITIES = {b"lt": b"<", b"gt": b">", b"amp": b"&", b"quot": b'"', b"apos": b"'"}
+_ENTITIES = {"lt": b"<", "gt": b">", "amp": b"&", "quot": b'"', "apos": b"'"}
 
 
 class Element:
@@ -53,12 +54,15 @@ class Element:
         return self.character_data
 
     def raw(self) -> bytes:
-        """The same text byte for byte as it was sent: nothing replaced, no line end changed, only markup undone."""
+        """The same text byte for byte as it was sent: nothing replaced, no line end changed, only markup undone.
+
+        Markup is looked for in what the parser saw, so that no raw character can make it out of text or text out of it.
+        """
         self.value()
-        start_tag = _START_TAG.match(self.source, self.begin)
-        if start_tag is None:  # a raw control character that reads as markup once it is "?"
-            raise PeerMistake(f"<{self.tag[:40]}> has a start tag with control characters in it")
-        return _MARKUP.sub(_undo, self.source[start_tag.end() : self.end])  # empty for <tag/>, which ends at its begin
+        sent = self.source[self.begin : self.end]  # empty for <tag/>, which ends where it begins
+        seen = sent.translate(_SANITISED)
+        start_tag = _START_TAG.match(seen)
+        return b"" if start_tag is None else b"".join(_without_markup(sent, seen, start_tag.end()))
 
     def find(self, tag: str) -> "Element | None":
         for child in reversed(self.children):
@@ -187,15 +191,20 @@ def refuse_beyond_ascii(body: bytes) -> None:
         raise PeerMistake(f"the message is not well-formed XML in US-ASCII: byte {at} is 0x{body[at]:02x}")
 
 
-def _undo(markup: re.Match[bytes]) -> bytes:
-    """What one piece of markup inside text stands for. expat has seen it, so it is well-formed."""
-    literal, reference = markup.groups()
-    if reference is None:
-        return literal or b""  # CDATA, or a comment or processing instruction
-    if not reference.startswith(b"#"):
+def _without_markup(sent: bytes, seen: bytes, at: int) -> Iterator[bytes]:
+    """expat has accepted what it has seen, so all markup in it is complete."""
+    for markup in _MARKUP.finditer(seen, at):
+        yield sent[at : markup.start()]
+        literal, reference = markup.span(1), markup[2]
+        yield sent[slice(*literal)] if reference is None else _referred(reference.decode("ascii"))
+        at = markup.end()
+    yield sent[at:]
+
+
+def _referred(reference: str) -> bytes:
+    if not reference.startswith("#"):
         return _ENTITIES[reference]
-    digits = reference.decode("ascii")
-    return chr(int(digits[2:], 16) if digits[1] == "x" else int(digits[1:])).encode()
+    return chr(int(reference[2:], 16) if reference[1] == "x" else int(reference[1:])).encode()
 
 
 def _refuse_doctype(*_: object) -> None:
