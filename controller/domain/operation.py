@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from enum import StrEnum
 
+from protocol.arms.codes import ResultCode
+
 
 class State(StrEnum):
     WAITING = "waiting"  # for its time, for the adapter to be reachable, or for its turn
@@ -29,7 +31,6 @@ class Event(StrEnum):
     TAKEN_ON = "taken on"
     LOST = "lost"
     LOST_TRACK = "lost track"
-    GIVEN_UP = "given up"
     FINISHED = "finished"
     WENT_WRONG = "went wrong"
     COMMITTED = "committed"
@@ -55,7 +56,6 @@ MOVES: dict[tuple[State, Event], State] = {
     (State.SENT, Event.TAKEN_ON): State.STARTED,
     (State.SENT, Event.LOST): State.WAITING,
     (State.SENT, Event.LOST_TRACK): State.UNKNOWN,
-    (State.SENT, Event.GIVEN_UP): State.FAILED,
     (State.SENT, Event.FINISHED): State.DONE,  # the end overtook the answer to the start, or that was lost
     (State.SENT, Event.WENT_WRONG): State.FAILED,
     (State.SENT, Event.COMMITTED): State.CONFIRMING,
@@ -64,7 +64,6 @@ MOVES: dict[tuple[State, Event], State] = {
     (State.SENT, Event.PULLED): State.DONE,
     (State.STARTED, Event.LOST): State.WAITING,
     (State.STARTED, Event.LOST_TRACK): State.UNKNOWN,
-    (State.STARTED, Event.GIVEN_UP): State.FAILED,
     (State.STARTED, Event.FINISHED): State.DONE,
     (State.STARTED, Event.WENT_WRONG): State.FAILED,
     (State.STARTED, Event.COMMITTED): State.CONFIRMING,
@@ -85,6 +84,9 @@ UNDER_WAY = frozenset({State.SENT, State.STARTED, State.CONFIRMING})
 ENDED = frozenset({State.DONE, State.FAILED, State.UNKNOWN, State.CANCELLED, State.EXPIRED})
 """States in which nothing more is awaited. From UNKNOWN a late report still moves it."""
 
+COMMITTED_RESULTS = frozenset({ResultCode.SUCCESS, ResultCode.MODULE_SYNCING})
+"""With these a configure has been committed. MODULE_SYNCING: and it comes back only when its modules are there."""
+
 MAX_ATTEMPTS = 3
 """How often an operation is sent whose answers get lost."""
 
@@ -99,6 +101,20 @@ def silence(repeatable: bool, attempts: int) -> Event:
 
     attempts: how often it was sent. repeatable: asking twice does no harm.
     """
-    if not repeatable:
-        return Event.LOST_TRACK
-    return Event.LOST if attempts < MAX_ATTEMPTS else Event.GIVEN_UP
+    return Event.LOST if repeatable and attempts < MAX_ATTEMPTS else Event.LOST_TRACK
+
+
+def reported(state: State, result: ResultCode, *, is_configure: bool, is_late: bool) -> tuple[Event, ResultCode]:
+    """What an adapter's done request means, and what it is answered with; a repeated one is answered the same.
+
+    is_late: the deadline of a configure has passed, or its registration is another one by now. TRANSACTION_FAILURE as
+    the answer to a configure orders the adapter to roll back (arms-protocol 3.5); it then reports again, and that
+    report must not be answered with another order.
+    """
+    if not is_configure:
+        return (Event.FINISHED if result.is_success else Event.WENT_WRONG), ResultCode.SUCCESS
+    if result not in COMMITTED_RESULTS:
+        return (Event.ROLLED_BACK if state is State.CONFIRMING else Event.WENT_WRONG), ResultCode.SUCCESS
+    if state is State.FAILED or (is_late and state in (State.SENT, State.STARTED)):
+        return Event.NOT_BACK, ResultCode.TRANSACTION_FAILURE
+    return Event.COMMITTED, ResultCode.SUCCESS

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from asyncpg import Record
@@ -30,6 +31,19 @@ async def body(db: Database, code: str, module: int, stage: str) -> Record | Non
         WHERE s.code = $1 AND s.module = $2 AND s.stage = $3"""
     async with db.connection() as connection:
         return await connection.fetchrow(query, code, module, stage)
+
+
+async def staged(connection: Connection, code: str) -> list[Record]:
+    """Every stage of every module of a code with its body: module, stage, revision, body."""
+    query = """SELECT s.module, s.stage, s.revision, v.body
+        FROM config_stage s JOIN config_revision v ON v.id = s.revision WHERE s.code = $1 ORDER BY s.module, s.stage"""
+    return await connection.fetch(query, code)
+
+
+async def bodies(connection: Connection, revisions: Sequence[int]) -> list[Record]:
+    """module and body of each of these revisions."""
+    query = "SELECT module, body FROM config_revision WHERE id = ANY ($1::bigint[]) ORDER BY module"
+    return await connection.fetch(query, list(revisions))
 
 
 async def write_working(

@@ -149,13 +149,17 @@ RETURNS void LANGUAGE sql AS $$
 $$;
 
 -- A configure whose adapter has confirmed its way back: what was pushed is startup and running from now on. Unless the
--- adapter has pulled meanwhile: then it runs its startup config again.
+-- adapter has pulled meanwhile: then it runs its startup config again, and needs no order to pull.
 CREATE FUNCTION confirm_configure(p_adapter text, p_code text, p_since timestamptz, p_now timestamptz)
 RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
     v operation;
     v_pulled boolean;
 BEGIN
+    UPDATE operation o SET state = 'done', finished_at = p_now, detail = 'The adapter has pulled.'
+    WHERE adapter = p_adapter AND kind = 'pull-config' AND purpose = 'push' AND state = 'waiting'
+      AND EXISTS (SELECT FROM pull WHERE adapter = p_adapter AND message = 'config-solicitation' AND result = 100
+                    AND at > o.created_at);
     SELECT * INTO v FROM operation
     WHERE adapter = p_adapter AND kind = 'configure' AND state = 'confirming' AND code = p_code
       AND registered_since = p_since FOR UPDATE;
@@ -194,6 +198,7 @@ CREATE FUNCTION confirm_push(
 DECLARE
     v record;
     v_was text;
+    v_cause text := CASE p_method WHEN 'https-tunnel' THEN 'tunnel' ELSE 'endpoint' END;
 BEGIN
     SELECT r.rs_sa_key, a.locked_out_at, sha256(decode(regexp_replace(substring(r.sa_certificate
                FROM '-----BEGIN CERTIFICATE-----(.*?)-----END CERTIFICATE-----'), '\s', '', 'g'), 'base64')) AS digest
@@ -223,10 +228,10 @@ BEGIN
     END IF;
     UPDATE connection SET state = 'connected', downs = 0, tunnel_lost_at = NULL,
         since = CASE WHEN v_was = 'connected' THEN since ELSE p_now END,
-        cause = CASE WHEN v_was = 'connected' THEN cause ELSE p_method || ' confirmed' END
+        cause = CASE WHEN v_was = 'connected' THEN cause ELSE v_cause END
     WHERE adapter = p_adapter;
     IF v_was <> 'connected' THEN
-        PERFORM connection_changed(p_adapter, p_code, 'connected', p_method || ' confirmed', p_now);
+        PERFORM connection_changed(p_adapter, p_code, 'connected', v_cause, p_now);
     END IF;
     PERFORM confirm_configure(p_adapter, p_code, p_since, p_now);
     RETURN true;

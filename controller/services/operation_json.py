@@ -1,0 +1,61 @@
+"""Arguments and values of push operations as JSON for the database, and the bodies that are kept beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from controller.store.operation_moves import Output
+from protocol.arms.codes import ResultCode
+from protocol.arms.messages import Arguments, Kind, MdResult, StatusReports, StoredConfigs, Value
+from protocol.arms.operations import OPERATIONS
+
+_ARGUMENTS: dict[Kind, TypeAdapter[Any]] = {kind: TypeAdapter(row.arguments) for kind, row in OPERATIONS.items()}
+_VALUES: dict[Kind, TypeAdapter[Any]] = {kind: TypeAdapter(row.value) for kind, row in OPERATIONS.items()}
+
+
+def from_arguments(kind: Kind, arguments: Arguments) -> dict[str, Any]:
+    """A JSON object of the arguments' fields. Not for configure: its bodies are in config_revision."""
+    stored: dict[str, Any] = _ARGUMENTS[kind].dump_python(arguments, mode="json")
+    return stored
+
+
+def to_arguments(kind: Kind, stored: Mapping[str, Any]) -> Arguments:
+    """The arguments that `from_arguments` stored. Raises ValueError when they are something else."""
+    arguments: Arguments = _ARGUMENTS[kind].validate_python(stored)
+    return arguments
+
+
+def from_value(kind: Kind, value: Value | None) -> tuple[dict[str, Any] | None, tuple[Output, ...]]:
+    """What an adapter brought back: fields for people and programs, and bodies as they were received."""
+    match value:
+        case None:
+            return None, ()
+        case MdResult(module, body):
+            return None, (Output(module, ResultCode.SUCCESS, body),)
+        case StatusReports(reports):
+            return None, tuple(Output(r.module, r.result, r.body) for r in reports)
+        case StoredConfigs(configs):
+            return None, tuple(Output(c.id, ResultCode.SUCCESS, c.body) for c in configs)
+        case _:
+            fields: dict[str, Any] = _storable(_VALUES[kind].dump_python(value, mode="json"))
+            return fields or None, ()
+
+
+def text(said: str) -> str:
+    """What an adapter said, fit for the database: PostgreSQL's text has no NUL."""
+    return said.replace("\0", "\N{REPLACEMENT CHARACTER}")[:1000]
+
+
+def _storable(fields: Any) -> Any:  # Any: JSON
+    match fields:
+        case str():
+            return text(fields)
+        case dict():
+            return {name: _storable(value) for name, value in fields.items()}
+        case list():
+            return [_storable(value) for value in fields]
+        case _:
+            return fields

@@ -1,0 +1,268 @@
+"""The push workers: claim due operations whose adapter is reachable from here, send them, record the answers.
+
+Nothing is held while an adapter is asked. That an operation is being sent is written down before a byte leaves: who is
+killed in between leaves a row that says so. Whether it is sent again depends on its kind (domain/operation.silence).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import structlog
+from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_random_exponential
+
+from controller.domain.operation import MAX_ATTEMPTS, Event, State, advance, silence
+from controller.ports import AnswerLost, NotSent, Pusher, Reach
+from controller.services import config_push, operation_json
+from controller.store import operation_moves, operations
+from controller.store.operation_moves import Said
+from controller.store.pool import TROUBLE, Database, Row
+from controller.store.secrets import Secrets
+from protocol.arms.codes import ResultCode
+from protocol.arms.messages import Kind, PushRequest, PushResponse
+from protocol.arms.operations import OPERATIONS
+from protocol.errors import OurMistake
+from protocol.ids import DistributionId
+
+log = structlog.get_logger()
+
+_POLL_S = 0.5  # how long an operation written by a swap or another controller may go unnoticed
+_PAUSE_S = 2.0  # after the database refused: it is restarting, or gone
+_MARGIN_S = 15.0  # by which a worker gives up earlier than the operation's deadline in the database
+_RECORD_S = 20.0
+_AGAIN_S, _BUSY_S, _LONGEST_S = 1.0, 5.0, 60.0
+
+_BUSY = frozenset({ResultCode.SA_BUSY, ResultCode.TOO_MANY_TRANSACTIONS, ResultCode.TOO_MANY_STATUS})
+
+_REPORTED = tuple(kind for kind, row in OPERATIONS.items() if row.is_async and not row.repeatable)
+"""Kinds that are not sent again when the answer to the start is lost, because the adapter may yet report the end."""
+
+_WAITS_S = {
+    kind.value: row.answer_s + _MARGIN_S + (row.done_s if kind in _REPORTED else 0) for kind, row in OPERATIONS.items()
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What a worker needs. controller: this one's present id (services/reaches.begin). concurrency: operations at once.
+
+    firmware_url, legacy_firmware_url: as in check_in.Terms, of the listener that an adapter came in by.
+    wake: set it when an operation was asked for or an adapter confirmed; else it is found within half a second.
+    """
+
+    db: Database
+    vault: Secrets
+    pusher: Pusher
+    controller: Callable[[], int]
+    firmware_url: str
+    legacy_firmware_url: str
+    concurrency: int
+    clock: Callable[[], datetime]
+    wake: asyncio.Event
+    stopping: asyncio.Event
+
+
+async def run(work: Work) -> None:
+    """Claim and send until `stopping` is set; then wait for what is under way. Cancelled, it records what is lost."""
+    busy: set[asyncio.Task[None]] = set()
+    async with asyncio.TaskGroup() as group:
+        while not work.stopping.is_set():
+            rows = await _claim(work, work.concurrency - len(busy))
+            for row in rows:
+                task = group.create_task(_one(work, row), name=f"operation {row['id']}")
+                busy.add(task)
+                task.add_done_callback(busy.discard)
+            if not rows:
+                await _wait(work, busy)
+
+
+async def turn(db: Database, now: datetime) -> None:
+    """Housekeeping, every few seconds, by any controller: overdue, expired and orphaned operations. Bounded."""
+    async with db.transaction() as tx:
+        for row in await operation_moves.overdue(tx, now, _REPORTED):
+            event, detail = _overdue(row)
+            state = State(row["state"])
+            to = advance(state, event)
+            assert to is not None  # the table has a row for each of them
+            await operation_moves.move(tx, row["id"], state, to, now, detail=detail, due_at=_due(to, now))
+            if event is Event.NOT_BACK:
+                await operation_moves.order_pull(tx, row["id"], now)
+            log.warning("operation overdue", operation=row["id"], kind=row["kind"], was=state.value, state=to.value)
+    async with db.transaction() as tx:
+        changed = "The registration changed before it was sent; ask again for the adapter that is there now."
+        await operation_moves.end_of_other_registrations(tx, now, changed)
+        await operation_moves.expire(tx, now, "The adapter was not reachable in time; ask again when it is connected.")
+
+
+def _overdue(row: Row) -> tuple[Event, str]:
+    if row["kind"] == Kind.CONFIGURE:
+        if row["state"] == State.CONFIRMING:
+            return Event.NOT_BACK, "The adapter did not confirm in time; it is told to pull its startup config again."
+        return Event.NOT_BACK, "The adapter did not come back in time; when it does, it is told to roll back."
+    event = silence(OPERATIONS[Kind(row["kind"])].repeatable, row["attempts"])
+    return event, "" if event is Event.LOST else _IN_DOUBT
+
+
+_IN_DOUBT = "No answer came: it may or may not have been carried out. It was not sent again."
+
+
+def _due(to: State, now: datetime, wait_s: float = 0) -> datetime | None:
+    return now + timedelta(seconds=wait_s) if to is State.WAITING else None
+
+
+async def _claim(work: Work, limit: int) -> list[Row]:
+    if limit <= 0:
+        return []
+    try:
+        return await operations.claim(work.db, work.controller(), work.clock(), limit, _WAITS_S)
+    except TROUBLE as error:
+        log.warning("operations cannot be claimed; trying again", error=str(error) or type(error).__name__)
+        await asyncio.sleep(_PAUSE_S)
+        return []
+
+
+async def _wait(work: Work, busy: set[asyncio.Task[None]]) -> None:
+    """Until something was asked for or has ended; at most until the poll is due."""
+    woken = asyncio.ensure_future(work.wake.wait())
+    try:
+        await asyncio.wait({woken, *busy}, timeout=_POLL_S, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        woken.cancel()
+    work.wake.clear()
+
+
+@dataclass(frozen=True, slots=True)
+class _Outcome:
+    """event None: nothing is known yet, the adapter may report the end."""
+
+    event: Event | None
+    detail: str = ""
+    said: Said | None = None
+    deadline_s: float | None = None
+    again_s: float = 0.0
+
+
+async def _one(work: Work, row: Row) -> None:
+    try:
+        outcome = await _send(work, row)
+    except asyncio.CancelledError:
+        await _in_doubt(work, row)
+        raise
+    except Exception:  # a bug of ours must cost this operation, not the worker and the others with it
+        log.exception("operation failed by a mistake in the controller", operation=row["id"], adapter=row["serial"])
+        detail = f"Internal error; the log has the rest under operation={row['id']}."
+        outcome = _Outcome(_when_lost(row), detail)
+    try:
+        async for attempt in AsyncRetrying(
+            retry=retry_if_exception_type(TROUBLE),
+            wait=wait_random_exponential(multiplier=0.1, max=2),
+            stop=stop_after_delay(_RECORD_S),
+            reraise=True,
+        ):
+            with attempt:
+                recorded = await _record(work, row, outcome)
+    except TROUBLE as error:
+        # Its deadline passes: it is asked again, or said to be unknown.
+        log.warning("answer could not be recorded", operation=row["id"], adapter=row["serial"], error=str(error))
+        return
+    event = outcome.event.value if outcome.event else "in doubt"
+    fields = {"operation": row["id"], "adapter": row["serial"], "kind": row["kind"], "code": row["code"]}
+    log.info("operation sent", **fields, event=event, recorded=recorded, detail=outcome.detail)
+
+
+async def _in_doubt(work: Work, row: Row) -> None:
+    """Quickly, since the controller is stopping; what is not written now is found by its deadline, or at the start."""
+    try:
+        async with asyncio.timeout(1):
+            await _record(work, row, _Outcome(_when_lost(row), _IN_DOUBT))
+    except (*TROUBLE, TimeoutError) as error:
+        log.warning("operation left in doubt", operation=row["id"], error=str(error) or type(error).__name__)
+
+
+def _when_lost(row: Row) -> Event | None:
+    kind = Kind(row["kind"])
+    return None if kind in _REPORTED else silence(OPERATIONS[kind].repeatable, row["attempts"])
+
+
+async def _record(work: Work, row: Row, outcome: _Outcome) -> bool:
+    """False when the operation has moved on without us."""
+    if outcome.event is None:
+        return False
+    now = work.clock()
+    to = advance(State.SENT, outcome.event)
+    assert to is not None
+    async with work.db.connection() as connection:
+        return await operation_moves.move(
+            connection,
+            row["id"],
+            State.SENT,
+            to,
+            now,
+            fence=row["fence"],
+            said=outcome.said,
+            detail=outcome.detail,
+            deadline_at=now + timedelta(seconds=outcome.deadline_s) if outcome.deadline_s is not None else None,
+            due_at=_due(to, now, outcome.again_s),
+            attempts_back=1 if outcome.event is Event.NOT_TAKEN and outcome.said is None else 0,
+        )
+
+
+async def _send(work: Work, row: Row) -> _Outcome:
+    kind = Kind(row["kind"])
+    try:
+        response = await work.pusher.push(
+            _reach(work.vault, row), await _request(work, kind, row), deadline_s=OPERATIONS[kind].answer_s
+        )
+    except NotSent as why:
+        wait_s = _AGAIN_S if row["tunnel"] is not None else min(_LONGEST_S, 2.0 ** min(row["fence"], 6))
+        return _Outcome(Event.NOT_TAKEN, str(why), again_s=wait_s)
+    except AnswerLost as why:
+        return _Outcome(_when_lost(row), str(why), again_s=_AGAIN_S)
+    except (OurMistake, config_push.RevisionsGone) as error:
+        return _Outcome(Event.REFUSED, f"It cannot be sent: {error}.")
+    assert isinstance(response, PushResponse)
+    return _answered(kind, row, response)
+
+
+def _answered(kind: Kind, row: Row, response: PushResponse) -> _Outcome:
+    value, outputs = operation_json.from_value(kind, response.value)
+    said = Said(
+        transaction_id=response.transaction_id,
+        result=response.result,
+        description=operation_json.text(response.description),
+        value=value,
+        outputs=outputs,
+    )
+    if response.result.is_success:
+        if OPERATIONS[kind].is_async:
+            return _Outcome(Event.TAKEN_ON, said=said, deadline_s=OPERATIONS[kind].done_s)
+        return _Outcome(Event.ANSWERED, said=said)
+    detail = f"The adapter answered {response.result.value} {response.result.phrase}."
+    if response.result in _BUSY and row["attempts"] < MAX_ATTEMPTS:
+        return _Outcome(Event.NOT_TAKEN, detail, Said(result=response.result), again_s=_BUSY_S)
+    return _Outcome(Event.REFUSED, detail, said)
+
+
+def _reach(vault: Secrets, row: Row) -> Reach:
+    key = row["rs_sa_key"]
+    return Reach(
+        serial=row["serial"],
+        distribution_id=DistributionId(row["distribution_id"].int),
+        tunnel=row["tunnel"],
+        endpoint=row["endpoint"] or "",
+        key=vault.open_text(key, purpose="rs-sa-key") if key else "",
+        certificate_sha256=row["certificate_sha256"] or b"",
+        legacy=row["legacy"],
+    )
+
+
+async def _request(work: Work, kind: Kind, row: Row) -> PushRequest:
+    distribution_id = DistributionId(row["distribution_id"].int)
+    if kind is Kind.CONFIGURE:
+        firmware_url = work.legacy_firmware_url if row["legacy"] else work.firmware_url
+        arguments = await config_push.configure(work.db, distribution_id, row["arguments"]["revisions"], firmware_url)
+        return PushRequest(kind, distribution_id, arguments)
+    return PushRequest(kind, distribution_id, operation_json.to_arguments(kind, row["arguments"]))
