@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -18,10 +18,12 @@ from agent.inventory import Row
 from agent.language import Effective, read_config
 from agent.lifecycle import Event, Stage, advance
 from protocol.arms.codes import ResultCode
+from protocol.arms.messages import HeartbeatInfo
 from protocol.ids import DistributionId
 
 if TYPE_CHECKING:
     from agent.download import Partial
+    from agent.push.contact import Contact
 
 LOG_LINES = 400
 """How many lines the log keeps (assumed); the running number goes on."""
@@ -42,6 +44,37 @@ class ResolveServer:
     certificate: str
     retry_max: int
     retry_interval_s: int
+
+
+@dataclass(frozen=True, slots=True)
+class Installed:
+    """A module, as the server listed it last. The configs are those of modules other than 0: the device's own are kept
+    in `Volatile`."""
+
+    id: int
+    version: str
+    info: str
+    running: bytes = b""
+    backup: bytes = b""
+    candidate: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What the resolve server said about push.
+
+    urls: where reports, confirmations and outcomes go (rs-pull-server-url). certificate, private_key: PEM, for
+    https-simple, or "". methods, tunnel_urls, echo_s: from the answer to the method query, empty before it; methods are
+    those that can be used here, in the server's order. echo_s: device seconds.
+    """
+
+    urls: tuple[str, ...] = ()
+    heartbeats: tuple[HeartbeatInfo, ...] = ()
+    certificate: str = ""
+    private_key: str = field(default="", repr=False)
+    methods: tuple[str, ...] = ()
+    tunnel_urls: tuple[str, ...] = ()
+    echo_s: int = 60
 
 
 @dataclass(slots=True)
@@ -70,7 +103,9 @@ class Volatile:
 
     begun: what started it, as `show system` puts it. reason: the trigger of the next pull. rounds: how often the
     present question has been asked without an answer that leads on. running: the config as received, with statements
-    typed since; backup: the one before it.
+    typed since; backup: the one before it; candidate: one that was pushed and is not in force yet.
+    modules: the complete set that the server listed last, () when it has listed none.
+    result_url: where a server once wanted outcomes, "" for the usual place (it sticks, as with the real client).
     offer: the firmware that the server wants, under way. refused: versions whose image was turned down since power-on.
     flashing: the version that the next restart begins with. cleared: when which table was cleared.
     """
@@ -80,9 +115,12 @@ class Volatile:
     reason: str = "power on boot"
     rounds: int = 0
     server: ResolveServer | None = None
-    query_url: str = ""
+    terms: Terms = Terms()
+    result_url: str = ""
     running: bytes | None = None
     backup: bytes | None = None
+    candidate: bytes | None = None
+    modules: tuple[Installed, ...] = ()
     ssh_open: bool = False
     last_login: str = ""
     offer: Offer | None = None
@@ -98,6 +136,7 @@ class Adapter:
         "address",
         "boots",
         "clock",
+        "contact",
         "faults",
         "last_answer",
         "last_answer_at_s",
@@ -128,6 +167,7 @@ class Adapter:
         self.log_lines: deque[LogLine] | None = None
         self.log_count = 0
         self.sessions = 0
+        self.contact: Contact | None = None
         self.address = row.ssh_address
         self.port = 0
 
@@ -168,6 +208,20 @@ class Adapter:
     def answers_ssh(self) -> bool:
         """In service and not closed by its own config."""
         return self.stage is Stage.IN_SERVICE and self.volatile.ssh_open
+
+    def apply(self, config: bytes) -> Effective:
+        """Put a config in force; the one before it becomes the backup.
+
+        Raises NewerParameter, with nothing changed, when the firmware is too old for it.
+        """
+        effective = read_config(self.row.series, config, self.version)
+        for ignored in effective.ignored[:20]:
+            self.log("warning", "system", f"configuration line {ignored.line} skipped: {ignored.reason}")
+        state = self.volatile
+        state.backup, state.running = state.running, config
+        state.ssh_open = effective.sshd
+        self.log("info", "system", f"configuration applied, {len(config)} bytes")
+        return effective
 
     def now_s(self) -> float:
         return self.clock().timestamp()

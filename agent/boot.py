@@ -8,15 +8,19 @@ Assumed: waits for restarting and flashing, the jitter, and that an update is do
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from agent import download
-from agent.adapter import Adapter, Offer, ResolveServer
+from agent.adapter import Adapter, Offer, ResolveServer, Terms
 from agent.exchange import Line, Question, Unanswered, ask
 from agent.faults import Fault
-from agent.language import NewerParameter, read_config
+from agent.language import NewerParameter
 from agent.lifecycle import Event, Stage
-from agent.reaction import Next, Step, about, react, restart
+from agent.push import modules
+from agent.push.confirm import confirm
+from agent.push.contact import SIMPLE, TUNNEL
+from agent.push.host import Host
+from agent.reaction import REBOOT_LOOP_S, Next, Step, about, react, restart
 from protocol.arms.lsconfig import LsConfig
 from protocol.arms.messages import (
     ConfigSolicitation,
@@ -30,12 +34,11 @@ from protocol.arms.messages import (
 from protocol.errors import ProtocolError
 
 FLASH_S = 180.0
-REBOOT_LOOP_S = 30.0
 DOWNLOAD_RETRY_S = 10.0
 DOWNLOAD_TRIES = 5
 QUERY_RETRY_MOST_S = 600.0
 
-METHODS = ("https-simple", "https-tunnel")
+METHODS = (SIMPLE, TUNNEL)
 PROTOCOL_VERSION = "4.0"
 DESCRIPTION = "emulated adapter"
 REASON_INVALID = "previous configuration invalid"
@@ -47,12 +50,14 @@ class World:
     """What all adapters of a fleet share. ls_url: "" = no location server, each applies the config of the file.
 
     local: the address from which an adapter speaks, "" for any. remember: called when the firmware has changed.
+    push: who runs adapters that let themselves be pushed to, None when they only pull.
     """
 
     ls_url: str
     ls_anchor: str
     local: Callable[[Adapter], str]
     remember: Callable[[Adapter], None]
+    push: Host | None = None
 
 
 async def take(step: Step, adapter: Adapter, world: World) -> Next | None:
@@ -70,6 +75,8 @@ async def take(step: Step, adapter: Adapter, world: World) -> Next | None:
             return await _download(adapter, world)
         case Step.QUERY:
             return await _query(adapter, world)
+        case Step.CONFIRM:
+            return await confirm(adapter, world.push) if world.push else None
 
 
 def power_on(adapter: Adapter, world: World, begun: str = "power on") -> Next | None:
@@ -134,8 +141,14 @@ async def _pull(adapter: Adapter, world: World) -> Next | None:
 def _take_config(adapter: Adapter, server: ResolveServer, answer: ConfigSolicitation) -> Next | None:
     """Another firmware comes first (R3.14: it updates before it starts service), then the config."""
     state = adapter.volatile
+    modules.pulled(adapter, answer.modules, answer.configs)
     state.rounds = 0
-    state.query_url = answer.rs_pull_server_urls[0] if answer.rs_pull_server_urls else server.urls[0]
+    state.terms = Terms(
+        urls=answer.rs_pull_server_urls or server.urls[:1],
+        heartbeats=answer.heartbeats,
+        certificate=answer.sa_certificate or "",
+        private_key=answer.sa_private_key or "",
+    )
     config = next((config.body for config in answer.configs if config.id == 0), b"")
     device = next((module for module in answer.modules if module.id == 0), None)
     if device and device.info and device.version not in state.refused | {adapter.version}:
@@ -149,20 +162,15 @@ def _take_config(adapter: Adapter, server: ResolveServer, answer: ConfigSolicita
 def _apply(adapter: Adapter, config: bytes) -> Next | None:
     state = adapter.volatile
     try:
-        effective = read_config(adapter.row.series, config, adapter.version)
+        effective = adapter.apply(config)
     except NewerParameter as reason:
         adapter.log("error", "system", f"configuration discarded: {reason}")
         state.reason = REASON_INVALID
         if state.server is None:
             return restart(adapter, "no configuration")
         return react(adapter, Step.PULL, None)
-    for ignored in effective.ignored[:20]:
-        adapter.log("warning", "system", f"configuration line {ignored.line} skipped: {ignored.reason}")
-    state.backup, state.running = state.running, config
-    state.ssh_open = effective.sshd
     state.offer = None
     adapter.happen(Event.APPLIED)
-    adapter.log("info", "system", f"configuration applied, {len(config)} bytes")
     for name in adapter.model.interfaces:
         if name in effective.interfaces or any(each.over == name for each in effective.interfaces.values()):
             adapter.log("info", "system", f"link up {name}")
@@ -170,15 +178,18 @@ def _apply(adapter: Adapter, config: bytes) -> Next | None:
 
 
 async def _query(adapter: Adapter, world: World) -> Next | None:
-    """Report back. Whatever comes of it, the adapter serves: it only asks again, ever more rarely."""
+    """Report back. Who is offered no push that works here serves all the same; who is not heard asks less and less."""
     state = adapter.volatile
     server = state.server
     heard = server is None
     if server is not None:
         request = PushMethodQueryRequest(adapter.distribution_id, METHODS, DESCRIPTION)
-        line = Line(state.query_url, server.certificate, world.local(adapter))
+        line = Line(state.terms.urls[0], server.certificate, world.local(adapter))
         answer = await _answer(adapter, "query", line, server.key, request)
         heard = isinstance(answer, PushMethodQuery) and bool(set(METHODS) & set(answer.methods))
+        if world.push and isinstance(answer, PushMethodQuery) and _agreed(adapter, answer):
+            state.rounds = 0
+            return Next(Step.CONFIRM)
     if adapter.stage is Stage.CHECKING:
         adapter.log("info", "system", "in service" + ("" if heard else ", management server not reached"))
     adapter.happen(Event.CHECKED)
@@ -189,6 +200,19 @@ async def _query(adapter: Adapter, world: World) -> Next | None:
         return None
     state.rounds += 1
     return Next(Step.QUERY, min(server.retry_interval_s * 2.0 ** min(state.rounds, 10), QUERY_RETRY_MOST_S))
+
+
+def _agreed(adapter: Adapter, answer: PushMethodQuery) -> bool:
+    """Keep what the server offers, and say whether any of it can be used here."""
+    terms = adapter.volatile.terms
+    can = {TUNNEL: bool(answer.tunnel_urls), SIMPLE: bool(terms.certificate and terms.private_key)}
+    adapter.volatile.terms = replace(
+        terms,
+        methods=tuple(method for method in answer.methods if can.get(method)),
+        tunnel_urls=answer.tunnel_urls,
+        echo_s=answer.echo_interval or 60,
+    )
+    return bool(adapter.volatile.terms.methods)
 
 
 async def _download(adapter: Adapter, world: World) -> Next | None:
@@ -227,12 +251,14 @@ def _loop(adapter: Adapter) -> Next | None:
     return restart(adapter, "watchdog timeout") if adapter.faults.strikes(Fault.REBOOT_LOOP) else None
 
 
-def resumed(adapter: Adapter) -> Next | None:
+def resumed(adapter: Adapter, world: World) -> Next | None:
     """What comes next for an adapter that was at rest when the fleet's process ended in good order."""
     if adapter.stage is Stage.STANDBY:
         return Next(Step.PULL if adapter.volatile.server else Step.LOCATE)
     if adapter.stage is Stage.IN_SERVICE and Fault.REBOOT_LOOP in adapter.faults:
         return Next(Step.RESTART, REBOOT_LOOP_S)
+    if adapter.stage is Stage.IN_SERVICE and world.push and adapter.volatile.terms.methods:
+        return Next(Step.CONFIRM)
     if adapter.stage is Stage.IN_SERVICE and adapter.volatile.rounds:  # nobody has heard its report yet
         return Next(Step.QUERY)
     return None

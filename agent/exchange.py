@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TypeAlias
 from urllib.parse import urlsplit
@@ -20,6 +22,7 @@ from protocol.arms.messages import (
     Response,
     RsSolicitationRequest,
 )
+from protocol.arms.simple import encode_chunked_post
 from protocol.arms.xml import decode_response, encode
 from protocol.errors import ProtocolError
 from protocol.ids import DistributionId
@@ -45,13 +48,30 @@ class Line:
 
 async def ask(line: Line, distribution_id: DistributionId, key: str, request: Question) -> Response:
     """Send the request, return the answer, whatever its result code. Raises Unanswered."""
-    try:
-        path = urlsplit(line.url).path or "/"
+    path = urlsplit(line.url).path or "/"
+    with explained():
         header, _, body = encode_pull(path, distribution_id, key, encode(request)).partition(b"\r\n\r\n")
-        reply = await _converse(line, header + b"\r\n\r\n", body)
-        if reply.status >= 400:
-            raise Unanswered(f"HTTP status {reply.status}")
-        return decode_response(reply.body)
+        return await _converse(line, [header + b"\r\n\r\n", body])
+
+
+async def post(line: Line, distribution_id: DistributionId, key: str, body: bytes) -> Response:
+    """Send a confirmation's start or an operation's outcome over https-simple: HTTP/1.1 in chunks, as the real client.
+
+    Returns the answer, whatever its result code. Raises Unanswered.
+    """
+    parts = urlsplit(line.url)
+    middle = len(body) // 2
+    with explained():
+        pieces = (body[:middle], body[middle:])
+        request = encode_chunked_post(parts.netloc, parts.path or "/", distribution_id, key, pieces)
+        return await _converse(line, [request])
+
+
+@contextmanager
+def explained() -> Iterator[None]:
+    """Whatever goes wrong on the way to a server becomes Unanswered, with a sentence."""
+    try:
+        yield
     except ProtocolError as mistake:
         raise Unanswered(mistake.detail) from mistake
     except Distrusted as reason:
@@ -64,19 +84,22 @@ async def ask(line: Line, distribution_id: DistributionId, key: str, request: Qu
         raise Unanswered(f"connection failed: {error}") from error
 
 
-async def _converse(line: Line, header: bytes, body: bytes) -> Reply:
+async def _converse(line: Line, records: list[bytes]) -> Response:
     async with asyncio.timeout(DEADLINE_S):
         reader, writer = await _connect(line)
     try:
         if line.is_location_server:
             check_location_server(writer.get_extra_info("ssl_object"))
-        writer.write(header)
-        writer.write(body)
+        for record in records:
+            writer.write(record)
         async with asyncio.timeout(DEADLINE_S):
             await writer.drain()
-        return await _read_reply(reader)
+        reply = await _read_reply(reader)
     finally:
         writer.close()
+    if reply.status >= 400:
+        raise Unanswered(f"HTTP status {reply.status}")
+    return decode_response(reply.body)
 
 
 async def _connect(line: Line) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:

@@ -20,13 +20,14 @@ from urllib.parse import urlsplit
 import asyncssh
 
 from agent.adapter import Adapter
-from agent.boot import REBOOT_LOOP_S, World, power_on, resumed, take
+from agent.boot import World, power_on, resumed, take
 from agent.faults import ALWAYS, Fault
 from agent.inventory import Row
 from agent.lifecycle import SETTLED, Event, Stage
 from agent.memory import Memory
 from agent.places import place
-from agent.reaction import Next, Step, restart
+from agent.push.datagrams import Datagrams
+from agent.reaction import REBOOT_LOOP_S, Next, Step, restart
 from agent.schedule import Schedule
 from agent.settings import PlugIn, Settings
 from agent.ssh.door import Door
@@ -52,7 +53,9 @@ class Fleet:
         self._connections: dict[Adapter, set[asyncssh.SSHServerConnection]] = {}
         self._memory: Memory | None = None
         self._schedule: Schedule
-        self._world = World(settings.ls_url, settings.ls_anchor, self._speaks_from, self._remember)
+        push = self if settings.push else None
+        self._world = World(settings.ls_url, settings.ls_anchor, self.speaks_from, self._remember, push)
+        self._datagrams = Datagrams()
         self.began_at = time.monotonic()
 
     async def __aenter__(self) -> Fleet:
@@ -81,6 +84,9 @@ class Fleet:
             self._memory.put_to_sleep(self.adapters.values())
             self._memory.close()
             self._memory = None
+        for adapter in self.adapters.values():
+            self._lose_contact(adapter)
+        self._datagrams.close()
 
     def find(self, name: str) -> Adapter:
         """The adapter of this serial, or the one the inventory put on this code. Raises UnknownAdapter."""
@@ -104,6 +110,8 @@ class Fleet:
             self._schedule.cancel(adapter)
             for connection in self._connections.pop(adapter, ()):
                 connection.abort()
+            if adapter.contact:
+                adapter.contact.end(power_cut=True)
             adapter.happen(Event.POWER_OFF)
             adapter.forget()
         self._remember_all(ended)
@@ -160,11 +168,24 @@ class Fleet:
             self._connections.pop(adapter, None)
 
     def restart(self, adapter: Adapter, why: str) -> None:
-        """A restart from within: sessions are told good-bye."""
-        upcoming = restart(adapter, why)
+        """A restart from within: sessions are told good-bye, and so is the server."""
+        self.go(adapter, restart(adapter, why))
+        self._hang_up(adapter)
+        self._lose_contact(adapter)
+
+    # What an adapter's contact with its server asks besides (agent.push.host.Host).
+
+    def go(self, adapter: Adapter, upcoming: Next | None) -> None:
         self._schedule.cancel(adapter)
         self._schedule.plan(adapter, upcoming)
-        self._hang_up(adapter)
+
+    def send(self, adapter: Adapter, host: str, port: int, datagram: bytes) -> None:
+        self._datagrams.send(self.speaks_from(adapter), host, port, datagram)
+
+    def speaks_from(self, adapter: Adapter) -> str:
+        """Its own address, if the server can be reached from there."""
+        host = urlsplit(self.settings.ls_url).hostname or ""
+        return adapter.address if host.startswith("127.") else ""
 
     async def _open(self) -> None:
         settings = self.settings
@@ -195,7 +216,7 @@ class Fleet:
 
     def _give_power(self, awake: list[Adapter], plugged: dict[str, bool]) -> None:
         for adapter in awake:
-            self._schedule.plan(adapter, resumed(adapter))
+            self._schedule.plan(adapter, resumed(adapter, self._world))
         begin = [adapter.serial for adapter in self.adapters.values() if self._is_to_begin(adapter, plugged)]
         if begin:
             self.plug(*begin)
@@ -215,7 +236,13 @@ class Fleet:
         upcoming = await take(step, adapter, self._world)
         if adapter.stage is Stage.RESTARTING:
             self._hang_up(adapter)
+        if adapter.stage not in (Stage.CHECKING, Stage.IN_SERVICE):
+            self._lose_contact(adapter)
         return upcoming
+
+    def _lose_contact(self, adapter: Adapter) -> None:
+        if adapter.contact:
+            adapter.contact.end()
 
     def _hang_up(self, adapter: Adapter) -> None:
         for connection in self._connections.pop(adapter, ()):
@@ -223,11 +250,6 @@ class Fleet:
 
     def _find(self, address: str, port: int) -> Adapter | None:
         return self._places.get(("" if self.settings.ports else address, port))
-
-    def _speaks_from(self, adapter: Adapter) -> str:
-        """Its own address, if the server can be reached from there."""
-        host = urlsplit(self.settings.ls_url).hostname or ""
-        return adapter.address if host.startswith("127.") else ""
 
     def _named(self, names: Iterable[str]) -> list[Adapter]:
         """These; all for none."""

@@ -14,7 +14,7 @@ class Stage(StrEnum):
     PULLING = "pulling"  # asking the resolve server for its config
     STANDBY = "stand-by"  # told that it is a spare; asks again
     UPDATING = "updating"  # fetching and writing another firmware
-    CHECKING = "checking"  # config applied; does the management server hear it?
+    CHECKING = "checking"  # config applied; can the management server push to it?
     IN_SERVICE = "in service"
     RESTARTING = "restarting"
     OUT_OF_SERVICE = "out of service"  # told to stop for good (501); only a power cycle begins anew
@@ -27,6 +27,8 @@ class Event(StrEnum):
     RS_GIVEN_UP = "resolve server given up"
     TOLD_STANDBY = "told stand-by"
     TOLD_TO_STOP = "told to stop"
+    TOLD_TO_PULL = "told to pull again"  # or nobody could push to it
+    TOLD_TO_LOCATE = "told to begin with the location server"
     UPDATE_BEGUN = "update begun"
     UPDATE_GIVEN_UP = "update given up"
     APPLIED = "config applied"
@@ -36,6 +38,7 @@ class Event(StrEnum):
 
 _ON = (Stage.BOOTING, Stage.PULLING, Stage.STANDBY, Stage.UPDATING, Stage.CHECKING, Stage.IN_SERVICE)
 _ASKING = (Stage.BOOTING, Stage.PULLING, Stage.STANDBY)
+_PUSHED_TO = (Stage.CHECKING, Stage.IN_SERVICE)
 
 MOVES: dict[tuple[Stage, Event], Stage] = {
     (Stage.OFF, Event.POWER_ON): Stage.BOOTING,
@@ -53,7 +56,9 @@ MOVES: dict[tuple[Stage, Event], Stage] = {
     (Stage.CHECKING, Event.CHECKED): Stage.IN_SERVICE,
     (Stage.IN_SERVICE, Event.CHECKED): Stage.IN_SERVICE,
     **{(stage, Event.TOLD_STANDBY): Stage.STANDBY for stage in _ASKING},
-    **{(stage, Event.TOLD_TO_STOP): Stage.OUT_OF_SERVICE for stage in _ASKING},
+    **{(stage, Event.TOLD_TO_STOP): Stage.OUT_OF_SERVICE for stage in (*_ASKING, *_PUSHED_TO)},
+    **{(stage, Event.TOLD_TO_PULL): Stage.PULLING for stage in _PUSHED_TO},
+    **{(stage, Event.TOLD_TO_LOCATE): Stage.BOOTING for stage in _PUSHED_TO},
     **{(stage, Event.RESTART): Stage.RESTARTING for stage in (*_ON, Stage.RESTARTING)},
     **{(stage, Event.POWER_OFF): Stage.OFF for stage in (*_ON, Stage.RESTARTING, Stage.OUT_OF_SERVICE)},
 }

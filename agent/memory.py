@@ -17,10 +17,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from agent.adapter import LOG_LINES, Adapter, LogLine, ResolveServer, Volatile
+from agent.adapter import LOG_LINES, Adapter, Installed, LogLine, ResolveServer, Terms, Volatile
 from agent.client import LOCK
 from agent.faults import Faults
 from agent.lifecycle import Stage
+from protocol.arms.messages import HeartbeatInfo
 
 _TABLES = """
     CREATE TABLE IF NOT EXISTS box (serial TEXT PRIMARY KEY, version TEXT, plugged INTEGER, faults TEXT, boots INTEGER);
@@ -121,7 +122,8 @@ def _box(adapter: Adapter) -> tuple[str, str, bool, str, int]:
 
 def _keeps(adapter: Adapter) -> bool:
     """Machines at rest go on where they were; those in the middle of something begin anew, as after a power cut."""
-    return adapter.stage in (Stage.IN_SERVICE, Stage.STANDBY, Stage.OUT_OF_SERVICE)
+    configuring = adapter.contact is not None and adapter.contact.configuring is not None
+    return adapter.stage in (Stage.IN_SERVICE, Stage.STANDBY, Stage.OUT_OF_SERVICE) and not configuring
 
 
 def _asleep(adapter: Adapter) -> str:
@@ -148,9 +150,25 @@ def _awaken(adapter: Adapter, kept: dict[str, Any]) -> None:
     volatile = kept.pop("volatile")
     for name, value in kept.items():
         setattr(adapter, name, value)
-    for name in ("running", "backup"):
-        volatile[name] = None if volatile[name] is None else volatile[name].encode("latin-1")
-    server = volatile["server"]
-    volatile["server"] = ResolveServer(**server | {"urls": tuple(server["urls"])}) if server else None
+    for name in ("running", "backup", "candidate"):
+        text = volatile.get(name)  # a state written by an earlier version has no candidate
+        volatile[name] = None if text is None else text.encode("latin-1")
+    volatile["modules"] = tuple(_module(each) for each in volatile.get("modules", ()))
+    volatile["server"] = ResolveServer(**_with_tuples(volatile["server"])) if volatile["server"] else None
+    terms = _with_tuples(volatile.get("terms", {}))
+    heartbeats = tuple(HeartbeatInfo(**_with_tuples(each)) for each in terms.get("heartbeats", ()))
+    volatile["terms"] = Terms(**terms | {"heartbeats": heartbeats})
+    volatile.pop("query_url", None)
     volatile["refused"] = frozenset(volatile["refused"])
     adapter.volatile = Volatile(**volatile)
+
+
+def _module(kept: dict[str, Any]) -> Installed:
+    """Any: as above."""
+    configs = {name: kept[name].encode("latin-1") for name in ("running", "backup", "candidate")}
+    return Installed(**kept | configs)
+
+
+def _with_tuples(kept: dict[str, Any]) -> dict[str, Any]:
+    """JSON has no tuples; Any: as above."""
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in kept.items()}

@@ -12,11 +12,12 @@ from agent import seeds
 from agent.adapter import Adapter
 from agent.lifecycle import Event
 from protocol.arms.codes import ResultCode
-from protocol.arms.messages import Response
+from protocol.arms.messages import PullFrom, Response
 
 LS_RETRY_S = 60.0
 LS_TRIES = 1500
 RESTART_S = 60.0
+REBOOT_LOOP_S = 30.0
 AT_ONCE_S = 0.5
 """502 makes the real client ask again without any pause; half a second spares the machine that plays thousands."""
 
@@ -26,6 +27,7 @@ class Step(Enum):
     PULL = "ask the resolve server"
     DOWNLOAD = "fetch firmware"
     QUERY = "report to the management server"
+    CONFIRM = "let the management server push"
     RESTART = "restart"
     POWER_ON = "begin anew"
 
@@ -42,6 +44,15 @@ def restart(adapter: Adapter, why: str, wait_s: float = RESTART_S) -> Next | Non
     """The software reset: the same as pulling the plug, only announced and slower."""
     adapter.log("info", "system", f"restarting: {why}")
     return Next(Step.POWER_ON, wait_s) if adapter.happen(Event.RESTART) else None
+
+
+def again(adapter: Adapter, source: PullFrom, reason: str, wait_s: float = 0.0) -> Next | None:
+    """Pull once more, from the resolve server or from the very start. reason: the trigger that the servers are told."""
+    state = adapter.volatile
+    state.reason, state.rounds = reason, 0
+    if source is PullFrom.LS or state.server is None:
+        return Next(Step.LOCATE, wait_s) if adapter.happen(Event.TOLD_TO_LOCATE) else None
+    return Next(Step.PULL, wait_s) if adapter.happen(Event.TOLD_TO_PULL) else None
 
 
 def react(adapter: Adapter, asked: Step, answer: Response | None) -> Next | None:

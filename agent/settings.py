@@ -31,7 +31,8 @@ class Settings:
     ports: the adapters share `ports_address` and are told apart by their ssh_port.
     state: directory that outlives the process; None = nothing does.
     boots_at_once: exchanges under way at a time, two file descriptors each. time_scale: real seconds per device second.
-    exec_prefix: exec without a terminal prints the hex prefixes of seil3. clock: what the adapters think the time is.
+    exec_prefix: exec without a terminal prints the hex prefixes of seil3. push: they let themselves be pushed to and
+    send heartbeats; False: they only pull. clock: what the adapters think the time is.
     """
 
     ls_url: str = ""
@@ -46,4 +47,5 @@ class Settings:
     boots_at_once: int = 64
     time_scale: float = 1.0
     exec_prefix: bool = True
+    push: bool = True
     clock: Clock = utc_now
