@@ -45,7 +45,7 @@ class HeaderBuffer:
         self._line = 0  # where the line that is not yet complete begins
 
     def lines(self, data: bytes) -> list[bytes] | None:
-        """The header's lines once it is complete, None before. Raises PeerMistake when a line or the whole is too long."""
+        """The header's lines once it is complete, None before. Raises PeerMistake for a line or a whole too long."""
         self._buffer += data
         end = self._buffer.find(_END, max(0, self._line - 2), self._max_header)
         self._check_lines(min(len(self._buffer), self._max_header) if end < 0 else end + 2)

@@ -76,41 +76,41 @@ class ChunkReader:
 
     def _read(self, data: bytes) -> list[Event]:
         events: list[Event] = []
-        at, size = 0, len(data)
-        while at < size:
-            eol = data.find(b"\r\n", at, at + MAX_LINE)
-            if eol < 0:
-                self._keep_line(data[at:])
-                break
-            length, event = self._read_line(data[at:eol])
-            end = eol + 2 + length
-            if size < end + 2:
-                self._keep(data[at:], end + 2 - at)
-                break
-            if data[end : end + 2] != b"\r\n":
-                raise PeerMistake(f"a chunk of {length} bytes is not followed by CRLF")
-            at = end + 2
-            if length == 0:
-                self._ended = True
-                events.append(_END_EVENT)
-                break
-            if type(event) is Piece:
-                events.append(Piece(event.id, data[eol + 2 : end], event.trail))
-            elif event is not None:
-                events.append(event)
+        at = 0
+        while at < len(data):
+            at = self._read_chunk(data, at, events)
         return events
 
-    def _keep_line(self, line: bytes) -> None:
+    def _read_chunk(self, data: bytes, at: int, events: list[Event]) -> int:
+        """Read the chunk that begins at `at`, or keep what is there of it. Returns where the next one begins."""
+        eol = data.find(b"\r\n", at, at + MAX_LINE)
+        if eol < 0:
+            return self._keep_line(data[at:], len(data))
+        length, event = self._read_line(data[at:eol])
+        end = eol + 2 + length
+        if len(data) < end + 2:
+            return self._keep(data[at:], end + 2 - at, len(data))
+        if not data.startswith(b"\r\n", end):
+            raise PeerMistake(f"a chunk of {length} bytes is not followed by CRLF")
+        if type(event) is Piece:
+            event = Piece(event.id, data[eol + 2 : end], event.trail)
+        if event is not None:
+            events.append(event)
+        self._ended = event is _END_EVENT
+        return len(data) if self._ended else end + 2
+
+    def _keep_line(self, line: bytes, end: int) -> int:
         if len(line) >= MAX_LINE:
             raise PeerMistake(f"the first line of a chunk is longer than {MAX_LINE} bytes")
-        self._keep(line, len(line) + 1)
+        return self._keep(line, len(line) + 1, end)
 
-    def _keep(self, data: bytes, wanted: int) -> None:
+    def _keep(self, data: bytes, wanted: int, end: int) -> int:
         self._buffer += data
         self._wanted = wanted
+        return end
 
     def _read_line(self, line: bytes) -> tuple[int, Event | None]:
-        """The length of the chunk's body, and what kind of chunk this is (a Piece still without its data)."""
+        """The length of the chunk's body, and what it is: a Piece still without its data, None to be dropped."""
         usual = _USUAL_LINE.fullmatch(line)
         if usual is not None:
             digits, number, trail = usual.groups()
@@ -120,7 +120,7 @@ class ChunkReader:
         length = int(digits, 16)
         if length > self._max_chunk:
             raise PeerMistake(f"a chunk of {length} bytes is announced; {self._max_chunk} are the most")
-        return length, event
+        return length, event if length else _END_EVENT
 
 
 def _read_marks(line: bytes) -> tuple[bytes, Event | None]:
