@@ -34,7 +34,7 @@ def ping(adapter: Adapter, asked: Ping) -> Diagnosis:
     count = PACKETS if asked.count is None else asked.count
     if not _is_address(asked.address) or count < 1 or not 0 <= (asked.size or 0) <= MAX_SIZE:
         return Diagnosis(None, 0.0)
-    if count > TOOL_STOPS_S:
+    if count > TOOL_STOPS_S:  # before they are counted: it may be any number
         return Diagnosis(None, TOOL_STOPS_S)
     milliseconds = View(adapter).pings(asked.address, count)
     wait_s = milliseconds[-1] / 1000 if milliseconds else LAST_WAIT_S

@@ -41,7 +41,6 @@ from protocol.arms.messages import (
 SLOW_S = 8.0
 """What the fault slow-command adds: as long as the command that was seen to hold up echo and heartbeats (§7)."""
 
-MAX_CLEARED = 1024
 MAX_DEBUG = 1024
 
 _OK = ResultCode.SUCCESS
@@ -117,7 +116,7 @@ def _report(adapter: Adapter, request: StatusRequest, clears: bool) -> StatusRep
         return StatusReport(request.module, ResultCode.SA_FAILURE, b"")
     printed = typed.clear(adapter, request) if clears else typed.status(adapter, request)
     code = _OK if printed.ok else ResultCode.SA_FAILURE
-    return StatusReport(request.module, code, printed.body[: MAX_CLEARED if clears else None], printed.base64)
+    return StatusReport(request.module, code, printed.body, printed.base64)
 
 
 def _without_arguments(adapter: Adapter, kind: Kind) -> Performed:

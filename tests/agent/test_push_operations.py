@@ -228,6 +228,14 @@ async def test_ping_to_where_no_route_leads_loses_everything_and_waits_longer():
     assert diagnosis.ping(adapter, Ping("203.0.113.9", 2)).takes_s == 11
 
 
+def test_a_ping_that_takes_over_half_a_minute_is_stopped_and_has_failed():
+    cut_off = adapter_of("seil8", "interface.ge1.ipv4.address: 192.168.1.1/24\n")
+
+    assert diagnosis.ping(adapter_of("seil8"), Ping("203.0.113.9", 2**31 - 1)) == diagnosis.Diagnosis(None, 30)
+    assert diagnosis.ping(cut_off, Ping("203.0.113.9", 21)) == diagnosis.Diagnosis(PingResult(0, 21), 30)
+    assert diagnosis.ping(cut_off, Ping("203.0.113.9", 22)) == diagnosis.Diagnosis(None, 30)
+
+
 @pytest.mark.parametrize("asked", [Ping("example.jp"), Ping("192.0.2.1", 31), Ping("192.0.2.1", 0), Ping("::1", 1, -1)])
 async def test_a_ping_whose_tool_fails_is_502(asked):
     assert await done(adapter_of("seil8"), Kind.PING, asked) == Performed(ResultCode.PUSH_FAILED)

@@ -11,6 +11,7 @@ from agent.adapter import Adapter
 from agent.faults import Fault
 from agent.generate import Recipe, generate
 from agent.lifecycle import Event
+from agent.memory import Memory
 from agent.push import modules
 from agent.push.configure import commit, reaches_server, roll_back, store
 from agent.push.operations import Performed, accept, perform
@@ -191,3 +192,19 @@ def test_a_pull_brings_modules_and_their_configs(adapter):
 
     assert [module.id for module in modules.of(adapter)] == [0, 8]
     assert _bodies(adapter, Storage.RUNNING)[8] == b"eight"
+
+
+def test_modules_and_their_configs_survive_an_orderly_end(adapter, tmp_path):
+    store(adapter, _pushed(NEW, MdConfig(7, b"\0\xff new")))
+    commit(adapter)
+    store(adapter, _pushed(b"hostname: next\n"))
+    kept = [_bodies(adapter, storage) for storage in Storage]
+    memory = Memory(tmp_path)
+    memory.put_to_sleep([adapter])
+    other = Adapter(adapter.row, 1, clock=adapter.clock)
+
+    assert memory.wake({other.serial: other}) == [other]
+    memory.close()
+
+    assert [_bodies(other, storage) for storage in Storage] == kept
+    assert modules.of(other) == modules.of(adapter)
