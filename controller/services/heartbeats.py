@@ -1,0 +1,174 @@
+"""Heartbeats on their way in: verified, bounded, decoded, and stored by the batch.
+
+A datagram has no number and no time in it (reference arms-protocol 5), so whoever captured one can send it again. What
+that can do is bounded: it counts only from an address that the adapter pulled or opened its tunnel from, an identical
+one at most once per half an interval, and no more than PER_INTERVAL of any kind; it makes an adapter look alive that is
+not, and repeats old figures, until the next exchange makes its passphrase worthless. It never leads to a config, a key
+or a change in the adapter.
+Not here: the socket (faces/device/heartbeat.py), and what follows from heartbeats (services/liveness.py).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter, deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from enum import StrEnum
+from itertools import islice
+
+import prometheus_client
+import structlog
+
+from controller.domain.health import health
+from controller.logs import Seldom
+from controller.services.heartbeat_senders import Sender, Senders, Waiting
+from controller.store import heartbeats
+from controller.store.connections import Heard
+from controller.store.pool import TROUBLE, Database
+from protocol.arms.heartbeat import decode_statistics, sender
+from protocol.errors import PeerMistake
+
+log = structlog.get_logger()
+
+PER_INTERVAL = 4
+"""Most heartbeats of one adapter in one interval: a confirmation brings one beside the regular one."""
+MAX_QUEUE = 100_000
+"""Most heartbeats that wait for the database (about 1 KB each)."""
+BATCH = 5_000
+"""Heartbeats per transaction: some 30 ms of it are spent in this process, while the socket's buffer fills."""
+EVERY_S = 1.0
+
+
+class Outcome(StrEnum):
+    """What became of a datagram. Everything but STORED is dropped."""
+
+    STORED = "stored"
+    UNREADABLE = "unreadable"  # no heartbeat, or a genuine one that breaks off
+    UNKNOWN = "unknown"  # nobody's id, or of an adapter that is on no code or locked out
+    WRONG_ADDRESS = "wrong-address"
+    WRONG_KEY = "wrong-key"
+    TOO_OFTEN = "too-often"
+    REPEATED = "repeated"
+    REGISTRATION_CHANGED = "registration-changed"  # between its arrival and the database
+    OVERFLOW = "overflow"  # the database was away for too long
+    LOST = "lost-in-the-kernel"  # the socket's buffer was full
+
+
+_FETCH_ANEW = frozenset({Outcome.UNKNOWN, Outcome.WRONG_ADDRESS, Outcome.WRONG_KEY})
+
+
+@dataclass(slots=True)
+class Intake:
+    """Everything between the socket and the table. interval_s: the adapters' time between two heartbeats.
+
+    any_source: take heartbeats from every address. figures: counter with the label outcome.
+    """
+
+    db: Database
+    senders: Senders
+    clock: Callable[[], datetime]
+    interval_s: float
+    any_source: bool
+    figures: prometheus_client.Counter
+    listening_since: datetime = field(init=False)
+    """Since when nothing that arrived was late or lost for want of the database."""
+    counts: Counter[Outcome] = field(default_factory=Counter)
+    """Since the last turn."""
+    _queue: deque[Heard] = field(default_factory=deque)
+    _days: tuple[date, date] | None = None
+    _seldom: Seldom = field(default_factory=lambda: Seldom(log))
+
+    def __post_init__(self) -> None:
+        self.listening_since = self.clock()
+
+    def take(self, datagram: bytes, source: str, monotonic: float, at: datetime) -> None:
+        """One datagram as it arrived. source: the numeric address. Never waits; bad ones are counted, not raised."""
+        claimed = sender(datagram)
+        if claimed is None:
+            self.counts[Outcome.UNREADABLE] += 1
+            return
+        known = self.senders.known.get(claimed)
+        refusal = Outcome.UNKNOWN if known is None else self._refusal(known, datagram, source, monotonic)
+        if known is not None and refusal is None:
+            refusal = self._accepted(known, datagram, source, monotonic, at)
+        if refusal is None:
+            return
+        if refusal in _FETCH_ANEW and self.senders.wait(claimed, Waiting(datagram, source, monotonic, at)):
+            return
+        self.counts[refusal] += 1
+
+    def _refusal(self, known: Sender, datagram: bytes, source: str, monotonic: float) -> Outcome | None:
+        """Cheap reasons first. Nothing is remembered of what did not verify."""
+        if known.in_window >= PER_INTERVAL and monotonic - known.window_at < self.interval_s:
+            return Outcome.TOO_OFTEN
+        if source not in known.addresses and not self.any_source:
+            return Outcome.WRONG_ADDRESS
+        if not known.key.verifies(datagram):
+            return Outcome.WRONG_KEY
+        if datagram[4:24] in known.recent and monotonic - known.taken_at < self.interval_s / 2:
+            return Outcome.REPEATED  # the HMAC is over everything: the same again means the same datagram
+        return None
+
+    def _accepted(self, known: Sender, datagram: bytes, source: str, monotonic: float, at: datetime) -> Outcome | None:
+        try:
+            said = health(decode_statistics(datagram))
+        except PeerMistake:
+            return Outcome.UNREADABLE
+        if len(self._queue) >= MAX_QUEUE:
+            return Outcome.OVERFLOW
+        if monotonic - known.window_at >= self.interval_s:
+            known.window_at, known.in_window = monotonic, 0
+        known.in_window += 1
+        known.taken_at = monotonic
+        known.recent = (*known.recent[1 - PER_INTERVAL :], datagram[4:24])
+        self._queue.append(
+            Heard(at, known.serial, known.code, known.since, source, said.cpu, said.memory, said.disk, datagram)
+        )
+        return None
+
+    async def run(self) -> None:
+        """Fetch keys and store batches until cancelled. A database that is away is tried again at the next turn."""
+        while True:
+            await self.turn()
+            await asyncio.sleep(EVERY_S)
+
+    async def turn(self) -> None:
+        """Fetch the keys of those who wait, store what is queued, tell what was refused.
+
+        A batch whose commit was cut off may be stored twice, never not at all.
+        """
+        try:
+            for waiting in await self.senders.fetch():
+                self.take(waiting.datagram, waiting.source, waiting.monotonic, waiting.at)
+            for _ in range(0, len(self._queue), BATCH):
+                await self._store(list(islice(self._queue, BATCH)))
+        except TROUBLE as error:
+            self._days = None
+            self.listening_since = self.clock()
+            why = str(error) or type(error).__name__
+            self._seldom.warning("store", "Heartbeats wait for the database.", waiting=len(self._queue), error=why)
+        self._tell()
+
+    async def _store(self, batch: Sequence[Heard]) -> None:
+        days = heartbeats.days_of(batch)
+        if days != self._days:
+            await heartbeats.make_days(self.db, *days)
+            self._days = days
+        stored = await heartbeats.add(self.db, batch)
+        for _ in batch:
+            self._queue.popleft()
+        late = [each.serial for each in batch if (each.serial, each.since) not in stored]
+        self.counts[Outcome.STORED] += len(batch) - len(late)
+        if late:
+            self.counts[Outcome.REGISTRATION_CHANGED] += len(late)
+            self.senders.forget(frozenset(late))
+
+    def _tell(self) -> None:
+        counts, self.counts = self.counts, Counter()
+        for outcome, count in counts.items():
+            self.figures.labels(outcome.value).inc(count)
+        refused = {outcome.value.replace("-", "_"): n for outcome, n in counts.items() if outcome is not Outcome.STORED}
+        if refused:
+            self._seldom.warning("refused", "Datagrams were refused as heartbeats.", **refused)
