@@ -2,27 +2,32 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from asyncpg import Record
 
 from controller.domain.access import Caller
-from controller.domain.errors import NotFound
-from controller.store import audit
-from controller.store.pool import Database
+from controller.domain.errors import Invalid, NotFound
+from controller.store import audit, operations
+from controller.store.pool import Connection, Database
+
+_PULLS_BY_ITSELF = timedelta(hours=6)  # every real client does, so an order to pull need not wait for longer
 
 _ADAPTER = """
     SELECT a.serial, a.series, a.model, a.hardware_revision, a.distribution_id, a.ssh_username, a.ssh_host_key,
            host(a.ssh_address) AS ssh_address, a.ssh_port, a.ownership, a.reseller, a.locked_out_at, a.created_at,
-           r.code, r.since, c.kind, c.contract, c.firmware_target, k.firmware, k.first_pull_at, k.last_pull_at,
-           k.last_message, k.last_result, host(k.last_address) AS last_address, k.in_service_at
+           r.code, r.since, c.kind, c.contract, c.firmware_target, c.warm, k.firmware, k.first_pull_at, k.last_pull_at,
+           k.last_message, k.last_result, host(k.last_address) AS last_address, k.in_service_at,
+           coalesce(n.state, 'disconnected') AS connection
     FROM adapter a
     LEFT JOIN registration r ON r.adapter = a.serial
     LEFT JOIN code c ON c.code = r.code
-    LEFT JOIN contact k ON k.adapter = a.serial"""
+    LEFT JOIN contact k ON k.adapter = a.serial
+    LEFT JOIN connection n ON n.adapter = a.serial"""
 
 _CODE = """
-    SELECT c.code, c.contract, c.kind, c.name, c.description, c.firmware_target, c.created_at,
+    SELECT c.code, c.contract, c.kind, c.name, c.description, c.firmware_target, c.preferred_push_method, c.warm,
+           c.created_at, CASE WHEN r.adapter IS NOT NULL THEN coalesce(n.state, 'disconnected') END AS connection,
            r.adapter, r.since, a.series, a.model, a.hardware_revision, k.firmware, k.first_pull_at, k.last_pull_at,
            k.last_result, host(k.last_address) AS last_address, k.in_service_at, x.id AS exchange,
            x.state AS exchange_state
@@ -30,6 +35,7 @@ _CODE = """
     LEFT JOIN registration r ON r.code = c.code
     LEFT JOIN adapter a ON a.serial = r.adapter
     LEFT JOIN contact k ON k.adapter = r.adapter
+    LEFT JOIN connection n ON n.adapter = r.adapter
     LEFT JOIN LATERAL (SELECT id, state FROM exchange e WHERE e.entry = c.code ORDER BY id DESC LIMIT 1) x ON true"""
 
 
@@ -87,6 +93,64 @@ async def set_firmware_target(db: Database, name: str, version: str | None, *, c
             raise NotFound("No code {name}.", next_step="hikitsugi code ls lists them.", name=name)
         detail = {"version": version}
         await audit.write(tx, caller, "code.firmware", name, now=now, contract=row["contract"], detail=detail)
+
+
+async def set_push_method(db: Database, name: str, method: str | None, *, caller: Caller, now: datetime) -> None:
+    """Which push method comes first: https-tunnel, https-simple, or None for no preference. Raises NotFound.
+
+    The adapter hears of it with its next pull.
+    """
+    query = "UPDATE code SET preferred_push_method = $2 WHERE code = $1 RETURNING contract"
+    async with db.transaction() as tx:
+        row = await tx.fetchrow(query, name, method)
+        if row is None:
+            raise NotFound("No code {name}.", next_step="hikitsugi code ls lists them.", name=name)
+        detail = {"method": method}
+        await audit.write(tx, caller, "code.push-method", name, now=now, contract=row["contract"], detail=detail)
+
+
+async def set_warm(db: Database, name: str, warm: bool, *, caller: Caller, now: datetime) -> None:
+    """Keep the spare of a standby warm (reachable, with a management-only config), or cold again.
+
+    A cold spare asks every few seconds, so it hears of it soon; a warm one that is to be cold is ordered to pull.
+    Raises NotFound, Invalid (not a standby).
+    """
+    async with db.transaction() as tx:
+        await operations.registered(tx, code=name)  # an exchange of this code comes before or after, not in between
+        row = await tx.fetchrow("SELECT contract, kind, warm FROM code WHERE code = $1 FOR UPDATE", name)
+        if row is None:
+            raise NotFound("No code {name}.", next_step="hikitsugi code ls lists them.", name=name)
+        if row["kind"] != "standby":
+            raise Invalid(
+                "Code {name} is of kind {kind}; only the spare of a standby is kept warm.",
+                next_step="hikitsugi code ls lists the codes with their kinds.",
+                name=name,
+                kind=row["kind"],
+            )
+        await tx.execute("UPDATE code SET warm = $2 WHERE code = $1", name, warm)
+        if row["warm"] and not warm:
+            await _order_to_pull(tx, name, caller, now)
+        await audit.write(tx, caller, "code.warm", name, now=now, contract=row["contract"], detail={"warm": warm})
+
+
+async def _order_to_pull(tx: Connection, code: str, caller: Caller, now: datetime) -> None:
+    held = await operations.registered(tx, code=code)
+    if held is None:
+        return
+    order = operations.New(
+        kind="pull-config",
+        purpose="request",
+        serial=held["serial"],
+        code=code,
+        contract=held["contract"],
+        since=held["since"],
+        arguments={"source": "RS"},
+        account=caller.account,
+        reason="",
+        due_at=now,
+        expires_at=now + _PULLS_BY_ITSELF,
+    )
+    await operations.insert(tx, order, now)
 
 
 async def pin_host_key(db: Database, serial: str, host_key: str, *, caller: Caller, now: datetime) -> None:

@@ -32,6 +32,34 @@ PULLS = (
     Column(_("firmware"), "firmware"),
     Column(_("result"), "result", right=True),
 )
+CONNECTION = (
+    Column(_("connection"), "state"),
+    Column(_("since"), "since"),
+    Column(_("cause"), "cause"),
+    Column(_("reached by"), "methods"),
+    Column(_("last heartbeat"), "last_heartbeat_at"),
+    Column(_("checks without one"), "downs"),
+    Column(_("tunnel lost"), "tunnel_lost_at"),
+    Column(_("boot: located"), "located_at"),
+    Column(_("boot: config pulled"), "config_pulled_at"),
+    Column(_("boot: config applied"), "method_query_at"),
+    Column(_("boot: push confirmed"), "push_confirmed_at"),
+    Column(_("boot: first heartbeat"), "first_heartbeat_at"),
+)
+EVENTS = (
+    Column(_("at"), "at"),
+    Column(_("adapter"), "adapter"),
+    Column(_("code"), "code"),
+    Column(_("connection"), "state"),
+    Column(_("cause"), "cause"),
+)
+HEARTBEATS = (
+    Column(_("at"), "at"),
+    Column(_("code"), "code"),
+    Column(_("CPU %"), "cpu", right=True),
+    Column(_("memory %"), "memory", right=True),
+    Column(_("disk %"), "disk", right=True),
+)
 
 
 @adapter.command("ls", help=_("List adapters."))
@@ -47,6 +75,7 @@ def list_adapters(
         Column(_("kind"), "kind"),
         Column(_("firmware"), "firmware"),
         Column(_("target"), "firmware_target"),
+        Column(_("connection"), "connection"),
         Column(_("last pull"), "last_pull_at"),
         Column(_("result"), "last_result", right=True),
     )
@@ -77,7 +106,12 @@ def show_adapter(session: Session, serial: Serial) -> None:
         Column(_("reseller"), "reseller"),
         Column(_("locked out"), "locked_out_at"),
     )
-    session.out.record(session.api.get(f"/adapters/{segment(serial)}"), columns)
+    path = f"/adapters/{segment(serial)}"
+    found = {**session.api.get(path), "connection": session.api.get(f"{path}/connection")}
+    session.out.record(found, columns)
+    if not session.out.json:
+        session.out.say("")
+        session.out.record(found["connection"], CONNECTION)
 
 
 @adapter.command("pulls", help=_("List the answers an adapter was given, newest first."))
@@ -90,6 +124,27 @@ def list_pulls(
 @adapter.command("history", help=_("Where was this adapter? Its stays in codes, newest first."))
 def history(session: Session, serial: Serial) -> None:
     session.out.table(session.api.pages(f"/adapters/{segment(serial)}/stays"), STAYS)
+
+
+@adapter.command("events", help=_("List when adapters came and went, newest first."))
+def list_events(
+    session: Session,
+    adapter_: Annotated[str, typer.Option("--adapter", help=_("Only on this adapter (serial)."))] = "",
+    code: Annotated[str, typer.Option(help=_("Only of this code."))] = "",
+    limit: Annotated[int, typer.Option(help=_("At most so many rows."), min=1)] = 50,
+) -> None:
+    query = {"adapter": adapter_ or None, "code": code or None}
+    session.out.table(session.api.first(limit, "/connection-events", **query), EVENTS)
+
+
+@adapter.command("heartbeats", help=_("List an adapter's heartbeats, newest first."))
+def list_heartbeats(
+    session: Session,
+    serial: Serial,
+    limit: Annotated[int, typer.Option(help=_("At most so many rows."), min=1, max=1000)] = 50,
+) -> None:
+    path = f"/adapters/{segment(serial)}/heartbeats"
+    session.out.table(session.api.get(path, limit=limit), HEARTBEATS)
 
 
 @adapter.command("pin", help=_("Trust another SSH host key of an adapter from now on."))

@@ -1,12 +1,12 @@
 """`hikitsugi code`: the contract's places for adapters."""
 
-from datetime import datetime
 from typing import Annotated
 
 import typer
 
 from controller.cli.commands import Session, group, segment
 from controller.cli.groups.adapters import PULLS, STAYS
+from controller.cli.moments import At, moment
 from controller.cli.output import Column
 from controller.cli.words import _
 
@@ -30,6 +30,7 @@ def list_codes(
         Column(_("adapter"), "adapter"),
         Column(_("model"), "model"),
         Column(_("firmware"), "firmware"),
+        Column(_("connection"), "connection"),
         Column(_("last pull"), "last_pull_at"),
         Column(_("result"), "last_result", right=True),
         Column(_("exchange"), "exchange_state"),
@@ -43,6 +44,7 @@ def show_code(session: Session, code: CodeName) -> None:
         Column(_("code"), "code"),
         Column(_("contract"), "contract"),
         Column(_("kind"), "kind"),
+        Column(_("warm"), "warm"),
         Column(_("name"), "name"),
         Column(_("description"), "description"),
         Column(_("adapter"), "adapter"),
@@ -51,6 +53,8 @@ def show_code(session: Session, code: CodeName) -> None:
         Column(_("registered since"), "registered_since"),
         Column(_("firmware"), "firmware"),
         Column(_("firmware target"), "firmware_target"),
+        Column(_("preferred push method"), "preferred_push_method"),
+        Column(_("connection"), "connection"),
         Column(_("first pull"), "first_pull_at"),
         Column(_("last pull"), "last_pull_at"),
         Column(_("last answer"), "last_result"),
@@ -77,9 +81,7 @@ def describe(
 def holder(
     session: Session,
     code: CodeName,
-    at: Annotated[
-        str, typer.Option(help=_("ISO time, for example 2026-11-22T15:00+09:00; without zone it is JST."))
-    ] = "",
+    at: At = "",
 ) -> None:
     columns = (
         Column(_("code"), "code"),
@@ -89,7 +91,7 @@ def holder(
         Column(_("cause"), "cause"),
         Column(_("exchange"), "exchange"),
     )
-    session.out.record(session.api.get(f"/codes/{segment(code)}/holder", at=_moment(at)), columns)
+    session.out.record(session.api.get(f"/codes/{segment(code)}/holder", at=moment(at)), columns)
 
 
 @code.command("history", help=_("Which adapters sat in this code? Newest first."))
@@ -113,17 +115,26 @@ def choose_firmware(
     session.out.done(changed, _("The firmware target of {code} is {version}.", code=code, version=version))
 
 
-def _moment(text: str) -> str | None:
-    """The time as the API wants it; a time without zone is meant as people here say it. Raises CliError."""
-    if not text:
-        return None
-    from controller.cli.failures import CliError, Exit
-    from controller.domain.errors import JST
+@code.command("push-method", help=_("Prefer a way of pushing to the adapters of a code."))
+def push_method(
+    session: Session,
+    code: CodeName,
+    method: Annotated[str, typer.Argument(help=_("https-tunnel, https-simple, or - for no preference."))],
+) -> None:
+    preferred = None if method == "-" else method
+    session.api.send("PUT", f"/codes/{segment(code)}/push-method", {"preferred": preferred})
+    session.out.done(
+        {"code": code, "preferred_push_method": preferred},
+        _("{code} prefers {method}; it holds from the adapter's next boot or pull.", code=code, method=method),
+    )
 
-    try:
-        at = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise CliError(
-            _("{text} is not a time.", text=text), Exit.REFUSED, next_step=_("Write it like 2026-11-22T15:00+09:00.")
-        ) from error
-    return (at if at.tzinfo else at.replace(tzinfo=JST)).isoformat()
+
+@code.command("warm", help=_("Keep the spare of a standby code warm: reachable, healthy, its firmware up to date."))
+def warm(
+    session: Session,
+    code: CodeName,
+    on: Annotated[bool, typer.Option("--on/--off", help=_("Warm, or cold again."))] = True,
+) -> None:
+    session.api.send("PUT", f"/codes/{segment(code)}/warm", {"warm": on})
+    said = _("The spare of {code} is kept warm.", code=code) if on else _("The spare of {code} is cold.", code=code)
+    session.out.done({"code": code, "warm": on}, said)

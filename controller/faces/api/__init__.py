@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-from controller.faces.api import accounts, adapters, codes, exchanges, firmware, inventory, runs
+from controller.faces.api import (
+    accounts,
+    adapters,
+    codes,
+    connections,
+    exchanges,
+    firmware,
+    inventory,
+    operations,
+    pushes,
+    runs,
+)
 from controller.faces.api.context import Context
 from controller.faces.http import Route
 
@@ -10,6 +21,9 @@ ROUTES: tuple[Route, ...] = (
     *accounts.ROUTES,
     *adapters.ROUTES,
     *codes.ROUTES,
+    *connections.ROUTES,
+    *operations.ROUTES,
+    *pushes.ROUTES,
     *exchanges.ROUTES,
     *runs.ROUTES,
     *inventory.ROUTES,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Literal
 from uuid import UUID
 
 from pydantic import Field
@@ -80,6 +80,8 @@ class Adapter(Answer):
     kind: str | None
     contract: str | None
     registered_since: datetime | None
+    connection: Literal["connected", "disconnected"]
+    """GET /adapters/{serial}/connection says more."""
     firmware: str | None
     """The version it reported last."""
     firmware_target: str | None

@@ -31,8 +31,14 @@ class Code(Answer):
     name: str
     description: str
     firmware_target: str | None
+    preferred_push_method: Literal["https-tunnel", "https-simple"] | None
+    """null: no preference; the tunnel is tried first."""
+    warm: bool
+    """A standby whose spare is kept reachable, its firmware up to date."""
     created_at: datetime
     adapter: str | None
+    connection: Literal["connected", "disconnected"] | None
+    """Of its adapter; null when there is none."""
     registered_since: datetime | None
     series: str | None
     model: str | None

@@ -23,7 +23,8 @@ OPERATIONS = frozenset({Role.ADMINISTRATOR, Role.OPERATOR})
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """The parts behind the API. wake: set when new tasks wait, so that workers here need not poll."""
+    """The parts behind the API. wake, wake_push: set when new tasks or push operations wait, so that
+    workers here need not poll."""
 
     db: Database
     vault: Secrets
@@ -31,6 +32,7 @@ class Context:
     clock: Callable[[], datetime]
     swap_deadline: timedelta
     wake: asyncio.Event
+    wake_push: asyncio.Event
 
 
 async def own_code(context: Context, caller: Caller, code: str) -> Row:
