@@ -8,6 +8,8 @@ from __future__ import annotations
 import hmac
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from hashlib import sha256
+from ssl import PEM_cert_to_DER_cert
 
 from controller.store import reaches
 from controller.store.pool import Database
@@ -46,6 +48,12 @@ async def admit(db: Database, vault: Secrets, distribution_id: DistributionId, k
     if row["kind"] == "standby" and not row["warm"]:
         return ResultCode.SA_STAND_BY
     return Admitted(row["serial"], distribution_id, row["code"], row["since"])
+
+
+async def certificate_sha256(db: Database, admitted: Admitted) -> bytes | None:
+    """Digest (DER form) of the certificate that the adapter must show at its endpoint; None when none was issued."""
+    pem = await reaches.certificate(db, admitted.serial, admitted.code, admitted.since)
+    return sha256(PEM_cert_to_DER_cert(pem)).digest() if pem else None
 
 
 async def confirmed(

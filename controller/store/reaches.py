@@ -22,6 +22,14 @@ async def by_distribution_id(db: Database, distribution_id: DistributionId) -> R
         return await connection.fetchrow(_BY_DISTRIBUTION_ID, UUID(int=distribution_id.value))
 
 
+async def certificate(db: Database, serial: str, code: str, since: datetime) -> str | None:
+    """PEM of what the adapter of this registration shows as a TLS server; None when it has none, or is gone."""
+    query = "SELECT sa_certificate FROM registration WHERE adapter = $1 AND code = $2 AND since = $3"
+    async with db.connection() as connection:
+        pem: str | None = await connection.fetchval(query, serial, code, since)
+    return pem
+
+
 _CONFIRM = "SELECT confirm_push($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"
 
 

@@ -1,0 +1,205 @@
+"""Who may open a tunnel, and when it is given up: one keeper for all tunnels of this controller.
+
+A tunnel has no task and no timer of its own. `run` is the one loop for all of them: it closes the silent and the
+outdated ones, and tells the database which are gone. What is said in them is dialogue.py's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
+from datetime import datetime
+from typing import Any
+
+import structlog
+
+from controller.faces.device.dialogue import Dialogue, why
+from controller.faces.device.shedding import Shedding
+from controller.faces.device.tunnel import Tunnel
+from controller.logs import Seldom
+from controller.services import reaches
+from controller.services.reaches import Admitted
+from controller.store.pool import TROUBLE, Database
+from controller.store.secrets import CannotOpen, Secrets
+from controller.transports.arms.tunnels import Tunnels
+from protocol.arms.codes import ResultCode
+from protocol.arms.tunnel import RequestHeader
+from protocol.errors import PeerMistake
+
+log = structlog.get_logger()
+
+PATH = "/tunnel"
+
+_TURN_S = 1.0  # between two rounds of what `run` does
+_STALE_EVERY_S = 2.0
+_SEEN_EVERY_S = 5.0
+_RECORD_S = 20.0  # for what the database has to say
+_FAREWELL_S = 2.0
+
+
+class TunnelFace:
+    """Keeps all tunnels of this controller (tunnel.Keeper).
+
+    controller: its id in the database (services.reaches.begin); it changes when the database took us for gone.
+    shedding: how many are let in at once, and how often one adapter may try; more get 503 and wait.
+    echo_interval_s: what adapters are told. One that was silent for three intervals and a minute is gone: it is
+    single-threaded and may be at work for longer than an interval (section 7.7).
+    wake: called when an adapter has just become reachable.
+    """
+
+    def __init__(
+        self,
+        db: Database,
+        vault: Secrets,
+        clock: Callable[[], datetime],
+        tunnels: Tunnels,
+        shedding: Shedding,
+        *,
+        controller: int,
+        echo_interval_s: float = 60.0,
+        wake: Callable[[], None] = lambda: None,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.controller = controller
+        self._db, self._vault, self._clock = db, vault, clock
+        self._tunnels, self._shedding, self._wake = tunnels, shedding, wake
+        self._silence_s = 3 * echo_interval_s + 60
+        self.now = monotonic
+        self._seldom = Seldom(log)
+        self._open: dict[int, Tunnel] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._dialogue = Dialogue(db, clock, tunnels, self, self._seldom)
+        self.heard = self._dialogue.heard
+        self._confirmed: set[int] = set()
+        self._lost: set[int] = set()  # were confirmed, and the database does not know yet
+        self._turn = asyncio.Event()
+        self._none_open = asyncio.Event()
+        self._none_open.set()
+
+    def tunnel(self, settled: Callable[[], None]) -> Tunnel:
+        """For a connection that asks for a tunnel. settled: called once, when its header is complete."""
+        return Tunnel(self, settled)
+
+    @property
+    def count(self) -> int:
+        """How many are open."""
+        return len(self._open)
+
+    async def run(self) -> None:
+        """Until cancelled: give up silent tunnels and those of replaced registrations, tell the database what closed
+        and that this controller is alive."""
+        stale_at = seen_at = self.now()
+        while True:
+            with_something_to_tell = asyncio.wait_for(self._turn.wait(), _TURN_S)
+            with suppress(TimeoutError):
+                await with_something_to_tell
+            self._turn.clear()
+            self.sweep()
+            try:
+                await self.tell_lost()
+                if self.now() >= stale_at:
+                    stale_at = self.now() + _STALE_EVERY_S
+                    await self.hang_up_stale()
+                if self.now() >= seen_at:
+                    seen_at = self.now() + _SEEN_EVERY_S
+                    await self._be_seen()
+            except TROUBLE as error:
+                self._seldom.warning("tunnel-upkeep", "The database is told of tunnels later.", why=str(error))
+                await asyncio.sleep(_TURN_S)
+
+    def sweep(self) -> None:
+        """Close every tunnel whose adapter has been silent for too long."""
+        silent_since = self.now() - self._silence_s
+        for tunnel in [each for each in self._open.values() if each.heard_at < silent_since]:
+            tunnel.hang_up(f"No byte came for {self._silence_s:g} s.")
+
+    async def tell_lost(self) -> None:
+        """Tell the database of closed tunnels. What it cannot hear now it is told next time."""
+        for number in sorted(self._lost):
+            await reaches.closed(self._db, self.controller, number, self._clock())
+            self._lost.discard(number)
+
+    async def hang_up_stale(self) -> None:
+        """Close the tunnels of registrations that were replaced, and of adapters that are locked out."""
+        for number in await reaches.stale(self._db, self.controller, self._clock()):
+            self._tunnels.hang_up(number, "Its registration is no longer the present one.")
+
+    async def close(self) -> None:
+        """Hang up all tunnels, for the end of the controller; the next one finds their rows and forgets them."""
+        self._hang_up_all("The controller stops.")
+        for task in self._tasks:
+            task.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=_FAREWELL_S)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._none_open.wait(), _FAREWELL_S)
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        """See Keeper. A tunnel has at most three: its opening, its confirmation, its reports."""
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def admit(self, header: RequestHeader, source: str) -> Admitted | int:
+        """See Keeper. 403 whatever the reason: a client tries again a few times, pulls again, and is told there."""
+        if header.path != PATH:
+            return 404
+        try:
+            async with self._shedding.admit(header.distribution_id, source) as in_turn, asyncio.timeout(_RECORD_S):
+                if not in_turn:
+                    return 503
+                admitted = await reaches.admit(self._db, self._vault, header.distribution_id, header.key)
+        except (*TROUBLE, TimeoutError, CannotOpen) as error:
+            self._seldom.warning("tunnel-admission", "No tunnel can be opened now.", why=why(error))
+            return 503
+        if isinstance(admitted, ResultCode):
+            log.debug("tunnel refused", source=source, why=admitted.phrase)
+            return 403
+        return admitted
+
+    def opened(self, tunnel: Tunnel) -> int:
+        number = self._tunnels.opened(tunnel)
+        self._open[number] = tunnel
+        self._none_open.clear()
+        return number
+
+    def lost(self, tunnel: Tunnel) -> None:
+        number = tunnel.number
+        del self._open[number]
+        if not self._open:
+            self._none_open.set()
+        self._tunnels.closed(number)
+        self._dialogue.forget(number)
+        if number in self._confirmed:
+            self._confirmed.discard(number)
+            self._tell_lost_soon(number)
+
+    def mistaken(self, tunnel: Tunnel, error: PeerMistake) -> None:
+        fields = {"source": tunnel.source, "why": str(error)}
+        self._seldom.warning("tunnel-wire", "A tunnel is closed: what came does not belong there.", **fields)
+
+    async def _be_seen(self) -> None:
+        """Say that we are alive. Taken for gone, our tunnels are known to nobody: they are made anew under a new id."""
+        if await reaches.seen(self._db, self.controller, self._clock()):
+            return
+        self._hang_up_all("This controller was taken for gone.")
+        self._lost.clear()
+        self.controller = await reaches.begin(self._db, self._clock())
+
+    def _hang_up_all(self, why: str) -> None:
+        for tunnel in list(self._open.values()):
+            tunnel.hang_up(why)
+
+    def confirmed(self, tunnel: Tunnel) -> None:
+        """See dialogue.Holder."""
+        if tunnel.number in self._open:
+            self._confirmed.add(tunnel.number)
+            self._wake()
+        else:
+            self._tell_lost_soon(tunnel.number)
+
+    def _tell_lost_soon(self, number: int) -> None:
+        self._lost.add(number)
+        self._turn.set()
