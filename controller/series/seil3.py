@@ -110,7 +110,7 @@ SEIL3 = Series(
         refused=re.compile(rb"exit\([1-9]\d*\)\."),
     ),
     # lan1 is the WAN (FOUND, §1). That an interface and the default route take "dhcp" is ASSUMED.
-    management_config=b"interface lan1 add dhcp\nroute add default dhcp\n",
+    management_config=b"interface lan1 add dhcp\nroute add default dhcp\nsshd disable\ntelnetd disable\n",
     # No SHA-2 MAC in this line's sshd page, RSA host keys, and a key exchange of its time (assumed). Its 3des, arcfour,
     # md5 and DSA are left out: a line that has nothing better is reported as such, not talked to.
     old_algorithms=OldAlgorithms(

@@ -62,7 +62,7 @@ SEIL6 = Series(
     pager_answer=PAGER_ANSWER,
     refusal=REFUSAL,
     logout=LOGOUT,
-    # ge0 is the WAN (FOUND, §1), and its keys are those of the key-value sample there. No sshd, no DHCP server, no NAT.
+    # ge0 is the WAN (FOUND, §1), and its keys are those of the key-value sample there.
     management_config=management_config("ge0"),
     vias=(Via.ARMS, Via.SSH),
 )

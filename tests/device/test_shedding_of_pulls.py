@@ -89,6 +89,54 @@ async def test_a_waiting_pull_that_is_given_up_leaves_its_turn_to_others() -> No
     assert await within(asyncio.gather(first, third)) == [True, True]
 
 
+async def test_who_claims_many_ids_from_one_address_is_stopped_by_the_address() -> None:
+    now = [0.0]
+    shedding = Shedding(10, 1000, lambda: now[0], per_minute_per_address=3)
+
+    async def ask(number: int, source: str, *, counted: bool = True) -> bool:
+        async with shedding.admit(DistributionId(number), source, counted=counted) as admitted:
+            return admitted
+
+    assert [await ask(number, ADDRESS) for number in range(5)] == [True] * 3 + [False] * 2
+    assert await ask(9, "127.0.0.2")
+    assert await ask(9, ADDRESS, counted=False), "the end of an operation comes but once"
+    now[0] = 61.0
+    assert await ask(9, ADDRESS)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "shared"),
+    [
+        ("2001:db8::1", "2001:db8::ffff:2", True),
+        ("2001:db8::1", "2001:db8:0:1::1", False),
+        ("::ffff:192.0.2.1", "::ffff:192.0.2.2", False),
+        ("::ffff:192.0.2.1", "192.0.2.1", True),
+        ("", "", True),
+    ],
+)
+async def test_an_ipv6_network_counts_as_one_address(one: str, other: str, shared: bool) -> None:
+    shedding = Shedding(10, 1000, per_minute_per_address=1)
+
+    async def ask(source: str) -> bool:
+        async with shedding.admit(DistributionId(1), source) as admitted:
+            return admitted
+
+    assert [await ask(one), await ask(other)] == [True, not shared]
+
+
+async def test_the_memory_for_askers_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("controller.faces.device.shedding.MAX_TRACKED", 100)
+    shedding = Shedding(10, 1, per_minute_per_address=1000)
+
+    async def ask(number: int) -> bool:
+        async with shedding.admit(DistributionId(number), ADDRESS) as admitted:
+            return admitted
+
+    assert all([await ask(number) for number in range(101)])
+    assert await ask(0), "the longest silent one was forgotten"
+    assert not await ask(100)
+
+
 async def test_a_pull_that_fails_gives_its_place_back() -> None:
     shedding = Shedding(1, 10, max_waiting=0)
 

@@ -62,6 +62,29 @@ def test_the_server_certificate_holds_every_address_it_is_served_on(authority: A
     assert {str(name.value) for name in names} == set(ADDRESSES)
 
 
+def test_what_we_show_adapters_is_a_client_certificate_and_is_kept(authority: Authority) -> None:
+    path = authority.push_client(now=NOW)
+    before = path.read_bytes()
+
+    said = openssl("verify", "-x509_strict", "-purpose", "sslclient", "-CAfile", authority.root_file, path)
+
+    assert said.strip().endswith(": OK")
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert authority.push_client(now=NOW + timedelta(days=300)).read_bytes() == before
+    assert authority.push_client(now=NOW + timedelta(days=370)).read_bytes() != before
+
+
+def test_an_adapters_certificate_lasts_until_thirty_days_before_its_end_and_under_its_own_root(
+    authority: Authority, tmp_path: Path
+) -> None:
+    issued = authority.issue_to_adapter(ADAPTER, now=NOW).certificate
+
+    assert authority.lasts(issued, now=NOW + timedelta(days=366))
+    assert not authority.lasts(issued, now=NOW + timedelta(days=368))
+    assert not Authority.at(tmp_path / "another", now=NOW).lasts(issued, now=NOW)
+    assert not authority.lasts("no certificate", now=NOW)
+
+
 @pytest.mark.parametrize(("kind", "address"), list(zip(["ip", "ip", "hostname"], ADDRESSES, strict=True)))
 def test_openssl_verifies_the_server_for_its_addresses(authority: Authority, kind: str, address: str) -> None:
     path = authority.location_server("hikitsugi", ADDRESSES, now=NOW)

@@ -28,7 +28,7 @@ from tests.registry_fixtures import Registry, people
 from tests.rows import HEADER, csv_row
 from tests.waiting import until
 
-STEPS = ("lock", "exchange", "registration", "code", "task", "registration_ledger", "outbox", "audit")
+STEPS = ("lock", "exchange", "registration", "code", "operation", "task", "registration_ledger", "outbox", "audit")
 GATE = 4242
 
 _STOP = """
@@ -116,11 +116,12 @@ async def what_happened(registry: Registry, entry: str, standby: str, old: str, 
             """SELECT (SELECT count(*) FROM exchange WHERE entry = $1) AS exchanges,
                       (SELECT count(*) FROM registration_ledger WHERE code IN ($1, $2) AND cause = 'swap') AS ledger,
                       (SELECT count(*) FROM outbox WHERE subject = $1) AS news,
+                      (SELECT count(*) FROM operation WHERE code IN ($1, $2) AND purpose = 'handover') AS orders,
                       (SELECT count(*) FROM audit WHERE subject = $1 AND action = 'swap') AS trail""",
             *(entry, standby),
         )
     story = (held, spare, *counts)
-    assert story in {(old, new, 0, 0, 0, 0), (new, old, 1, 2, 1, 1)}, f"half a swap: {story}"
+    assert story in {(old, new, 0, 0, 0, 0, 0), (new, old, 1, 2, 1, 2, 1)}, f"half a swap: {story}"
     return "all" if held == new else "nothing"
 
 
@@ -129,7 +130,12 @@ async def pair(own, numbers) -> tuple[str, str, str, str]:
     _, registry = own
     a, b = numbers(), numbers()
     await registry.load(HEADER + csv_row(f"E{a}", a) + csv_row(f"S{b}", b, kind="standby"))
-    async with registry.db.transaction() as tx:  # a newer firmware and a waiting task, so that every table is written
+    async with registry.db.transaction() as tx:  # newer firmware, a task, adapters at rest: all is written
+        await tx.execute(
+            """INSERT INTO contact (adapter, first_pull_at, last_pull_at, last_message, last_result, last_address)
+               SELECT unnest($1::text[]), now(), now(), 'push-method-query', 100, '127.0.0.1'""",
+            [f"SER{a:05d}", f"SER{b:05d}"],
+        )
         await tx.execute(
             """INSERT INTO firmware_image (series, version, version_key, sha256, size, available_at)
                VALUES ('seil8', '3.50', '{3,50}', repeat('a', 64), 1, now()) ON CONFLICT DO NOTHING"""

@@ -124,8 +124,7 @@ END $$;
 -- As in 0002, and besides:
 -- p_repeated: the answer says what the last one said (a stand-by adapter asks every few seconds); then only the
 -- adapter's contact is renewed, and no row is added to pull.
--- A pull that the present registration answers is what a handover's order was for: the order is done, told or not. An
--- adapter that pulls instead of confirming a config push is back at its startup config: the push has failed.
+-- A pull that the present registration answers is what a handover's order was for: the order is done, told or not.
 DROP FUNCTION record_pull;
 CREATE FUNCTION record_pull(
     p_at timestamptz, p_adapter text, p_code text, p_since timestamptz, p_message text, p_source inet,
@@ -159,19 +158,14 @@ BEGIN
         in_service_at = CASE WHEN p_in_service THEN p_at
                              WHEN p_message = 'push-method-query' THEN c.in_service_at END;
     IF p_result IN (100, 404) AND p_message <> 'push-method-query' THEN
-        WITH moved AS (
-            UPDATE operation SET state = CASE purpose WHEN 'handover' THEN 'done' ELSE 'failed' END,
-                finished_at = p_at, deadline_at = NULL,
-                detail = CASE purpose WHEN 'handover' THEN 'The adapter has pulled.'
-                         ELSE 'The adapter pulled its startup config before it had confirmed the push.' END
-            WHERE adapter = p_adapter AND (
-                purpose = 'handover' AND state IN ('waiting', 'sent')
-                    AND (p_message = 'config-solicitation' OR arguments ->> 'source' = 'LS')
-                OR kind = 'configure' AND state = 'confirming' AND p_message = 'config-solicitation')
-            RETURNING id, kind, state, exchange)
+        WITH heeded AS (
+            UPDATE operation SET state = 'done', finished_at = p_at, deadline_at = NULL, detail = 'The adapter has pulled.'
+            WHERE adapter = p_adapter AND purpose = 'handover' AND state IN ('waiting', 'sent')
+              AND (p_message = 'config-solicitation' OR arguments ->> 'source' = 'LS')
+            RETURNING id, kind, exchange)
         INSERT INTO outbox (at, topic, subject, payload)
-        SELECT p_at, 'operation.' || m.state, p_adapter,
-               jsonb_build_object('operation', m.id, 'kind', m.kind, 'exchange', m.exchange) FROM moved m;
+        SELECT p_at, 'operation.done', p_adapter,
+               jsonb_build_object('operation', h.id, 'kind', h.kind, 'exchange', h.exchange) FROM heeded h;
     END IF;
     IF p_in_service THEN
         INSERT INTO config_stage (code, module, stage, revision, at)
