@@ -20,14 +20,13 @@ class State(StrEnum):
 
 
 class Cause(StrEnum):
-    """Why a state was entered. A confirmed way connects in the transaction that records it (`confirm_push`)."""
+    """Why a state was entered. TUNNEL and ENDPOINT also come from the transaction that confirms one (confirm_push)."""
 
-    TUNNEL_CONFIRMED = "https-tunnel confirmed"
-    SIMPLE_CONFIRMED = "https-simple confirmed"
-    TUNNEL_HELD = "tunnel held"
+    TUNNEL = "tunnel"
+    ENDPOINT = "endpoint"
     HEARTBEAT = "heartbeat"
-    TUNNEL_LOST = "tunnel lost"
-    NO_HEARTBEAT = "no heartbeat"
+    TUNNEL_LOST = "tunnel-lost"
+    NO_HEARTBEAT = "no-heartbeat"
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +89,7 @@ def _is_due(known: Known, rule: Rule, now: datetime) -> bool:
 def _check(known: Known, rule: Rule, now: datetime, listening_since: datetime) -> Verdict | None:
     missed = known.state is State.CONNECTED and _is_tunnel_missed(known, rule, now, listening_since)
     if known.holds_tunnel:
-        return _up(known, Cause.TUNNEL_HELD)
+        return _up(known, Cause.TUNNEL)
     if _is_heard(known, rule, now) and not missed:
         return _up(known, Cause.HEARTBEAT)
     if missed or now - listening_since < rule.check:

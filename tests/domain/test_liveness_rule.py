@@ -56,7 +56,7 @@ CHECKS = [
     (
         "... and connects",
         known(DOWN, downs=3, tunnel=True),
-        Verdict(UP, 0, Cause.TUNNEL_HELD, checked=True, loss_settled=True),
+        Verdict(UP, 0, Cause.TUNNEL, checked=True, loss_settled=True),
     ),
 ]
 
