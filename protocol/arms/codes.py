@@ -58,9 +58,22 @@ class ResultCode(IntEnum):
         return _PHRASES[self]
 
     @property
+    def adapter_phrase(self) -> str:
+        """The real adapter's words where captures show that they are others; for emulated adapters."""
+        return _ADAPTER_PHRASES.get(self, self.phrase)
+
+    @property
     def is_success(self) -> bool:
         return self is ResultCode.SUCCESS
 
+
+_ADAPTER_PHRASES = {
+    ResultCode.INVALID_MESSAGE_TYPE: "Invalid Message type",
+    ResultCode.INVALID_PARAMETER: "Invalid Parameter",
+    ResultCode.SA_FAILURE: "SA Failure",
+    ResultCode.SYSTEM_ERROR: "System Error",
+    ResultCode.DISTRIBUTION_ID_MISMATCH: "Distribution ID Mismatch",
+}
 
 _PHRASES = {
     ResultCode.SUCCESS: "Success",

@@ -31,7 +31,8 @@ MAX_COMMAND: Final = 8192
 """Bytes of a command on the wire, unescaped; the base64 text counts where it is base64, so 6144 bytes then."""
 
 MAX_STATUS_REQUESTS: Final = 2
-"""libarms 5.33 makes room for 68 bytes of requests of 24 bytes each (12 on 32-bit CPUs) and writes on past the end."""
+"""For read-status and clear-status. libarms 5.33 takes any number, but its earlier releases make room for 68 bytes of
+requests of 24 bytes each (12 on 32-bit CPUs) and write on past the end; nothing tells a server which one it has."""
 
 MAX_HOPS: Final = 256
 MAX_PINGS: Final = 1000

@@ -94,7 +94,7 @@ class StatusRequest:
 
 @dataclass(frozen=True, slots=True)
 class StatusRequests:
-    """Of read-status and clear-status: one or two, for a real client has room for no more."""
+    """Of read-status and clear-status: one or two, for older clients have room for no more."""
 
     requests: tuple[StatusRequest, ...]
 

@@ -341,3 +341,11 @@ def test_a_result_url_is_read() -> None:
 
     assert isinstance(request, PushRequest)
     assert request.result_url == "https://127.0.0.1:8462/rs/result"
+
+
+@pytest.mark.parametrize("name", [name for name, kind, *_ in ENVELOPES if "2-response" in name])
+def test_the_real_adapters_words_for_its_codes_are_known(name: str) -> None:
+    response = decode_response(xml(name))
+
+    assert isinstance(response, PushResponse | GenericError)
+    assert response.description == response.result.adapter_phrase
