@@ -192,7 +192,7 @@ def _planned(chosen: Sequence[Row], running: Mapping[int, Row], version: str) ->
     )
 
 
-def difference(before: bytes, after: bytes, names: tuple[str, str] = ("running", "pushed")) -> str:
+def difference(before: bytes, after: bytes, *, names: tuple[str, str] = ("running", "pushed")) -> str:
     """Unified, with three lines around each change; "" when there is none. Bytes that are no UTF-8 show as U+FFFD.
 
     Two configs that have next to nothing in common are shown as one change, since finding the smallest takes minutes.

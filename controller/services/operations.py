@@ -53,8 +53,8 @@ async def ask(
 ) -> int:
     """Have an adapter do something as soon as it is reachable; returns the operation's id.
 
-    due_at: not before then. expires_at: given up when not sent by then; KEPT_FOR after due_at unless given. A refusal is
-    recorded and raised: NotFound, Invalid (arguments a client cannot take, a command that the series does not declare,
+    due_at: not before then. expires_at: given up when not sent by then; KEPT_FOR after due_at unless given. A refusal
+    is recorded and raised: NotFound, Invalid (arguments a client cannot take, a command that the series does not declare,
     configure: see config_push), Conflict (locked out), TooMany (MAX_OPEN).
     """
     due_at = due_at or now
