@@ -120,7 +120,7 @@ class PullFace:
         return _reply(response, _type(message))
 
     async def _answer(self, request: web.Request, message: Request, served: tuple[type[Request], ...]) -> Reply:
-        kind, transaction_id = _type(message), 0 if isinstance(message, PushConfirmationStartRequest) else None
+        kind, transaction_id = _type(message), _transaction_id(message)
 
         def refused(code: ResultCode) -> Refusal:
             return Refusal(kind, code, code.phrase, transaction_id)
@@ -177,6 +177,17 @@ def _reply(response: Reply, kind: str) -> web.Response:
     reply = web.Response(body=body, headers={"Content-Type": "text/xml", "Connection": "close"})
     reply.force_close()
     return reply
+
+
+def _transaction_id(message: Request) -> int | None:
+    """What a refusal must carry so that clients look at its code."""
+    match message:
+        case DoneRequest():
+            return message.transaction_id
+        case PushConfirmationStartRequest():
+            return 0  # it is ours to choose, and none is needed
+        case _:
+            return None
 
 
 def _type(message: Request) -> str:
