@@ -249,7 +249,7 @@ def _terms(parts: _Parts) -> check_in.Terms:
 def _api_app(parts: _Parts) -> web.Application:
     authenticate = authenticator(parts.db)
     deadline = timedelta(seconds=parts.settings.swap_deadline_s)
-    context = Context(parts.db, parts.vault, parts.blobs, utc_now, deadline, parts.wake)
+    context = Context(parts.db, parts.vault, parts.blobs, utc_now, deadline, parts.wake, asyncio.Event())
     app = http.build(
         ROUTES,
         authenticate=authenticate,

@@ -123,7 +123,8 @@ async def record(tx: Connection, verdicts: Mapping[str, Verdict], now: datetime)
 # Each time is of the newest successful step; first_heartbeat_at: the first one since the config was pulled.
 _OF = """
     SELECT a.serial AS adapter, coalesce(c.state, 'disconnected') AS state, c.since, coalesce(c.cause, '') AS cause,
-           c.last_heartbeat_at, host(c.heartbeat_source) AS heartbeat_source, c.downs, c.checked_at, c.tunnel_lost_at,
+           c.last_heartbeat_at, host(c.heartbeat_source) AS heartbeat_source,
+           coalesce(c.downs, 0) AS downs, c.checked_at, c.tunnel_lost_at,
            coalesce(w.methods, '{}') AS methods, located.at AS located_at, config.at AS config_pulled_at,
            query.at AS method_query_at, w.confirmed_at AS push_confirmed_at, first.at AS first_heartbeat_at
     FROM adapter a

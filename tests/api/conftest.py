@@ -39,7 +39,9 @@ class Api:
 @pytest.fixture(scope="module")
 async def api(registry: Registry, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Api]:
     blobs = Blobs(tmp_path_factory.mktemp("firmware"))
-    context = Context(registry.db, registry.vault, blobs, registry.clock, timedelta(days=1), asyncio.Event())
+    context = Context(
+        registry.db, registry.vault, blobs, registry.clock, timedelta(days=1), asyncio.Event(), asyncio.Event()
+    )
     app = http.build(
         ROUTES,
         authenticate=authenticator(registry.db),

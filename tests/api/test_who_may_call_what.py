@@ -30,6 +30,24 @@ TABLE: dict[str, set[Role]] = {
     "GET /adapters/{serial}/stays": EVERYBODY,
     "PUT /adapters/{serial}/host-key": ONLY_A,
     "PUT /adapters/{serial}/lock": ONLY_A,
+    "GET /adapters/{serial}/connection": EVERYBODY,
+    "GET /adapters/{serial}/heartbeats": EVERYBODY,
+    "GET /connection-events": EVERYBODY,
+    "POST /adapters/{serial}/ping": EVERYBODY,
+    "POST /adapters/{serial}/traceroute": EVERYBODY,
+    "POST /adapters/{serial}/read-status": EVERYBODY,
+    "POST /adapters/{serial}/read-module-list": EVERYBODY,
+    "POST /adapters/{serial}/check-transaction": EVERYBODY,
+    "POST /adapters/{serial}/dump-debug": EVERYBODY,
+    "POST /adapters/{serial}/read-storage": STAFF_OF_THE_CUSTOMER,
+    "POST /adapters/{serial}/clear-status": STAFF_OF_THE_CUSTOMER,
+    "POST /adapters/{serial}/md-command": STAFF_OF_THE_CUSTOMER,
+    "POST /adapters/{serial}/pull-config": STAFF_OF_THE_CUSTOMER,
+    "POST /adapters/{serial}/reboot": STAFF_OF_THE_CUSTOMER,
+    "GET /operations": EVERYBODY,
+    "GET /operations/{operation}": EVERYBODY,
+    "GET /operations/{operation}/outputs/{position}": EVERYBODY,
+    "POST /operations/{operation}/cancel": STAFF_OF_THE_CUSTOMER,
     "GET /codes": EVERYBODY,
     "GET /codes/{code}": EVERYBODY,
     "PATCH /codes/{code}": STAFF_OF_THE_CUSTOMER,
@@ -41,6 +59,10 @@ TABLE: dict[str, set[Role]] = {
     "GET /codes/{code}/configs/{module}/{stage}": STAFF_OF_THE_CUSTOMER,
     "PUT /codes/{code}/configs/{module}/working": STAFF_OF_THE_CUSTOMER,
     "POST /codes/{code}/configs/{module}/startup": STAFF_OF_THE_CUSTOMER,
+    "POST /codes/{code}/pushes": STAFF_OF_THE_CUSTOMER,
+    "GET /codes/{code}/diffs/{module}": STAFF_OF_THE_CUSTOMER,
+    "PUT /codes/{code}/push-method": STAFF_OF_THE_CUSTOMER,
+    "PUT /codes/{code}/warm": STAFF_OF_THE_CUSTOMER,
     "POST /codes/{entry}/swap": STAFF_OF_THE_CUSTOMER,
     "GET /exchanges": EVERYBODY,
     "GET /exchanges/{exchange}": EVERYBODY,
@@ -66,6 +88,8 @@ def path_of(template: str) -> str:
         .replace("{exchange}", "0")
         .replace("{campaign}", "0")
         .replace("{task}", "0")
+        .replace("{operation}", "0")
+        .replace("{position}", "0")
         .lstrip("/")
     )
 
@@ -138,6 +162,9 @@ async def test_a_revoked_key_opens_nothing_at_once(client, api) -> None:
         ("GET", "adapters/{serial}"),
         ("GET", "adapters/{serial}/pulls"),
         ("GET", "adapters/{serial}/stays"),
+        ("GET", "adapters/{serial}/connection"),
+        ("GET", "adapters/{serial}/heartbeats"),
+        ("GET", "codes/{code}/diffs/0"),
     ],
 )
 async def test_what_is_another_contracts_does_not_exist(method: str, path: str, client, registry, numbers) -> None:

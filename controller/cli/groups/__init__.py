@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from controller.cli.groups import accounts, adapters, codes, configs, exchanges, firmware, inventory, runs
+from controller.cli.groups import accounts, adapters, codes, configs, exchanges, firmware, inventory, operations, runs
 
 ALL: tuple[typer.Typer, ...] = (
     runs.top,
@@ -17,6 +17,7 @@ ALL: tuple[typer.Typer, ...] = (
     adapters.series,
     exchanges.exchange,
     runs.task,
+    operations.operation,
     firmware.firmware,
     accounts.contract,
     accounts.account,

@@ -70,7 +70,7 @@ def diff(
     new: Annotated[str, typer.Option("--to", help=_("working, startup or running."))] = "working",
     module: ModuleId = 0,
 ) -> None:
-    path = f"/codes/{segment(code)}/configs/{module}/diff?old={segment(old)}&new={segment(new)}"
+    path = f"/codes/{segment(code)}/diffs/{module}?old={segment(old)}&new={segment(new)}"
     text = b"".join(session.api.lines("GET", path)).decode(errors="replace")
     if session.out.json:
         session.out.document({"code": code, "module": module, "from": old, "to": new, "diff": text})

@@ -113,7 +113,7 @@ async def diff(
             module=module,
         )
     bodies = [row["body"] if row else b"" for row in (before, after)]
-    text = await asyncio.to_thread(config_push.difference, *bodies)  # large ones take a second
+    text = await asyncio.to_thread(config_push.difference, *bodies, names=(old, new))  # large ones take a second
     return Stream("text/plain; charset=utf-8", _once(text), filename=f"{code}-{module}.diff")
 
 
@@ -155,7 +155,7 @@ ROUTES = (
     ),
     Route(
         "GET",
-        "/codes/{code}/configs/{module}/diff",
+        "/codes/{code}/diffs/{module}",
         diff,
         roles=OPERATIONS,
         summary="What changes between two stages",
