@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -55,9 +56,9 @@ class Port:
     adapters: list[RawAdapter] = field(default_factory=list)
     woken: int = 0
 
-    async def connect(self, **how) -> RawAdapter:
-        port = self.legacy_port if how else self.port
-        adapter = await RawAdapter.connect(port, trusting(self.root, **how))
+    async def connect(self, *, version: ssl.TLSVersion | None = None, receive_buffer: int = 0) -> RawAdapter:
+        port = self.port if version is None else self.legacy_port
+        adapter = await RawAdapter.connect(port, trusting(self.root, version), receive_buffer=receive_buffer)
         self.adapters.append(adapter)
         return adapter
 
@@ -69,6 +70,9 @@ class Port:
 
     async def is_empty(self) -> bool:
         return self.face.count == 0
+
+    async def was_woken(self, times: int) -> bool:
+        return self.woken == times
 
     async def value(self, query: str, *arguments):
         async with self.registry.db.connection() as connection:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import ssl
 import warnings
 from pathlib import Path
@@ -53,16 +54,23 @@ class RawAdapter:
         self._next_id = 1000
 
     @classmethod
-    async def connect(cls, port: int, context: ssl.SSLContext) -> Self:
+    async def connect(cls, port: int, context: ssl.SSLContext, *, receive_buffer: int = 0) -> Self:
+        """receive_buffer: bytes that the kernel takes for us without being asked; 0: as many as it likes."""
+        opened = socket.socket()
+        opened.setblocking(False)
+        if receive_buffer:
+            opened.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         async with asyncio.timeout(DEADLINE_S):
-            made = cls(*await asyncio.open_connection("127.0.0.1", port), context)
+            await asyncio.get_running_loop().sock_connect(opened, ("127.0.0.1", port))
+            made = cls(*await asyncio.open_connection(sock=opened), context)
             while True:
                 try:
                     made._tls.do_handshake()
-                    made._flush()
-                    return made
                 except ssl.SSLWantReadError:
                     await made._more()
+                else:
+                    made._flush()
+                    return made
 
     def write(self, data: bytes) -> None:
         self._tls.write(data)

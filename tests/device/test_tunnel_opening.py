@@ -172,4 +172,3 @@ async def test_another_adapters_confirmation_is_refused(port, entry) -> None:
     adapter.say(PushConfirmationStartRequest(DistributionId(entry.value + 1), "https-tunnel", None, "armsd"))
 
     assert (await adapter.hear()).result is ResultCode.DISTRIBUTION_ID_MISMATCH
-

@@ -87,7 +87,6 @@ class Dialogue:
         except PeerMistake as error:
             self._unread(tunnel, str(error))
             return
-        self._unreadable.pop(tunnel.number, None)
         match message:
             case PushResponse() | PushConfirmationDone() | Refusal() | GenericError():
                 if not self.tunnels.answered(tunnel.number, message):
@@ -97,7 +96,9 @@ class Dialogue:
             case PushConfirmationStartRequest():
                 self._start_confirmation(tunnel, message)
             case _:
-                self._unread(tunnel, f"{type(message).__name__} does not belong into a tunnel")
+                self._unread(tunnel, f"{type(message).__name__} is nothing that an adapter says in a tunnel")
+                return
+        self._unreadable.pop(tunnel.number, None)
 
     def _unread(self, tunnel: Tunnel, reason: str) -> None:
         """No answer: one to a request that was not understood could mean anything."""

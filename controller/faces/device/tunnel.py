@@ -74,6 +74,7 @@ class Tunnel(asyncio.Protocol):
     __slots__ = (
         "_assembler",
         "_chunks",
+        "_ended",
         "_header",
         "_id",
         "_keeper",
@@ -97,6 +98,7 @@ class Tunnel(asyncio.Protocol):
         self._chunks: ChunkReader | None = None
         self._assembler = Assembler()
         self._id = 0
+        self._ended = False
         self._sending: asyncio.Lock | None = None
         self._resumed: asyncio.Event | None = None  # present while the write buffer is above its high water
         self.number = 0
@@ -122,8 +124,7 @@ class Tunnel(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._transport = None
         self.resume_writing()
-        if self.number:
-            self._keeper.lost(self)
+        self._end()
 
     def data_received(self, data: bytes) -> None:
         self.heard_at = self._keeper.now()
@@ -185,6 +186,13 @@ class Tunnel(asyncio.Protocol):
         """Close without a word; what was written still goes out, for a few seconds."""
         if self._transport is not None:
             self._transport.close()
+            self._end()
+
+    def _end(self) -> None:
+        """Tell the keeper once, not only when the peer has said good-bye, too."""
+        if self.number and not self._ended:
+            self._ended = True
+            self._keeper.lost(self)
 
     def _read_header(self, reader: HeaderReader, data: bytes) -> None:
         header = reader.feed(data)
