@@ -223,7 +223,11 @@ async def _listen(runner: web.AppRunner, at: Endpoint, context: ssl.SSLContext |
 def _device_app(parts: _Parts) -> web.Application:
     settings = parts.settings
     answers = Counter("hikitsugi_pulls", "Answered pulls", ("message", "result"), registry=parts.metrics.registry)
-    shedding = Shedding(settings.pull_concurrency, settings.pulls_per_minute)
+    shedding = Shedding(
+        settings.pull_concurrency,
+        settings.pulls_per_minute,
+        per_minute_per_address=settings.pulls_per_minute_per_address,
+    )
     app = web.Application(client_max_size=MAX_REQUEST)
     PullFace(parts.db, parts.vault, parts.authority, _terms(parts), utc_now, shedding, answers).add_to(app)
     app.add_routes(firmware_routes(parts.blobs, FirmwareDoor(parts.db, parts.vault).authorise))
