@@ -62,7 +62,7 @@ class Channel(Protocol):
     async def expects(self, transaction_id: int) -> bool: ...
     def came(self, answer: str | int, message: Response) -> bool: ...
     def confirmed(self) -> None: ...
-    def abort(self) -> None: ...
+    def drop(self) -> None: ...
 
 
 def receive(contact: Contact, channel: Channel, body: bytes, answer: Answer) -> None:
@@ -138,7 +138,7 @@ async def _confirm(contact: Contact, channel: Channel, request: PushConfirmation
 def _begin(contact: Contact, channel: Channel, request: PushRequest, answer: Answer) -> None:
     faults = contact.adapter.faults
     if faults.strikes(Fault.DROP_TUNNEL):
-        channel.abort()
+        channel.drop()
     elif faults.strikes(Fault.GARBAGE_XML):
         answer(GARBAGE)
     elif request.distribution_id not in (None, contact.adapter.distribution_id):
@@ -173,7 +173,7 @@ async def _now(contact: Contact, request: PushRequest, answer: Answer) -> None:
 
 async def _perform(contact: Contact, request: PushRequest) -> Performed:
     if request.kind is Kind.CHECK_TRANSACTION:
-        return Performed(ResultCode.SUCCESS, Transactions((*contact.transactions, 0)))  # 0: itself
+        return Performed(ResultCode.SUCCESS, Transactions((0, *contact.transactions)))  # 0: itself
     return await perform(contact.adapter, request, time_scale=contact.host.time_scale)
 
 

@@ -172,7 +172,7 @@ class _Channel:
 
     def __init__(self, listener: Listener, call: _Call) -> None:
         self.expects, self.came, self.confirmed = listener.expects, listener.came, listener.confirmed
-        self.abort = call.abort
+        self.drop = call.abort
 
 
 @lru_cache(maxsize=32)

@@ -186,6 +186,12 @@ class Tunnel(asyncio.Protocol):
             self._transport.abort()
         self._gone("broken off")
 
+    def drop(self) -> None:
+        """Break by itself: the contact makes another."""
+        if self._transport:
+            self._transport.abort()
+        self._break("dropped")
+
     def _read_header(self, data: bytes) -> None:
         assert self._header is not None
         status = self._header.feed(data)

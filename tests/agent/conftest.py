@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import asyncssh
 import pytest
@@ -42,6 +43,9 @@ from protocol.arms.messages import (
 from protocol.arms.xml import decode_request, encode
 from protocol.image import build
 from tests.ports import free_ports
+
+if TYPE_CHECKING:
+    from tests.agent.push_server import PushServer
 
 RS_KEY = "rs-key-of-the-tests"
 
@@ -232,6 +236,24 @@ async def arms(authority: Authority, rows: list[Row]) -> AsyncIterator[ArmsServe
     made.port = server.sockets[0].getsockname()[1]
     yield made
     server.close()
+
+
+@pytest.fixture
+async def push(authority: Authority, rows: list[Row]) -> AsyncIterator[PushServer]:
+    """As `arms`, and it pushes: see tests/agent/push_server.py."""
+    from tests.agent.push_server import PushServer
+
+    made = PushServer(authority, {row.distribution_id: row for row in rows})
+    server = await asyncio.start_server(made.handle, "127.0.0.1", 0, ssl=authority.context(), backlog=256)
+    made.port = server.sockets[0].getsockname()[1]
+    yield made
+    server.close()
+
+
+@pytest.fixture
+def pushed(push: PushServer, authority: Authority) -> Settings:
+    """As `settings`, with the server that pushes."""
+    return Settings(ls_url=push.url, ls_anchor=authority.pem, time_scale=0.002)
 
 
 @pytest.fixture
