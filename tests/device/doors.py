@@ -68,6 +68,10 @@ class Port:
         await adapter.opened()
         return adapter
 
+    async def awaits_first_bytes(self) -> bool:
+        """A client has ended the handshake before we have."""
+        return len(self.door._waiting) == self.door.count > 0
+
     async def is_empty(self) -> bool:
         return self.face.count == 0
 
@@ -96,7 +100,7 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
 @pytest.fixture
 async def port(registry: Registry, authority: Authority) -> AsyncIterator[Port]:
     monotonic, tunnels = Hand(), Tunnels()
-    runner = http.runner(_web(), drain_s=0.2, idle_s=10)
+    runner = http.runner(_web(), drain_s=0.2, idle_s=1)
     await runner.setup()
     assert runner.server is not None
     controller = await reaches.begin(registry.db, datetime.now(START.tzinfo))
@@ -116,7 +120,7 @@ async def port(registry: Registry, authority: Authority) -> AsyncIterator[Port]:
         wake=wake,
         monotonic=monotonic,
     )
-    bounds = Bounds(connections=40, per_address=30, handshake_s=5, header_s=10)
+    bounds = Bounds(connections=40, per_address=30, handshake_s=3, header_s=10)
     door = DeviceDoor(runner.server, face.tunnel, bounds, monotonic=monotonic)
     certificate = authority.location_server("test", ["127.0.0.1"], now=START)
     made = Port(registry, authority.root_file, certificate, monotonic, face, door, tunnels, runner)

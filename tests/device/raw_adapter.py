@@ -123,6 +123,11 @@ class RawAdapter:
         self.say(PushConfirmationDone(start.result, "Success", done.transaction_id))
         return start.transaction_id
 
+    async def drained(self) -> None:
+        """Until the kernel has taken most of what was written; what the server does not read piles up there."""
+        async with asyncio.timeout(DEADLINE_S):
+            await self._writer.drain()
+
     def close(self) -> None:
         self._writer.close()
 
