@@ -46,17 +46,29 @@ def build(
     return app
 
 
-def _calm(record: logging.LogRecord) -> bool:
-    """What strangers send to an open port is worth a line, not a traceback at ERROR."""
-    error = record.exc_info[1] if record.exc_info else None
-    if isinstance(error, HttpProcessingError):
-        record.levelno, record.levelname = logging.INFO, "INFO"
-        record.msg, record.args, record.exc_info = "Not HTTP, refused: %s", (error.message.split("\n")[0][:200],), None
-    return True
+class Calm(logging.Filter):
+    """What strangers send to an open port is worth a line a minute, not a traceback at ERROR each time."""
+
+    def __init__(self, every_s: float = 60.0) -> None:
+        super().__init__()
+        self._every_s, self._next_at, self._suppressed = every_s, 0.0, 0
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        error = record.exc_info[1] if record.exc_info else None
+        if not isinstance(error, HttpProcessingError):
+            return True
+        if record.created < self._next_at:
+            self._suppressed += 1
+            return False
+        record.levelno, record.levelname, record.exc_info = logging.INFO, "INFO", None
+        record.msg = "Not HTTP, refused: %s (%d more since the last one)"
+        record.args = error.message.split("\n")[0][:200], self._suppressed
+        self._next_at, self._suppressed = record.created + self._every_s, 0
+        return True
 
 
 _server_log = logging.getLogger("hikitsugi.http.server")
-_server_log.addFilter(_calm)
+_server_log.addFilter(Calm())
 
 
 def runner(app: web.Application, *, drain_s: float = 8.0, idle_s: float = 60.0) -> web.AppRunner:
