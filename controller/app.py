@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import os
+import resource
 import signal
 import ssl
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -23,55 +23,35 @@ from typing import Any
 
 import structlog
 from aiohttp import web
-from prometheus_client import Counter
 
+from controller.adapter_side import AdapterSide, open_side
 from controller.authority import Authority
 from controller.cli import profile
 from controller.faces import http, metrics
 from controller.faces.api import ROUTES, Context
 from controller.faces.api.doors import KeptAnswers, authenticator
-from controller.faces.device.firmware import FirmwareDoor
-from controller.faces.device.pull import MAX_REQUEST, PullFace
-from controller.faces.device.shedding import Shedding
 from controller.files import replace
+from controller.parts import Parts, utc_now
 from controller.ports import Limits
-from controller.services import access, check_in, housekeeping, work
+from controller.series import Via
+from controller.services import access, housekeeping, work
 from controller.services.repeats import Repeats
 from controller.settings import Endpoint, Settings
 from controller.startup import CannotStart
 from controller.store.embedded import Embedded
 from controller.store.migrate import migrate
 from controller.store.pool import TROUBLE, Database
-from controller.store.secrets import Secrets, unlock
-from controller.tls import api_context, device_context, legacy_device_context
+from controller.store.secrets import unlock
+from controller.tls import api_context
+from controller.transports.arms.collect import ArmsCollector
+from controller.transports.either import EitherCollector
 from controller.transports.ssh.collect import SshCollector
 from firmware_repo.blobs import Blobs
-from firmware_repo.web import routes as firmware_routes
 
 log = structlog.stdlib.get_logger("controller")
 
 _RENEWAL_S = 6 * 3600.0
 _CUT_OFF_S = 5.0  # the share of drain_s for cutting off what did not end, closing the pool and stopping PostgreSQL
-_BACKLOG = 4096  # connections that wait to be taken, when a whole region boots at once; the kernel may allow fewer
-
-
-def utc_now() -> datetime:
-    return datetime.now(UTC)
-
-
-@dataclass(frozen=True, slots=True)
-class _Parts:
-    """What was put together before the listeners open."""
-
-    settings: Settings
-    db: Database
-    vault: Secrets
-    authority: Authority
-    blobs: Blobs
-    wake: asyncio.Event
-    stopping: asyncio.Event
-    drain: http.Drain
-    metrics: metrics.Metrics
 
 
 async def serve(settings: Settings) -> None:
@@ -86,17 +66,25 @@ async def serve(settings: Settings) -> None:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, told)
+    _as_many_descriptors_as_allowed()
     try:
         async with AsyncExitStack() as stack:
             dsn, database_gave_up = await _postgres(settings, stack)
             parts = await _parts(settings, await _database(settings, dsn, stack))
-            renew = await stack.enter_async_context(_listening(parts))
+            side, renew = await stack.enter_async_context(_listening(parts))
             starting = None
-            await _until(stop, parts, database_gave_up, renew)
+            await _until(stop, parts, side, database_gave_up, renew)
     except asyncio.CancelledError:
         if not stop.is_set():
             raise
         log.info("Stopped before it was ready.")
+
+
+def _as_many_descriptors_as_allowed() -> None:
+    """Each tunnel takes one, and the usual soft limit is 1024."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def _end_not_later_than(wait_s: float) -> None:
@@ -137,7 +125,7 @@ async def _database(settings: Settings, dsn: str, stack: AsyncExitStack) -> Data
     return db
 
 
-async def _parts(settings: Settings, db: Database) -> _Parts:
+async def _parts(settings: Settings, db: Database) -> Parts:
     _make_folder(settings.data_dir)
     vault = await unlock(db, settings.secrets_key_file)
     authority = Authority.at(settings.authority_dir, now=utc_now())
@@ -156,9 +144,7 @@ async def _parts(settings: Settings, db: Database) -> _Parts:
         ca_file=authority.root_file,
     )
     blobs = await asyncio.to_thread(Blobs, settings.firmware_dir)
-    return _Parts(
-        settings, db, vault, authority, blobs, asyncio.Event(), asyncio.Event(), http.Drain(), metrics.Metrics()
-    )
+    return Parts(settings, db, vault, authority, blobs)
 
 
 def _make_folder(data_dir: Path) -> None:
@@ -170,16 +156,10 @@ def _make_folder(data_dir: Path) -> None:
 
 
 @asynccontextmanager
-async def _listening(parts: _Parts) -> AsyncIterator[Callable[[], None]]:
-    """The listeners are open inside this block; the value renews their certificates when they are due."""
-    settings, authority = parts.settings, parts.authority
+async def _listening(parts: Parts) -> AsyncIterator[tuple[AdapterSide, Callable[[], None]]]:
+    """The listeners are open inside this block; the second value renews their certificates when they are due."""
+    settings = parts.settings
     contexts: list[tuple[ssl.SSLContext, Callable[[], Path]]] = []
-
-    def device_certificate() -> Path:
-        return authority.location_server(settings.device_server_name, settings.device_addresses, now=utc_now())
-
-    def api_certificate() -> Path:
-        return authority.api(settings.api_addresses, now=utc_now())
 
     def secured(make: Callable[[Path], ssl.SSLContext], certificate: Callable[[], Path]) -> ssl.SSLContext:
         contexts.append((make(certificate()), certificate))
@@ -190,19 +170,16 @@ async def _listening(parts: _Parts) -> AsyncIterator[Callable[[], None]]:
             context.load_cert_chain(certificate())
 
     async with AsyncExitStack() as stack:
-        device = await _started(stack, _device_app(parts))
-        await _listen(device, settings.device_listen, secured(device_context, device_certificate))
-        if settings.legacy_device_listen is not None:
-            log.warning("Listening for TLS 1.0 clients; keep that address off open networks.")
-            context = secured(legacy_device_context, device_certificate)
-            await _listen(device, settings.legacy_device_listen, context)
+        side = await stack.enter_async_context(open_side(parts, secured))
         api = await _started(stack, _api_app(parts))
         if not settings.api_uses_tls and not settings.api_listen.is_loopback:
             log.warning("The API is served without TLS: only a proxy that adds TLS may reach this address.")
-        uses_tls = settings.api_uses_tls
-        await _listen(api, settings.api_listen, secured(api_context, api_certificate) if uses_tls else None)
+        context = None
+        if settings.api_uses_tls:
+            context = secured(api_context, lambda: parts.authority.api(settings.api_addresses, now=utc_now()))
+        await _listen(api, settings.api_listen, context)
         log.info("Ready.", api=str(settings.api_listen), devices=str(settings.device_listen))
-        yield renew
+        yield side, renew
 
 
 async def _started(stack: AsyncExitStack, app: web.Application) -> web.AppRunner:
@@ -213,47 +190,17 @@ async def _started(stack: AsyncExitStack, app: web.Application) -> web.AppRunner
 
 
 async def _listen(runner: web.AppRunner, at: Endpoint, context: ssl.SSLContext | None) -> None:
-    site = web.TCPSite(runner, at.host, at.port, ssl_context=context, backlog=_BACKLOG)
+    site = web.TCPSite(runner, at.host, at.port, ssl_context=context)
     try:
         await site.start()
     except OSError as error:
         raise CannotStart(f"Cannot listen on {at}: {error.strerror}. Is another controller running?") from error
 
 
-def _device_app(parts: _Parts) -> web.Application:
-    settings = parts.settings
-    answers = Counter("hikitsugi_pulls", "Answered pulls", ("message", "result"), registry=parts.metrics.registry)
-    shedding = Shedding(
-        settings.pull_concurrency,
-        settings.pulls_per_minute,
-        per_minute_per_address=settings.pulls_per_minute_per_address,
-    )
-    app = web.Application(client_max_size=MAX_REQUEST)
-    PullFace(parts.db, parts.vault, parts.authority, _terms(parts), utc_now, shedding, answers).add_to(app)
-    app.add_routes(firmware_routes(parts.blobs, FirmwareDoor(parts.db, parts.vault).authorise))
-    return app
-
-
-def _terms(parts: _Parts) -> check_in.Terms:
-    settings, base = parts.settings, f"https://{parts.settings.advertised}"
-    return check_in.Terms(
-        rs_url=f"{base}/rs",
-        tunnel_urls=(f"{base}/tunnel",),
-        rs_certificate=parts.authority.root_pem,
-        firmware_url=f"{base}/firmware",
-        rs_retry_max=settings.rs_retry_max,
-        rs_retry_interval_s=settings.rs_retry_interval_s,
-        ll_timeout_s=settings.rs_ll_timeout_s,
-        heartbeat_host=settings.heartbeats_advertised.host,
-        heartbeat_port=settings.heartbeats_advertised.port,
-        heartbeat_interval_s=settings.heartbeat_interval_s,
-    )
-
-
-def _api_app(parts: _Parts) -> web.Application:
+def _api_app(parts: Parts) -> web.Application:
     authenticate = authenticator(parts.db)
     deadline = timedelta(seconds=parts.settings.swap_deadline_s)
-    context = Context(parts.db, parts.vault, parts.blobs, utc_now, deadline, parts.wake, asyncio.Event())
+    context = Context(parts.db, parts.vault, parts.blobs, utc_now, deadline, parts.wake, parts.wake_push)
     app = http.build(
         ROUTES,
         authenticate=authenticate,
@@ -268,13 +215,19 @@ def _api_app(parts: _Parts) -> web.Application:
 
 
 async def _until(
-    stop: asyncio.Event, parts: _Parts, database_gave_up: Callable[[], Awaitable[object]], renew: Callable[[], None]
+    stop: asyncio.Event,
+    parts: Parts,
+    side: AdapterSide,
+    database_gave_up: Callable[[], Awaitable[object]],
+    renew: Callable[[], None],
 ) -> None:
     """Work until told to stop; then let what is under way end. Raises what ended a part that must not end."""
-    workers = _work(parts)
+    workers = _work(parts, side)
+    kept = timedelta(days=parts.settings.heartbeats_kept_days)
     endless: list[asyncio.Future[Any]] = [  # Any: none of them ends with a result
         asyncio.create_task(work.run(workers), name="workers"),
-        asyncio.create_task(housekeeping.run(workers, parts.db, utc_now), name="housekeeping"),
+        *(asyncio.create_task(endless, name=name) for name, endless in side.endless(parts).items()),
+        asyncio.create_task(housekeeping.run(workers, parts.db, utc_now, kept), name="housekeeping"),
         asyncio.create_task(_renewing(renew), name="certificates"),
         asyncio.ensure_future(database_gave_up()),
     ]
@@ -287,9 +240,12 @@ async def _until(
         log.info("Stopping.", running=parts.drain.under_way)
         parts.stopping.set()
         parts.wake.set()
+        parts.wake_push.set()
         with suppress(TimeoutError):
             async with asyncio.timeout(max(0.0, parts.settings.drain_s - _CUT_OFF_S)):
-                await asyncio.gather(parts.drain.finish(parts.settings.drain_s), asyncio.shield(endless[0]))
+                await asyncio.gather(
+                    parts.drain.finish(parts.settings.drain_s), asyncio.shield(endless[0]), asyncio.shield(endless[1])
+                )
     finally:
         for task in (told, *endless):
             task.cancel()
@@ -307,10 +263,20 @@ async def _renewing(renew: Callable[[], None]) -> None:
             log.warning("Certificates could not be renewed; trying again.", why=str(error))
 
 
-def _work(parts: _Parts) -> work.Work:
+def _work(parts: Parts, side: AdapterSide) -> work.Work:
     settings = parts.settings
     limits = Limits(settings.ssh_connect_s, settings.ssh_login_s, settings.ssh_line_s, settings.ssh_total_s)
-    collector = SshCollector(at_once=settings.ssh_concurrency)
+    collector = EitherCollector(
+        {Via.SSH: SshCollector(at_once=settings.ssh_concurrency), Via.ARMS: ArmsCollector(side.work.pusher, utc_now)}
+    )
     return work.Work(
-        parts.db, parts.vault, collector, limits, settings.ssh_concurrency, utc_now, parts.wake, parts.stopping
+        parts.db,
+        parts.vault,
+        collector,
+        limits,
+        settings.ssh_concurrency,
+        utc_now,
+        parts.wake,
+        parts.stopping,
+        lambda: side.tunnels.controller,
     )

@@ -8,39 +8,47 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from controller.services import work
+from controller.services import push_work, reaches, work
 from controller.services.repeats import KEPT
-from controller.store import exchanges, idempotency, pulls, tasks
+from controller.store import connections, exchanges, heartbeats, idempotency, pulls, tasks
 from controller.store.pool import TROUBLE, Database
 
 log = structlog.get_logger()
 
 EVERY_S = 5.0
+EVENTS_KEPT = timedelta(days=400)
 PULLS_KEPT = timedelta(days=90)  # first and last pull of each adapter stay in contact
 
 
-async def run(workers: work.Work, db: Database, clock: Callable[[], datetime]) -> None:
+async def run(workers: work.Work, db: Database, clock: Callable[[], datetime], heartbeats_kept: timedelta) -> None:
     """Repeat until cancelled; a database that is away is tried again at the next turn."""
     while True:
         try:
-            await once(workers, db, clock())
+            await once(workers, db, clock(), heartbeats_kept)
         except TROUBLE as error:
             log.warning("housekeeping must wait for the database", error=str(error) or type(error).__name__)
         await asyncio.sleep(EVERY_S)
 
 
 async def take_over(db: Database, now: datetime) -> None:
-    """For the only controller of a database, before it works: its predecessor's tasks need not wait for their lease."""
+    """For the only controller of a database, before it works: what its predecessor had under way need not wait for
+    its lease or deadline, and the tunnels it held are gone."""
     await tasks.end_leases(db, now)
+    await reaches.take_over(db, now)
+    await push_work.take_over(db, now)
 
 
-async def once(workers: work.Work, db: Database, now: datetime) -> None:
+async def once(workers: work.Work, db: Database, now: datetime, heartbeats_kept: timedelta) -> None:
     """One turn; each step is bounded and may be repeated."""
     await work.return_lost(workers)
     for exchange, entry in await exchanges.lapse(db, now):
         log.warning("swap lapsed: its new adapter was not seen in time", exchange=exchange, entry=entry)
     await pulls.forget_before(db, now - PULLS_KEPT)
     await idempotency.forget_before(db, now - KEPT)
+    await reaches.forget_gone(db, now)
+    await push_work.turn(db, now)
+    await heartbeats.forget_before(db, now - heartbeats_kept)
+    await connections.forget_before(db, now - EVENTS_KEPT)
 
 
 async def ping(db: Database) -> None:

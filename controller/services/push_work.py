@@ -79,6 +79,11 @@ async def run(work: Work) -> None:
                 await _wait(work, busy)
 
 
+async def take_over(db: Database, now: datetime) -> None:
+    """For the only controller of a database, before it works: its predecessor waits for no answer any more."""
+    await operation_moves.let_unanswered_end(db, now)
+
+
 async def turn(db: Database, now: datetime) -> None:
     """Housekeeping, every few seconds, by any controller: overdue, expired and orphaned operations. Bounded."""
     async with db.transaction() as tx:
@@ -168,9 +173,9 @@ async def _one(work: Work, row: Row) -> None:
         # Its deadline passes: it is asked again, or said to be unknown.
         log.warning("answer could not be recorded", operation=row["id"], adapter=row["serial"], error=str(error))
         return
-    event = outcome.event.value if outcome.event else "in doubt"
+    became = outcome.event.value if outcome.event else "in doubt"
     fields = {"operation": row["id"], "adapter": row["serial"], "kind": row["kind"], "code": row["code"]}
-    log.info("operation sent", **fields, event=event, recorded=recorded, detail=outcome.detail)
+    log.info("operation sent", **fields, outcome=became, recorded=recorded, detail=outcome.detail)
 
 
 async def _in_doubt(work: Work, row: Row) -> None:

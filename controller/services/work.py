@@ -29,7 +29,8 @@ _PAUSE_S = 2.0  # after the database refused: it is restarting, or gone
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What a worker needs. concurrency: adapters at once. limits.total_s sets the lease. controller: its id."""
+    """What a worker needs. concurrency: adapters at once. limits.total_s sets the lease. controller: its id, which
+    changes when the database took it for gone."""
 
     db: Database
     vault: Secrets
@@ -39,7 +40,7 @@ class Work:
     clock: Callable[[], datetime]
     wake: asyncio.Event
     stopping: asyncio.Event
-    controller: int = 0
+    controller: Callable[[], int] = lambda: 0
 
     @property
     def lease(self) -> timedelta:
@@ -69,7 +70,7 @@ async def _claim(work: Work, limit: int) -> list[Row]:
     if not limit:
         return []
     try:
-        return await tasks.claim(work.db, work.clock(), work.lease, limit, controller=work.controller)
+        return await tasks.claim(work.db, work.clock(), work.lease, limit, controller=work.controller())
     except TROUBLE as error:
         log.warning("tasks cannot be claimed; trying again", error=str(error))
         await asyncio.sleep(_PAUSE_S)

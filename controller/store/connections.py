@@ -168,3 +168,13 @@ async def events(
         ORDER BY id DESC LIMIT $5"""
     async with db.connection() as connection:
         return await connection.fetch(query, adapter, code, before, contract, limit)
+
+
+async def forget_before(db: Database, at: datetime, *, limit: int = 10_000) -> int:
+    """Delete events older than `at`, at most `limit` at once; returns how many went."""
+    query = (
+        "DELETE FROM connection_event WHERE id IN (SELECT id FROM connection_event WHERE at < $1 ORDER BY at LIMIT $2)"
+    )
+    async with db.connection() as connection:
+        status: str = await connection.execute(query, at, limit)
+    return int(status.rsplit(" ", 1)[-1])

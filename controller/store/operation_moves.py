@@ -207,3 +207,9 @@ async def expire(tx: Connection, now: datetime, detail: str) -> int:
 async def end_of_other_registrations(tx: Connection, now: datetime, detail: str) -> int:
     """Waiting operations that were meant for a registration which is no more; how many."""
     return int(await tx.fetchval(_CHANGED, now, State.FAILED, detail))
+
+
+async def let_unanswered_end(db: Database, now: datetime) -> None:
+    """What was sent and not answered is overdue now: whoever waited for the answer is dead. Only while nobody sends."""
+    async with db.connection() as connection:
+        await connection.execute("UPDATE operation SET deadline_at = $1 WHERE state = 'sent' AND deadline_at > $1", now)

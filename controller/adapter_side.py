@@ -1,0 +1,234 @@
+"""The side that faces adapters, put together: pulls, tunnels, endpoints, heartbeats, and what pushes to them.
+
+Part of the composition root: like app.py it knows concrete classes, and nothing imports it but app.py.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+import time
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import structlog
+from aiohttp import web
+from prometheus_client import Counter, Gauge
+
+from controller.domain.liveness import Rule
+from controller.faces import http
+from controller.faces.device.confirmation import SimpleFace
+from controller.faces.device.door import Bounds, DeviceDoor
+from controller.faces.device.firmware import FirmwareDoor
+from controller.faces.device.heartbeat import HeartbeatListener
+from controller.faces.device.pull import MAX_REQUEST, PullFace
+from controller.faces.device.shedding import Shedding
+from controller.faces.device.tunnels import TunnelFace
+from controller.parts import Parts, utc_now
+from controller.services import liveness, push_work, reaches
+from controller.services.check_in import Terms
+from controller.services.heartbeat_senders import Senders
+from controller.services.heartbeats import Intake
+from controller.settings import Endpoint, Settings
+from controller.startup import CannotStart
+from controller.tls import device_context, legacy_device_context, legacy_push_context, push_context
+from controller.transports.arms.push import ArmsPusher
+from controller.transports.arms.simple import Endpoints
+from controller.transports.arms.tunnels import Tunnels
+from firmware_repo.web import routes as firmware_routes
+
+log = structlog.stdlib.get_logger("controller")
+
+_BACKLOG = 4096  # connections that wait to be taken, when a whole region boots at once; the kernel may allow fewer
+
+Secured = Callable[[Callable[[Path], ssl.SSLContext], Callable[[], Path]], ssl.SSLContext]
+"""Makes a context from a certificate's file, and keeps it up to date: called with the maker and what finds the file."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Shared:
+    """What all listeners for adapters have in common. answers: labels message and result."""
+
+    parts: Parts
+    secured: Secured
+    tunnels: TunnelFace
+    pusher: ArmsPusher
+    shedding: Shedding
+    answers: Counter
+
+
+@dataclass(frozen=True, slots=True)
+class AdapterSide:
+    """What the rest of the controller uses of it. work: the push workers' part, with their port to adapters."""
+
+    tunnels: TunnelFace
+    work: push_work.Work
+    intake: Intake
+    rule: Rule
+
+    def endless(self, parts: Parts) -> dict[str, Coroutine[Any, Any, None]]:  # Any: as asyncio types them
+        """What must run as long as the controller does, by name. The push workers end when told to stop."""
+        since = self.intake
+        return {
+            "push workers": push_work.run(self.work),
+            "tunnels": self.tunnels.run(),
+            "heartbeats": self.intake.run(),
+            "liveness": liveness.run(parts.db, self.rule, utc_now, lambda: since.listening_since),
+        }
+
+
+@asynccontextmanager
+async def open_side(parts: Parts, secured: Secured) -> AsyncIterator[AdapterSide]:
+    """The listeners for adapters are open inside this block. Raises CannotStart."""
+    settings, held = parts.settings, Tunnels()
+    shedding = Shedding(
+        settings.pull_concurrency,
+        settings.pulls_per_minute,
+        per_minute_per_address=settings.pulls_per_minute_per_address,
+    )
+    pusher = ArmsPusher(held, _endpoints(parts, secured))
+    tunnels = TunnelFace(
+        parts.db,
+        parts.vault,
+        utc_now,
+        held,
+        shedding,
+        controller=await reaches.begin(parts.db, utc_now()),
+        echo_interval_s=settings.tunnel_echo_interval_s,
+        wake=parts.wake_push.set,
+    )
+    heartbeats = HeartbeatListener(_intake(parts), utc_now)
+    registry = parts.metrics.registry
+    answers = Counter("hikitsugi_pulls", "Answered pulls", ("message", "result"), registry=registry)
+    shared = _Shared(parts, secured, tunnels, pusher, shedding, answers)
+    doors: list[_Door] = []
+    try:
+        doors.append(await _door(shared, settings.device_listen, legacy=False))
+        if settings.legacy_device_listen is not None:
+            log.warning("Listening for TLS 1.0 clients; keep that address off open networks.")
+            doors.append(await _door(shared, settings.legacy_device_listen, legacy=True))
+        heartbeats.start(settings.heartbeats.host, settings.heartbeats.port)
+        _figures(parts, tunnels, heartbeats.intake)
+        yield AdapterSide(tunnels, _work(parts, tunnels, pusher), heartbeats.intake, _rule(settings))
+    finally:
+        for door, _ in doors:
+            door.close()
+        heartbeats.close()
+        await heartbeats.intake.turn()
+        await tunnels.close()
+        await asyncio.gather(*(close() for _, close in doors))
+
+
+_Door = tuple[DeviceDoor, Callable[[], Coroutine[Any, Any, None]]]
+
+
+async def _door(shared: _Shared, at: Endpoint, *, legacy: bool) -> _Door:
+    """One listener with its HTTP server; the second value ends what its connections have under way."""
+    parts = shared.parts
+    settings = parts.settings
+
+    def certificate() -> Path:
+        return parts.authority.location_server(settings.device_server_name, settings.device_addresses, now=utc_now())
+
+    simple = SimpleFace(parts.db, parts.vault, utc_now, shared.pusher, legacy, parts.wake_push.set)
+    runner = http.runner(_http(shared, legacy, simple), drain_s=0.5)  # by then the drain has waited
+    await runner.setup()
+    assert runner.server is not None  # after setup
+    bounds = Bounds(settings.device_connections, settings.device_connections_per_address)
+    door = DeviceDoor(runner.server, shared.tunnels.tunnel, bounds)
+    context = shared.secured(legacy_device_context if legacy else device_context, certificate)
+    try:
+        await door.listen(at.host, at.port, context, _BACKLOG)
+    except OSError as error:
+        await runner.cleanup()
+        raise CannotStart(f"Cannot listen on {at}: {error.strerror}. Is another controller running?") from error
+
+    async def close() -> None:
+        await simple.close()
+        await runner.cleanup()
+
+    return door, close
+
+
+def _http(shared: _Shared, legacy: bool, simple: SimpleFace) -> web.Application:
+    parts = shared.parts
+    app = web.Application(client_max_size=MAX_REQUEST)
+    terms = _terms(parts, legacy)
+    face = PullFace(parts.db, parts.vault, parts.authority, terms, utc_now, shared.shedding, shared.answers, simple)
+    face.add_to(app)
+    app.add_routes(firmware_routes(parts.blobs, FirmwareDoor(parts.db, parts.vault).authorise))
+    return app
+
+
+def _terms(parts: Parts, legacy: bool) -> Terms:
+    """With the URLs of the listener: who came by TLS 1.0 can use no other."""
+    settings = parts.settings
+    here = settings.legacy_advertised if legacy and settings.legacy_advertised else settings.advertised
+    tunnels = (here,) if legacy else settings.tunnels
+    return Terms(
+        rs_url=f"https://{here}/rs",
+        tunnel_urls=tuple(f"https://{each}/tunnel" for each in tunnels),
+        rs_certificate=parts.authority.root_pem,
+        firmware_url=f"https://{here}/firmware",
+        rs_retry_max=settings.rs_retry_max,
+        rs_retry_interval_s=settings.rs_retry_interval_s,
+        ll_timeout_s=settings.rs_ll_timeout_s,
+        heartbeat_host=settings.heartbeats_advertised.host,
+        heartbeat_port=settings.heartbeats_advertised.port,
+        heartbeat_interval_s=settings.heartbeat_interval_s,
+        echo_interval_s=settings.tunnel_echo_interval_s,
+    )
+
+
+def _endpoints(parts: Parts, secured: Secured) -> Endpoints:
+    root = parts.authority.root_file
+
+    def certificate() -> Path:
+        return parts.authority.push_client(now=utc_now())
+
+    modern = secured(lambda file: push_context(root, file), certificate)
+    return Endpoints(modern, secured(lambda file: legacy_push_context(root, file), certificate))
+
+
+def _work(parts: Parts, tunnels: TunnelFace, pusher: ArmsPusher) -> push_work.Work:
+    settings = parts.settings
+    return push_work.Work(
+        parts.db,
+        parts.vault,
+        pusher,
+        lambda: tunnels.controller,
+        _terms(parts, legacy=False).firmware_url,
+        _terms(parts, legacy=True).firmware_url,
+        settings.push_concurrency,
+        utc_now,
+        parts.wake_push,
+        parts.stopping,
+    )
+
+
+def _intake(parts: Parts) -> Intake:
+    settings = parts.settings
+    figures = Counter(
+        "hikitsugi_heartbeats", "Datagrams by what became of them", ("outcome",), registry=parts.metrics.registry
+    )
+    senders = Senders(parts.db, parts.vault, time.monotonic)
+    return Intake(parts.db, senders, utc_now, settings.heartbeat_interval_s, settings.heartbeat_any_source, figures)
+
+
+def _figures(parts: Parts, tunnels: TunnelFace, intake: Intake) -> None:
+    registry = parts.metrics.registry
+    Gauge("hikitsugi_tunnels", "Open tunnels", registry=registry).set_function(lambda: tunnels.count)
+    waiting = Gauge("hikitsugi_heartbeats_waiting", "Heartbeats that wait for the database", registry=registry)
+    waiting.set_function(lambda: len(intake.queue))
+
+
+def _rule(settings: Settings) -> Rule:
+    return Rule(
+        timedelta(seconds=settings.liveness_check_s),
+        settings.liveness_downs,
+        timedelta(seconds=settings.tunnel_grace_s),
+    )

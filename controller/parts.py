@@ -1,0 +1,34 @@
+"""What the composition root puts together before the listeners open, and what all sides of the controller share."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from controller.authority import Authority
+from controller.faces import http, metrics
+from controller.settings import Settings
+from controller.store.pool import Database
+from controller.store.secrets import Secrets
+from firmware_repo.blobs import Blobs
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """wake, wake_push: set when tasks or push operations wait for the workers. stopping: no new work is begun."""
+
+    settings: Settings
+    db: Database
+    vault: Secrets
+    authority: Authority
+    blobs: Blobs
+    wake: asyncio.Event = field(default_factory=asyncio.Event)
+    wake_push: asyncio.Event = field(default_factory=asyncio.Event)
+    stopping: asyncio.Event = field(default_factory=asyncio.Event)
+    drain: http.Drain = field(default_factory=http.Drain)
+    metrics: metrics.Metrics = field(default_factory=metrics.Metrics)
