@@ -86,6 +86,10 @@ class SimpleFace:
         task.add_done_callback(self._tasks.discard)
         return PushConfirmationStart(ResultCode.SUCCESS, "Success", transaction)
 
+    async def knows(self, distribution_id: DistributionId, key: str) -> bool:
+        """See PushSide."""
+        return isinstance(await reaches.admit(self.db, self.vault, distribution_id, key), Admitted)
+
     async def done(self, message: DoneRequest, distribution_id: DistributionId, knock: Knock) -> DoneResponse | Refusal:
         """An operation has ended; see services.operations.done. Raises what the database raises: say nothing then."""
         admitted = await reaches.admit(self.db, self.vault, distribution_id, knock.key)

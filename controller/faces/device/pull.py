@@ -47,6 +47,8 @@ log = structlog.get_logger()
 
 MAX_REQUEST = 64 * 1024
 """Bytes of a request's body; the application that serves these routes sets it as its client_max_size."""
+MAX_REPORT = 8 << 20
+"""The same for an adapter that has shown its key: what it reports may be its whole config (4 MiB) in base64."""
 _BODY_S = 30.0  # the clients' own limit for one send
 _ANSWER_S = 20.0  # with shedding.WAIT_S shorter than the 30 s a client waits for an answer
 
@@ -59,6 +61,10 @@ class PushSide(Protocol):
 
     async def start(self, message: PushConfirmationStartRequest, knock: Knock) -> PushConfirmationStart | Refusal:
         """The adapter listens at the message's endpoint and wants to be told that it is heard."""
+        ...
+
+    async def knows(self, distribution_id: DistributionId, key: str) -> bool:
+        """True when the key is that adapter's present one."""
         ...
 
     async def done(self, message: DoneRequest, distribution_id: DistributionId, knock: Knock) -> DoneResponse | Refusal:
@@ -102,7 +108,7 @@ class PullFace:
     async def _handle(self, request: web.Request, served: tuple[type[Request], ...]) -> web.Response:
         try:
             async with asyncio.timeout(_BODY_S):
-                message = decode_request(await request.read())
+                message = decode_request(await self._body(request), max_bytes=MAX_REPORT)
         except PeerMistake as error:
             # 400, not 201: any 2xx makes a client exit and reboot (arms-protocol 3.6)
             self.answers.labels("unreadable", ResultCode.BAD_REQUEST.value).inc()
@@ -118,6 +124,27 @@ class PullFace:
         kind = "other" if isinstance(message, OtherRequest) else _type(message)
         self.answers.labels(kind, response.result.value).inc()
         return _reply(response, _type(message))
+
+    async def _body(self, request: web.Request) -> bytes:
+        """What is long is read to its end only when it comes from an adapter that may have something long to say."""
+        body, limit = bytearray(), MAX_REQUEST
+        async for part in request.content.iter_any():
+            body += part
+            if len(body) > limit:
+                limit = MAX_REPORT if await self._has_reports(request) else MAX_REQUEST
+            if len(body) > limit:
+                raise web.HTTPRequestEntityTooLarge(limit, len(body))
+        return bytes(body)
+
+    async def _has_reports(self, request: web.Request) -> bool:
+        try:
+            claimed, key = parse_basic(request.headers.get("Authorization", ""))
+            return self.push is not None and await self.push.knows(claimed, key)
+        except PeerMistake:
+            return False
+        except (*TROUBLE, CannotOpen) as error:
+            log.warning("report shed: it cannot be known whose it is", why=str(error) or type(error).__name__)
+            raise web.HTTPServiceUnavailable from None
 
     async def _answer(self, request: web.Request, message: Request, served: tuple[type[Request], ...]) -> Reply:
         kind, transaction_id = _type(message), _transaction_id(message)
