@@ -14,6 +14,11 @@ from controller.store.pool import Connection, Database
 MAX_LIVE = 8
 """Most operations under way on one adapter: libarms refuses the eleventh transaction (406)."""
 
+# In two statements: one that waits for its lock counts what was there before it waited.
+_LOCK = """
+    SELECT r.code FROM registration r
+    WHERE ($1::text IS NULL OR r.code = $1) AND ($2::text IS NULL OR r.adapter = $2) FOR NO KEY UPDATE"""
+
 _REGISTERED = """
     SELECT r.code, r.adapter AS serial, r.since, c.contract, c.kind, a.series, a.distribution_id,
            a.locked_out_at IS NOT NULL AS locked_out,
@@ -21,9 +26,7 @@ _REGISTERED = """
               AND o.state IN ('waiting', 'sent', 'started', 'confirming')) AS open_operations,
            (SELECT o.id FROM operation o WHERE o.adapter = r.adapter AND o.kind = 'configure'
               AND o.state IN ('waiting', 'sent', 'started', 'confirming') LIMIT 1) AS open_configure
-    FROM registration r JOIN code c ON c.code = r.code JOIN adapter a ON a.serial = r.adapter
-    WHERE ($1::text IS NULL OR r.code = $1) AND ($2::text IS NULL OR r.adapter = $2)
-    FOR NO KEY UPDATE OF r"""
+    FROM registration r JOIN code c ON c.code = r.code JOIN adapter a ON a.serial = r.adapter WHERE r.code = $1"""
 
 
 async def registered(tx: Connection, *, code: str | None = None, serial: str | None = None) -> Record | None:
@@ -31,7 +34,8 @@ async def registered(tx: Connection, *, code: str | None = None, serial: str | N
 
     None when there is none. open_configure: id of the configure that is waiting or under way, None for none.
     """
-    return await tx.fetchrow(_REGISTERED, code, serial)
+    held = await tx.fetchval(_LOCK, code, serial)
+    return await tx.fetchrow(_REGISTERED, held) if held is not None else None
 
 
 @dataclass(frozen=True, slots=True)
