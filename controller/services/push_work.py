@@ -40,9 +40,10 @@ _BUSY = frozenset({ResultCode.SA_BUSY, ResultCode.TOO_MANY_TRANSACTIONS, ResultC
 _REPORTED = tuple(kind for kind, row in OPERATIONS.items() if row.is_async and not row.repeatable)
 """Kinds that are not sent again when the answer to the start is lost, because the adapter may yet report the end."""
 
-_WAITS_S = {
+WAITS_S = {
     kind.value: row.answer_s + _MARGIN_S + (row.done_s if kind in _REPORTED else 0) for kind, row in OPERATIONS.items()
 }
+"""By kind, seconds until a worker that sent it must have said what came of it, or it is overdue."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +123,7 @@ async def _claim(work: Work, limit: int) -> list[Row]:
     if limit <= 0:
         return []
     try:
-        return await operations.claim(work.db, work.controller(), work.clock(), limit, _WAITS_S)
+        return await operations.claim(work.db, work.controller(), work.clock(), limit, WAITS_S)
     except TROUBLE as error:
         log.warning("operations cannot be claimed; trying again", error=str(error) or type(error).__name__)
         await asyncio.sleep(_PAUSE_S)

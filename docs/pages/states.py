@@ -5,7 +5,7 @@ from enum import StrEnum
 from typing import TypeVar
 
 from agent import lifecycle
-from controller.domain import exchange
+from controller.domain import exchange, operation
 
 State = TypeVar("State", bound=StrEnum)
 Event = TypeVar("Event", bound=StrEnum)
@@ -33,6 +33,36 @@ _EXCHANGE_EVENTS = {
     exchange.Event.DEADLINE_PASSED: "housekeeping, every few seconds",
     exchange.Event.REPLACED: "a newer swap that names this one",
 }
+_OPERATION = {
+    operation.State.WAITING: "For its time, for the adapter to be reachable, or for its turn. Can be cancelled.",
+    operation.State.SENT: "Written down before a byte leaves; the answer is awaited.",
+    operation.State.STARTED: "The adapter has taken it on and will report the end.",
+    operation.State.CONFIRMING: "Config push: committed; the adapter has yet to confirm its way back.",
+    operation.State.DONE: "Carried out. A config push: what was pushed is startup and running.",
+    operation.State.FAILED: "The adapter says so, or a config push is undone; a sentence says which.",
+    operation.State.UNKNOWN: "No answer came. It may have been carried out, and is not sent again.",
+    operation.State.CANCELLED: "Taken back before it was sent.",
+    operation.State.EXPIRED: "The adapter was not reachable in time.",
+}
+_OPERATION_EVENTS = {
+    operation.Event.CLAIMED: "a worker that reaches the adapter sends it",
+    operation.Event.NOT_TAKEN: "nothing left the controller, or the adapter is busy (302, 406, 407): later again",
+    operation.Event.ANSWERED: "the answer of a synchronous operation",
+    operation.Event.REFUSED: "an answer with any other code",
+    operation.Event.TAKEN_ON: "the answer to the start of an asynchronous operation, with its transaction id",
+    operation.Event.LOST: "no answer in time, and asking twice does no harm: again, three times in all",
+    operation.Event.LOST_TRACK: "no answer in time, and it is not asked again",
+    operation.Event.FINISHED: "done request of the adapter with code 100",
+    operation.Event.WENT_WRONG: "done request with another code",
+    operation.Event.COMMITTED: "done request of a configure with code 100 or 303, in time",
+    operation.Event.CONFIRMED: "push confirmation after it, under the same registration",
+    operation.Event.NOT_BACK: "no done request, or no confirmation, in time: it is ordered to roll back or to pull",
+    operation.Event.ROLLED_BACK: "done request that takes the commit back",
+    operation.Event.PULLED: "the adapter has pulled by itself: what an order to pull was for, and the end of a push",
+    operation.Event.CANCELLED: "`hikitsugi operation cancel`, or a later swap's order",
+    operation.Event.EXPIRED: "housekeeping, every few seconds",
+    operation.Event.REGISTRATION_CHANGED: "the adapter is not on the code any more",
+}
 _STAGE = {
     lifecycle.Stage.OFF: "Unplugged.",
     lifecycle.Stage.BOOTING: "Looks for its resolve server.",
@@ -52,6 +82,13 @@ _EXCHANGE_TOP = """\
 Table: `controller/domain/exchange.py`. While an exchange is open it holds its two codes: the partial unique indexes
 `one_open_exchange_per_entry` and `one_open_exchange_per_standby` allow one each.
 """
+_OPERATION_TOP = """\
+## Push operation
+
+Table: `controller/domain/operation.py`; seen with `hikitsugi operation ls`. Which operations may be sent twice is in
+`protocol/arms/operations.py`. One configure at a time and one unanswered operation of a kind for each adapter:
+`one_configure_per_adapter`, `one_unanswered_operation_of_a_kind`.
+"""
 _STAGE_TOP = """\
 ## Emulated adapter
 
@@ -69,6 +106,11 @@ def markdown() -> str:
         _meanings("state", {state.value: _EXCHANGE[state] for state in exchange.State}),
         _meanings("event", {event.value: _EXCHANGE_EVENTS[event] for event in exchange.Event}),
         _moves(exchange.MOVES),
+        _OPERATION_TOP,
+        _diagram(operation.MOVES, operation.State.WAITING),
+        _meanings("state", {state.value: _OPERATION[state] for state in operation.State}),
+        _meanings("event", {event.value: _OPERATION_EVENTS[event] for event in operation.Event}),
+        _moves(operation.MOVES),
         _STAGE_TOP,
         _diagram({key: to for key, to in lifecycle.MOVES.items() if key[1] is not _POWER_OFF}, lifecycle.Stage.OFF),
         _meanings("stage", {stage.value: _STAGE[stage] for stage in lifecycle.Stage}),

@@ -28,6 +28,7 @@ class Scripted:
     script: dict[Kind, list[Answer]] = field(default_factory=dict)
     seen: list[tuple[str, Kind]] = field(default_factory=list)
     sent: list[PushRequest] = field(default_factory=list)
+    reaches: list[Reach] = field(default_factory=list)
     hung_up: list[int] = field(default_factory=list)
     next_transaction: int = 1000
 
@@ -35,6 +36,7 @@ class Scripted:
         assert isinstance(request, PushRequest)
         self.seen.append((reach.serial, request.kind))
         self.sent.append(request)
+        self.reaches.append(reach)
         answers = self.script.get(request.kind)
         answer = (answers.pop(0) if len(answers) > 1 else answers[0]) if answers else self.taken_on(request.kind)
         if isinstance(answer, Exception):

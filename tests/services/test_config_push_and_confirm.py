@@ -14,7 +14,6 @@ from controller.store import audit, configs
 from controller.store import operations as rows
 from protocol.arms.codes import ResultCode
 from protocol.arms.messages import Configure, Kind, NoArguments, NoValue, PushRequest, PushResponse
-from protocol.arms.operations import OPERATIONS
 from tests.rows import HEADER, csv_row
 from tests.services import scripted_pusher as play
 from tests.services.scripted_pusher import Adapter, Scripted, news, reached, row, working
@@ -231,7 +230,7 @@ async def test_a_lost_start_answer_is_made_up_for_and_it_is_sent_once(registry, 
 
 async def test_a_kill_in_the_middle_of_a_push_neither_loses_nor_repeats_it(registry, adapter, pusher) -> None:
     operation = await push(adapter)
-    claimed = await rows.claim(registry.db, adapter.controller, registry.clock(), 5, push_work._WAITS_S)
+    claimed = await rows.claim(registry.db, adapter.controller, registry.clock(), 5, push_work.WAITS_S)
     assert operation in [one["id"] for one in claimed]
     await reaches.take_over(registry.db, registry.clock.forward(seconds=1))  # killed: the answer is nobody's
     await push_work.turn(registry.db, registry.clock())
@@ -369,7 +368,3 @@ def test_two_large_configs_without_anything_in_common_are_shown_whole() -> None:
     lines = config_push.difference(before, after).splitlines()
 
     assert len(lines) == 60_003 and lines[2] == "@@ -1,30000 +1,30000 @@"
-
-
-def test_a_configure_is_never_sent_twice_by_itself() -> None:
-    assert Kind.CONFIGURE in push_work._REPORTED and not OPERATIONS[Kind.CONFIGURE].repeatable

@@ -464,7 +464,7 @@ async def killed_while_sending(registry, adapter: Adapter, pusher: Scripted, ope
     async with registry.db.connection() as connection:
         others = await connection.fetch("SELECT id FROM operation WHERE state = 'waiting' AND id <> $1", operation)
     assert others == [] or all(one["id"] != operation for one in others)
-    claimed = await rows.claim(registry.db, gone, registry.clock(), 50, push_work._WAITS_S)
+    claimed = await rows.claim(registry.db, gone, registry.clock(), 50, push_work.WAITS_S)
     assert operation in [one["id"] for one in claimed]
     await reaches.take_over(registry.db, registry.clock.forward(seconds=1))
     adapter.controller = await reaches.begin(registry.db, registry.clock())
