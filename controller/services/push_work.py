@@ -108,7 +108,7 @@ def _overdue(row: Row) -> tuple[Event, str]:
         if row["state"] == State.CONFIRMING:
             return Event.NOT_BACK, "The adapter did not confirm in time; it is told to pull its startup config again."
         return Event.NOT_BACK, "The adapter did not come back in time; when it does, it is told to roll back."
-    event = silence(OPERATIONS[Kind(row["kind"])].repeatable, row["attempts"])
+    event = silence(OPERATIONS[Kind(row["kind"])].repeatable, _attempts(row))
     return event, "" if event is Event.LOST else _IN_DOUBT
 
 
@@ -190,7 +190,13 @@ async def _in_doubt(work: Work, row: Row) -> None:
 
 def _when_lost(row: Row) -> Event | None:
     kind = Kind(row["kind"])
-    return None if kind in _REPORTED else silence(OPERATIONS[kind].repeatable, row["attempts"])
+    return None if kind in _REPORTED else silence(OPERATIONS[kind].repeatable, _attempts(row))
+
+
+def _attempts(row: Row) -> int:
+    """How many count towards giving up. None of a handover's: its order stands until the adapter has pulled (the
+    record of the pull ends it), or it expires."""
+    return 0 if row["purpose"] == "handover" else row["attempts"]
 
 
 async def _record(work: Work, row: Row, outcome: _Outcome) -> bool:
@@ -226,7 +232,8 @@ async def _send(work: Work, row: Row) -> _Outcome:
         wait_s = _AGAIN_S if row["tunnel"] is not None else min(_LONGEST_S, 2.0 ** min(row["fence"], 6))
         return _Outcome(Event.NOT_TAKEN, str(why), again_s=wait_s)
     except AnswerLost as why:
-        return _Outcome(_when_lost(row), str(why), again_s=_AGAIN_S)
+        again_s = _AGAIN_S if row["attempts"] < MAX_ATTEMPTS else _LONGEST_S
+        return _Outcome(_when_lost(row), str(why), again_s=again_s)
     except (OurMistake, config_push.RevisionsGone) as error:
         return _Outcome(Event.REFUSED, f"It cannot be sent: {error}.")
     assert isinstance(response, PushResponse)
@@ -247,7 +254,7 @@ def _answered(kind: Kind, row: Row, response: PushResponse) -> _Outcome:
             return _Outcome(Event.TAKEN_ON, said=said, deadline_s=OPERATIONS[kind].done_s)
         return _Outcome(Event.ANSWERED, said=said)
     detail = f"The adapter answered {response.result.value} {response.result.phrase}."
-    if response.result in _BUSY and row["attempts"] < MAX_ATTEMPTS:
+    if response.result in _BUSY and _attempts(row) < MAX_ATTEMPTS:
         return _Outcome(Event.NOT_TAKEN, detail, Said(result=response.result), again_s=_BUSY_S)
     return _Outcome(Event.REFUSED, detail, said)
 

@@ -158,7 +158,7 @@ async def cancel(db: Database, row: Record, *, caller: Caller, now: datetime) ->
 
 
 _OVERDUE = """
-    SELECT o.id, o.kind, o.state, o.attempts FROM operation o
+    SELECT o.id, o.kind, o.purpose, o.state, o.attempts FROM operation o
     WHERE o.state IN ('sent', 'started', 'confirming')
       AND (o.deadline_at <= $1 OR o.state = 'sent' AND o.kind <> ALL ($2::text[])
            AND NOT EXISTS (SELECT FROM controller c WHERE c.id = o.controller))

@@ -65,31 +65,37 @@ async def insert(tx: Connection, new: New, now: datetime) -> int:
 
 
 # Claims take turns (they are short): what is allowed to an adapter depends on what others have just claimed for it.
-# At most one an adapter at a time, so that the next claim sees it.
+# At most one an adapter at a time, so that the next claim sees it. OFFSET 0 keeps each condition a look-up of its own:
+# the scan goes along operation_waiting and ends with enough rows, however many wait.
 _CLAIM = """
-    WITH allowed AS (
-        SELECT DISTINCT ON (o.adapter) o.id, h.id AS reach
-        FROM operation o
-        JOIN LATERAL (
-            SELECT w.id FROM reach w
-            WHERE w.adapter = o.adapter AND (w.controller IS NULL OR w.controller = $2)
-              AND (o.registered_since IS NULL OR (w.code, w.since) = (o.code, o.registered_since))
-            ORDER BY w.controller IS NULL, w.confirmed_at DESC, w.id DESC LIMIT 1) h ON true
+    WITH allowed AS MATERIALIZED (
+        SELECT o.id, o.adapter, o.purpose, o.due_at FROM operation o
         WHERE o.state = 'waiting' AND o.due_at <= $1 AND o.expires_at > $1
+          AND EXISTS (SELECT FROM reach w WHERE w.adapter = o.adapter AND (w.controller IS NULL OR w.controller = $2)
+                AND (o.registered_since IS NULL OR (w.code, w.since) = (o.code, o.registered_since)) OFFSET 0)
           AND (o.registered_since IS NULL OR EXISTS (SELECT FROM registration r
-               WHERE (r.code, r.adapter, r.since) = (o.code, o.adapter, o.registered_since)))
+               WHERE (r.code, r.adapter, r.since) = (o.code, o.adapter, o.registered_since) OFFSET 0))
           AND NOT EXISTS (SELECT FROM operation s
-                          WHERE s.adapter = o.adapter AND s.kind = o.kind AND s.state = 'sent')
+                          WHERE s.adapter = o.adapter AND s.kind = o.kind AND s.state = 'sent' OFFSET 0)
           AND (o.purpose = 'handover' OR NOT EXISTS (SELECT FROM operation c
                WHERE c.adapter = o.adapter AND c.kind = 'configure'
                  AND (c.state IN ('sent', 'started', 'confirming') OR c.state = 'waiting' AND c.due_at <= $1
-                      AND c.expires_at > $1 AND (c.due_at, c.id) < (o.due_at, o.id))))
+                      AND c.expires_at > $1 AND (c.due_at, c.id) < (o.due_at, o.id)) OFFSET 0))
           AND (SELECT count(*) FROM operation u WHERE u.adapter = o.adapter
                  AND u.state IN ('sent', 'started', 'confirming')) < CASE o.kind WHEN 'configure' THEN 1 ELSE $4 END
-        ORDER BY o.adapter, o.purpose <> 'handover', o.due_at, o.id
-    ), chosen AS (SELECT * FROM allowed ORDER BY id LIMIT $3)
-    UPDATE operation o SET state = 'sent', fence = o.fence + 1, attempts = o.attempts + 1, controller = $2,
-        method = h.method, sent_at = $1, started_at = NULL, transaction_id = NULL, detail = '',
+        ORDER BY o.purpose <> 'handover', o.due_at, o.id LIMIT 4 * $3
+    ), chosen AS (
+        SELECT DISTINCT ON (o.adapter) o.id, h.id AS reach FROM allowed o
+        JOIN operation p ON p.id = o.id
+        JOIN LATERAL (
+            SELECT w.id FROM reach w
+            WHERE w.adapter = o.adapter AND (w.controller IS NULL OR w.controller = $2)
+              AND (p.registered_since IS NULL OR (w.code, w.since) = (p.code, p.registered_since))
+            ORDER BY w.controller IS NULL, w.confirmed_at DESC, w.id DESC LIMIT 1) h ON true
+        ORDER BY o.adapter, o.purpose <> 'handover', o.due_at, o.id LIMIT $3
+    )
+    UPDATE operation o SET state = 'sent', fence = o.fence + 1, attempts = least(o.attempts + 1, 30000),
+        controller = $2, method = h.method, sent_at = $1, started_at = NULL, transaction_id = NULL, detail = '',
         deadline_at = $1 + k.wait_s * interval '1 second'
     FROM chosen c JOIN reach h ON h.id = c.reach JOIN adapter a ON a.serial = h.adapter,
          unnest($5::text[], $6::float8[]) AS k (kind, wait_s)

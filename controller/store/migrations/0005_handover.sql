@@ -91,7 +91,11 @@ BEGIN
             UPDATE operation SET state = 'cancelled', finished_at = v_at,
                 detail = 'A later exchange gave another order.'
             WHERE adapter IN (v.old_adapter, v.new_adapter) AND purpose = 'handover' AND state = 'waiting'
-            RETURNING adapter, arguments)
+            RETURNING id, kind, adapter, code, arguments, exchange
+        ), news AS (
+            INSERT INTO outbox (at, topic, subject, payload)
+            SELECT v_at, 'operation.cancelled', o.adapter, jsonb_build_object('operation', o.id, 'kind', o.kind,
+                   'code', o.code, 'exchange', o.exchange) FROM overtaken o)
         INSERT INTO operation (kind, purpose, adapter, code, contract, exchange, arguments, account, reason,
                                created_at, due_at, expires_at)
         SELECT 'pull-config', 'handover', t.adapter, t.code, v.contract, swap_registrations.exchange,
@@ -162,10 +166,10 @@ BEGIN
             UPDATE operation SET state = 'done', finished_at = p_at, deadline_at = NULL, detail = 'The adapter has pulled.'
             WHERE adapter = p_adapter AND purpose = 'handover' AND state IN ('waiting', 'sent')
               AND (p_message = 'config-solicitation' OR arguments ->> 'source' = 'LS')
-            RETURNING id, kind, exchange)
+            RETURNING id, kind, code, exchange)
         INSERT INTO outbox (at, topic, subject, payload)
-        SELECT p_at, 'operation.done', p_adapter,
-               jsonb_build_object('operation', h.id, 'kind', h.kind, 'exchange', h.exchange) FROM heeded h;
+        SELECT p_at, 'operation.done', p_adapter, jsonb_build_object('operation', h.id, 'kind', h.kind,
+               'code', h.code, 'exchange', h.exchange) FROM heeded h;
     END IF;
     IF p_in_service THEN
         INSERT INTO config_stage (code, module, stage, revision, at)
