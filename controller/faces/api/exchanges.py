@@ -58,6 +58,7 @@ async def swap(
     exchange, plan = await swap_service.carry_out(
         context.db, context.vault, order, caller=call.caller, now=now, deadline=deadline
     )
+    context.wake_push.set()  # the connected ones are told at once
     return _report(exchange, plan, call.language)
 
 
