@@ -17,6 +17,7 @@ from typing import cast
 
 import structlog
 
+from controller.faces.device.shedding import network_of
 from controller.logs import Seldom
 from controller.tls import ServerTls
 
@@ -32,6 +33,7 @@ TunnelMaker = Callable[[Callable[[], None]], asyncio.Protocol]
 @dataclass(frozen=True, slots=True)
 class Bounds:
     """connections, per_address: open at once, tunnels included; further ones are closed before the TLS handshake.
+    An IPv6 /64 counts as one address.
 
     handshake_s: for TLS (clients themselves wait 30 s, and when thousands connect at once one may take seconds).
     header_s: from there to the first byte of HTTP, and to the end of a tunnel's header; an HTTP header's deadline is
@@ -60,16 +62,13 @@ class DeviceDoor:
     ) -> None:
         self.http, self.tunnel, self.bounds, self.now = http, tunnel, bounds, monotonic
         self.seldom = Seldom(log)
+        self.count = 0
+        """Connections that are open, handshakes under way included."""
         self._buffer = bytearray(SSLProtocol.max_size)
         self._servers: list[asyncio.Server] = []
         self._addresses: Counter[str] = Counter()
         self._waiting: dict[_FirstBytes, float] = {}  # for how long, in the order of their handshakes
         self._sweeping: asyncio.TimerHandle | None = None
-
-    @property
-    def count(self) -> int:
-        """Connections that are open, handshakes under way included."""
-        return self._addresses.total()
 
     async def listen(self, host: str, port: int, context: ssl.SSLContext, backlog: int = 4096) -> int:
         """Open one listener; returns its port. Raises OSError."""
@@ -108,17 +107,21 @@ class DeviceDoor:
         if self.count >= self.bounds.connections:
             self.seldom.warning("connections", "Too many connections; a new one is refused.", source=source)
             return False
-        if self._addresses[source] >= self.bounds.per_address:
+        network = network_of(source)
+        if self._addresses[network] >= self.bounds.per_address:
             self.seldom.warning("connections-address", "Too many connections from one address.", source=source)
             return False
-        self._addresses[source] += 1
+        self._addresses[network] += 1
+        self.count += 1
         return True
 
     def left(self, source: str) -> None:
         """One that was admitted is closed."""
-        self._addresses[source] -= 1
-        if not self._addresses[source]:
-            del self._addresses[source]
+        network = network_of(source)
+        self._addresses[network] -= 1
+        self.count -= 1
+        if not self._addresses[network]:
+            del self._addresses[network]
 
     def awaits(self, waiting: _FirstBytes) -> None:
         """It has header_s from now on, unless it is `settled` before."""
@@ -143,8 +146,8 @@ class _Arrival(ServerTls):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         peer = transport.get_extra_info("peername")  # None: gone already
-        source = str(peer[0]) if peer else "?"
-        if not self._door.admits(source):
+        source = str(peer[0]) if peer else ""
+        if not source or not self._door.admits(source):
             cast(asyncio.Transport, transport).abort()
             return
         self._counted = source

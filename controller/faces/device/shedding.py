@@ -54,7 +54,9 @@ class Shedding:
 
         counted: against the rates; not what an adapter was asked for (its report of an operation's end comes but once).
         """
-        within = not counted or (self._addresses.allows(_network(source)) and self._adapters.allows((adapter, source)))
+        within = not counted or (
+            self._addresses.allows(network_of(source)) and self._adapters.allows((adapter, source))
+        )
         admitted = within and await self._turn()
         try:
             yield admitted
@@ -97,7 +99,7 @@ class _Rate:
         return count < self._per_minute
 
 
-def _network(address: str) -> str:
+def network_of(address: str) -> str:
     """An IPv4 address as it is; of an IPv6 one the /64, since whoever has one of its addresses has all of them."""
     if ":" not in address:
         return address

@@ -179,8 +179,12 @@ class Tunnel(asyncio.Protocol):
         """Say good-bye (the adapter then connects again after its retry interval) and close."""
         if self.is_open:
             log.info("A tunnel is closed.", adapter=self.serial, tunnel=self.number, why=why)
-            self._write(END)
-            self.close()
+            self.say_good_bye()
+
+    def say_good_bye(self) -> None:
+        """As `hang_up`, and nobody needs to know."""
+        self._write(END)
+        self.close()
 
     def close(self) -> None:
         """Close without a word; what was written still goes out, for a few seconds."""

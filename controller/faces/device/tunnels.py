@@ -140,7 +140,13 @@ class TunnelFace:
         """See Keeper. A tunnel has at most three: its opening, its confirmation, its reports."""
         task = asyncio.create_task(work)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        error = None if task.cancelled() else task.exception()
+        if error is not None:  # the tunnel is left as it is: it will be given up for its silence
+            log.error("A mistake of ours in a tunnel.", exc_info=error)
 
     async def admit(self, header: RequestHeader, source: str) -> Admitted | int:
         """See Keeper. 403 whatever the reason: a client tries again a few times, pulls again, and is told there."""
@@ -189,8 +195,9 @@ class TunnelFace:
         self.controller = await reaches.begin(self._db, self._clock())
 
     def _hang_up_all(self, why: str) -> None:
+        log.info("All tunnels are closed.", tunnels=len(self._open), why=why)
         for tunnel in list(self._open.values()):
-            tunnel.hang_up(why)
+            tunnel.say_good_bye()
 
     def confirmed(self, tunnel: Tunnel) -> None:
         """See dialogue.Holder."""
