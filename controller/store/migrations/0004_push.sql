@@ -117,8 +117,8 @@ CREATE TABLE operation (
 CREATE UNIQUE INDEX one_unanswered_operation_of_a_kind ON operation (adapter, kind) WHERE state = 'sent';
 CREATE UNIQUE INDEX one_configure_per_adapter ON operation (adapter)
     WHERE kind = 'configure' AND state IN ('sent', 'started', 'confirming');
-CREATE INDEX operation_waiting ON operation (due_at, id) WHERE state = 'waiting';
-CREATE INDEX operation_under_way ON operation (deadline_at) WHERE state IN ('sent', 'started', 'confirming');
+CREATE INDEX operation_waiting ON operation ((purpose <> 'handover'), due_at, id) WHERE state = 'waiting';
+CREATE INDEX operation_under_way ON operation (adapter, deadline_at) WHERE state IN ('sent', 'started', 'confirming');
 CREATE INDEX operation_live_per_adapter ON operation (adapter)
     WHERE state IN ('waiting', 'sent', 'started', 'confirming', 'unknown');
 CREATE INDEX operation_of_transaction ON operation (adapter, transaction_id) WHERE transaction_id IS NOT NULL;
