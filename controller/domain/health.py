@@ -20,7 +20,7 @@ def health(statistics: Statistics) -> Health:
     """Percentages of one heartbeat. A memory or disk of no size at all counts as not said."""
     cpus, memories, disks = _places(statistics.layout)
     values = statistics.values
-    cpu = round(sum(values[at] for at in cpus) / len(cpus)) if cpus else None
+    cpu = round(sum([values[at] for at in cpus]) / len(cpus)) if cpus else None
     return Health(cpu, _fullest(values, memories), _fullest(values, disks))
 
 

@@ -23,7 +23,7 @@ log = structlog.get_logger()
 V = TypeVar("V")
 
 MAX_SENDERS = 100_000
-"""Most adapters whose keys are kept (about 1.5 KB each); the one fetched longest ago goes first."""
+"""Most adapters whose keys are kept (1.2 KB each); the one fetched longest ago goes first."""
 MAX_WAITING = 4_096
 """Most datagrams that wait for a fetch, one an adapter."""
 MAX_STRANGERS = 50_000
@@ -35,7 +35,10 @@ REFETCH_S = 10.0
 
 @dataclass(slots=True)
 class Sender:
-    """One adapter, and what is remembered of its last heartbeats. Times are monotonic seconds."""
+    """One adapter, and what is remembered of its last heartbeats. Times are monotonic seconds.
+
+    in_window: how many were taken since window_at, within one interval.
+    """
 
     serial: str
     code: str
@@ -46,7 +49,12 @@ class Sender:
     taken_at: float = -1e9
     window_at: float = -1e9
     in_window: int = 0
-    recent: tuple[bytes, ...] = ()
+    last_hmac: bytes = b""
+
+    def goes_on_as(self, later: Sender) -> None:
+        """The same registration was fetched anew: what is remembered stays."""
+        later.taken_at, later.last_hmac = self.taken_at, self.last_hmac
+        later.window_at, later.in_window = self.window_at, self.in_window
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,8 +117,7 @@ class Senders:
             _put(self._strangers, claimed, now + STRANGER_S, MAX_STRANGERS)
             return
         if before and before.since == sender.since:
-            sender.taken_at, sender.recent = before.taken_at, before.recent
-            sender.window_at, sender.in_window = before.window_at, before.in_window
+            before.goes_on_as(sender)
         self._strangers.pop(claimed, None)
         _put(self.known, claimed, sender, MAX_SENDERS)
 

@@ -8,6 +8,7 @@ At the server, in this order: `sender` (or `peek`) says whose key to take, `Key.
 then `decode_statistics` (or `decode`) reads it. About 3 microseconds for the 19 statistics of a real packet.
 """
 
+import hashlib
 import hmac
 import struct
 from collections.abc import Iterator
@@ -33,6 +34,8 @@ from protocol.errors import OurMistake, PeerMistake
 from protocol.ids import DistributionId
 
 __all__ = [
+    "DISTRIBUTION_ID",
+    "HMAC",
     "MAX_DATAGRAM",
     "MIN_DATAGRAM",
     "Counters",
@@ -60,11 +63,19 @@ MAX_DATAGRAM: Final = 1024
 MIN_DATAGRAM: Final = 44
 """Bytes of HMAC and distribution id with their headers."""
 
+HMAC: Final = slice(4, 24)
+"""Where the HMAC stands in a datagram."""
+
+DISTRIBUTION_ID: Final = slice(28, 44)
+"""Where the distribution id stands; `sender` looks whether it is one."""
+
 _HMAC: Final = 0x0001
 _ID: Final = 0x0011
 _HMAC_HEADER: Final = struct.pack(">HH", _HMAC, 20)
 _ID_HEADER: Final = struct.pack(">HH", _ID, 16)
 _HEADER: Final = struct.Struct(">HH")
+_IPAD: Final = bytes(each ^ 0x36 for each in range(256))
+_OPAD: Final = bytes(each ^ 0x5C for each in range(256))
 _CODES: Final = {kind: (number, code) for number, (kind, code) in TYPES.items()}
 
 
@@ -76,24 +87,29 @@ class Heartbeat(NamedTuple):
 
 
 class Key:
-    """One adapter's heartbeat passphrase, made ready for many datagrams."""
+    """One adapter's heartbeat passphrase, made ready for many datagrams.
 
-    __slots__ = ("_begun",)
+    HMAC is two hashes, one over the other (RFC 2104), and both are begun once and for all: the inner one over the key
+    and over header and zeros, the outer one over the key. Copies of both cost two thirds of one `hmac` object's.
+    """
+
+    __slots__ = ("_inner", "_outer")
 
     def __init__(self, passphrase: bytes) -> None:
         """passphrase: 1 to 1024 bytes, as sent in heartbeat-info. Raises OurMistake when it is not."""
-        self._begun = hmac.new(_checked(passphrase), _HMAC_HEADER + bytes(20), "sha1")
+        block = _checked(passphrase)
+        block = (block if len(block) <= 64 else hashlib.sha1(block).digest()).ljust(64, b"\0")  # noqa: S324 (the wire's)
+        self._inner = hashlib.sha1(block.translate(_IPAD) + _HMAC_HEADER + bytes(20))  # noqa: S324
+        self._outer = hashlib.sha1(block.translate(_OPAD))  # noqa: S324
 
     def verifies(self, datagram: bytes) -> bool:
-        """Whether the datagram was made with this passphrase. Any bytes may be given; the comparison is constant-time.
-
-        The HMAC over header and zeros has been begun once and for all, so only what follows them is hashed.
-        """
+        """Whether the datagram was made with this passphrase. Any bytes will do; the comparison is constant-time."""
         if len(datagram) > MAX_DATAGRAM or not datagram.startswith(_HMAC_HEADER):
             return False
-        digest = self._begun.copy()
-        digest.update(datagram[24:])
-        return hmac.compare_digest(digest.digest(), datagram[4:24])
+        inner, outer = self._inner.copy(), self._outer.copy()
+        inner.update(datagram[24:])
+        outer.update(inner.digest())
+        return hmac.compare_digest(outer.digest(), datagram[HMAC])
 
 
 def sender(datagram: bytes) -> bytes | None:
@@ -102,7 +118,7 @@ def sender(datagram: bytes) -> bytes | None:
     Cheap, raises nothing, proves nothing: it says whose key to take. `DistributionId.packed` gives the same bytes.
     """
     if datagram.startswith(_HMAC_HEADER) and datagram.startswith(_ID_HEADER, 24):
-        packed = datagram[28:44]
+        packed = datagram[DISTRIBUTION_ID]
         return packed if len(packed) == 16 and len(datagram) <= MAX_DATAGRAM else None
     return None
 

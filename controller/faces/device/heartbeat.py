@@ -21,8 +21,8 @@ from protocol.arms.heartbeat import MAX_DATAGRAM
 
 log = structlog.get_logger()
 
-BUFFER = 16 << 20
-"""Bytes asked of the kernel for datagrams that wait: 0.2 s of 50,000 a second."""
+BUFFER = 32 << 20
+"""Bytes asked of the kernel for datagrams that wait: half a second of 50,000 a second (measured: 1.3 KB each)."""
 _AT_ONCE = 200  # datagrams, about 2 ms; then the others on this event loop get their turn
 _SO_MEMINFO, _DROPS = 55, 8  # Linux: nine 32-bit figures of the socket, the last is what its buffer had no room for
 _SO_RCVBUFFORCE = 33  # Linux: more than net.core.rmem_max, for those with CAP_NET_ADMIN
@@ -48,7 +48,7 @@ class HeartbeatListener:
             opened.setblocking(False)
             if family is socket.AF_INET6:
                 opened.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-            _enlarge(opened)
+            enlarge(opened)
             opened.bind((host, port))
         except OSError as error:
             opened.close()
@@ -62,26 +62,31 @@ class HeartbeatListener:
         return bound
 
     def close(self) -> None:
-        """Take what has arrived and stop listening. May be called twice, or without start."""
+        """Take what has arrived (of an endless flood a bufferful), stop listening. Twice or without start: nothing."""
         if self._socket is None:
             return
         self._loop.remove_reader(self._socket)
-        self._drain()
+        for _ in range(BUFFER // (_AT_ONCE * MAX_DATAGRAM)):
+            if not self._drain():
+                break
+        self._count_lost()
         self._socket.close()
         self._socket = None
 
-    def _drain(self) -> None:
+    def _drain(self) -> bool:
+        """Take what is there, a bounded number; False when that was all. Those of one turn arrived at the same time."""
         assert self._socket is not None
-        receive, take, clock, now = self._socket.recvfrom, self.intake.take, self.clock, self._loop.time()
-        try:
-            for _ in range(_AT_ONCE):
-                datagram, address = receive(MAX_DATAGRAM + 1)  # of a longer one enough to see that it is
-                take(datagram, address[0].partition("%")[0], now, clock())  # without the scope of a local IPv6 address
-        except BlockingIOError:
-            pass
+        receive, take, now, at = self._socket.recvfrom, self.intake.take, self._loop.time(), self.clock()
         if now - self._counted_at >= 1:
             self._counted_at = now
             self._count_lost()
+        try:
+            for _ in range(_AT_ONCE):
+                datagram, (host, *_) = receive(MAX_DATAGRAM + 1)  # of a longer one enough to see that it is
+                take(datagram, host.partition("%")[0] if "%" in host else host, now, at)  # without an IPv6 scope
+        except BlockingIOError:
+            return False
+        return True
 
     def _count_lost(self) -> None:
         """What the kernel had no room for since the last time."""
@@ -91,7 +96,8 @@ class HeartbeatListener:
         self._lost = lost
 
 
-def _enlarge(opened: socket.socket) -> None:
+def enlarge(opened: socket.socket) -> None:
+    """Ask for BUFFER; what the kernel does not grant is said."""
     try:
         opened.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, BUFFER)
     except PermissionError:
