@@ -60,6 +60,7 @@ def up(
     ] = None,
     boots_at_once: Annotated[int | None, typer.Option(min=1, max=4096, help=_("Exchanges under way. [64]"))] = None,
     plain_exec: Annotated[bool, typer.Option("--plain-exec", help=_("No hex prefixes on seil3's exec."))] = False,
+    no_push: Annotated[bool, typer.Option("--no-push", help=_("They pull only: no tunnels, no heartbeats."))] = False,
     detach: Annotated[bool, typer.Option("--detach", help=_("Return when it listens; end it with down."))] = False,
     state: State = None,
     as_json: Json = False,
@@ -76,7 +77,7 @@ def up(
         trusted = ca.read_text() if ca else None
         asked = Asked(
             ls_url, trusted, standalone, seed, ssh_port, network, ports, ports_address, time_scale, boots_at_once,
-            plain_exec,
+            plain_exec, no_push,
         )  # fmt: skip
         fleet = prepare(where, asked, file=inventory, count=count, plug_in=plug_in)
     with sentences(as_json, process.CannotStart):
@@ -124,10 +125,11 @@ def list_adapters(state: State = None, as_json: Json = False) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table("code", "serial", "model", "stage", "version", "address", "faults", "last answer", box=None)
+    table = Table("code", "serial", "model", "stage", "push", "version", "address", "faults", "last answer", box=None)
     for each in adapters:
         place = f"{each['address']}:{each['port']}"
-        row = (each["code"], each["serial"], each["model"], each["stage"], each["version"], place)
+        push = f"{each['push_method'].removeprefix('https-')} {each['push_state']}".strip()
+        row = (each["code"], each["serial"], each["model"], each["stage"], push, each["version"], place)
         table.add_row(*row, " ".join(each["faults"]), each["last_answer"])
     Console(width=None if sys.stdout.isatty() else 200).print(table)
 

@@ -122,6 +122,8 @@ def summary(adapter: Adapter) -> dict[str, Any]:
         "boots": adapter.boots,
         "pulls": adapter.pulls,
         "last_answer": adapter.last_answer,
+        "push_method": adapter.contact.method if adapter.contact else "",
+        "push_state": adapter.contact.state if adapter.contact else "",
     }
 
 
@@ -138,11 +140,26 @@ def detail(adapter: Adapter) -> dict[str, Any]:
         "skipped_lines": [f"{each.line}: {each.reason}" for each in adapter.config.ignored],
         "answers_ssh": adapter.answers_ssh,
         "sessions": adapter.sessions,
+        "push": _push(adapter),
         "firmware_under_way": state.flashing or (state.offer.version if state.offer else ""),
         "firmware_refused": sorted(state.refused),
         "log": [
             f"{datetime.fromtimestamp(line.at, JST):%Y/%m/%d %H:%M:%S %Z} {line.level} {line.text}" for line in lines
         ],
+    }
+
+
+def _push(adapter: Adapter) -> dict[str, Any]:
+    """How the server reaches it; Any: JSON. heartbeats: sent since the first confirmation."""
+    contact = adapter.contact
+    if contact is None:
+        return {}
+    return {
+        "methods": list(adapter.volatile.terms.methods),
+        "endpoint": contact.listener.url if contact.listener else "",
+        "tunnels": {url: "up" if tunnel.is_confirmed else "confirming" for url, tunnel in contact.tunnels.items()},
+        "transactions": {str(each.id): each.kind.value for each in contact.transactions.values()},
+        "heartbeats": contact.beats,
     }
 
 

@@ -29,6 +29,7 @@ SENTENCES = {
     "Real seconds per device second. [1.0]": "アダプタの 1 秒あたりの実時間(秒)。[1.0]",
     "Exchanges under way. [64]": "同時に行う問い合わせの数。[64]",
     "No hex prefixes on seil3's exec.": "seil3 の exec で 16 進の前置きを付けません。",
+    "They pull only: no tunnels, no heartbeats.": "取得(プル)だけを行います。トンネルもハートビートもありません。",
     "Return when it listens; end it with down.": "待ち受けを始めたら戻ります。down で終了します。",
     "{adapters} adapters {event} after {seconds} s: {stages}.": "{adapters} 台: {seconds} 秒で {event} ({stages})。",
     "Fleet {event}.": "アダプタ群: {event}。",

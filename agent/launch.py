@@ -35,6 +35,7 @@ class Asked:
     time_scale: float | None = None
     boots_at_once: int | None = None
     plain_exec: bool = False
+    no_push: bool = False
 
 
 def prepare(state: Path, asked: Asked, *, file: Path | None, count: int | None, plug_in: PlugIn) -> Fleet:
@@ -88,6 +89,7 @@ def _settings(asked: Asked, state: Path, plug_in: PlugIn) -> Settings:
         boots_at_once=asked.boots_at_once or usual.boots_at_once,
         time_scale=asked.time_scale or usual.time_scale,
         exec_prefix=not asked.plain_exec,
+        push=not asked.no_push,
     )
 
 

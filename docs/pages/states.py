@@ -69,7 +69,7 @@ _STAGE = {
     lifecycle.Stage.PULLING: "Asks the resolve server for its config.",
     lifecycle.Stage.STANDBY: "Told that it is a spare; asks again after the interval it was given.",
     lifecycle.Stage.UPDATING: "Fetches and checks another firmware.",
-    lifecycle.Stage.CHECKING: "Config applied; reports back.",
+    lifecycle.Stage.CHECKING: "Config applied; reports back, and has the server show that it can push.",
     lifecycle.Stage.IN_SERVICE: "Does its work, answers SSH if its config says so.",
     lifecycle.Stage.RESTARTING: "Restarts, or writes its firmware.",
     lifecycle.Stage.OUT_OF_SERVICE: "Told to stop for good (501); only a power cycle begins anew.",

@@ -173,6 +173,7 @@ class PushServer(ArmsServer):
     posts: list[bytes] = field(default_factory=list)
     endpoints: list[str] = field(default_factory=list)
     sa: tuple[str, str] | None = None
+    _calls: list[asyncio.Future[bytes]] = field(default_factory=list)
 
     @property
     def up(self) -> list[Session]:
@@ -240,7 +241,7 @@ class PushServer(ArmsServer):
             case PushConfirmationStartRequest():
                 self.endpoints.append(message.endpoint or "")
                 if self.confirms:
-                    self._task = asyncio.ensure_future(self.confirm_simple(message))
+                    self._calls.append(asyncio.ensure_future(self.confirm_simple(message)))
                 return encode(PushConfirmationStart(ResultCode.SUCCESS, "Success", TRANSACTION))
             case DoneRequest():
                 self.dones.append(message)
@@ -249,13 +250,20 @@ class PushServer(ArmsServer):
 
     async def confirm_simple(self, message: PushConfirmationStartRequest) -> bytes:
         done = PushConfirmationDoneRequest(message.distribution_id, TRANSACTION, "rs")
-        return await self.call(message.distribution_id, encode(done))
+        return await self.call(message.distribution_id, encode(done), endpoint=message.endpoint or "")
 
     async def call(
-        self, distribution_id: DistributionId, body: bytes, *, key: str = RS_KEY, head: bytes = b"", client: str = ""
+        self,
+        distribution_id: DistributionId,
+        body: bytes,
+        *,
+        key: str = RS_KEY,
+        head: bytes = b"",
+        client: str = "",
+        endpoint: str = "",
     ) -> bytes:
-        """One push over https-simple to the last endpoint: the whole reply, as it came."""
-        host = self.endpoints[-1].removeprefix("https://").rstrip("/")
+        """One push over https-simple, to the last endpoint unless told otherwise: the whole reply, as it came."""
+        host = (endpoint or self.endpoints[-1]).removeprefix("https://").rstrip("/")
         context = ssl.create_default_context(cadata=self.authority.pem)
         context.check_hostname = False
         if client:
