@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from datetime import timedelta
 from functools import partial
 from uuid import UUID
@@ -83,6 +84,14 @@ async def test_a_confirmed_adapter_is_connected_and_a_lost_tunnel_is_known_as_lo
 
     assert await port.value("SELECT count(*) FROM reach WHERE adapter = $1", serial) == 0
     assert await port.value("SELECT tunnel_lost_at FROM connection WHERE adapter = $1", serial) is not None
+
+
+@pytest.mark.parametrize("version", [None, ssl.TLSVersion.TLSv1])
+async def test_what_an_adapter_speaks_is_known_so_that_it_is_given_urls_it_can_use(port, entry, version) -> None:
+    _, number = await confirmed(port, entry, version=version)
+
+    query = "SELECT legacy FROM reach WHERE controller = $1 AND tunnel = $2"
+    assert await port.value(query, port.face.controller, number) is (version is not None)
 
 
 async def test_the_transaction_id_is_ours_and_another_one_each_time(port, entry) -> None:

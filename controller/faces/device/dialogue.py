@@ -138,6 +138,7 @@ class Dialogue:
                     controller=self.holder.controller,
                     tunnel=number,
                     source=tunnel.source,
+                    legacy=tunnel.legacy,
                     now=self.clock(),
                 )
         except (NotSent, AnswerLost) as error:

@@ -84,6 +84,7 @@ class Tunnel(asyncio.Protocol):
         "_transport",
         "admitted",
         "heard_at",
+        "legacy",
         "number",
         "source",
     )
@@ -103,6 +104,7 @@ class Tunnel(asyncio.Protocol):
         self._resumed: asyncio.Event | None = None  # present while the write buffer is above its high water
         self.number = 0
         self.source = ""
+        self.legacy = False  # it speaks TLS 1.0, maybe nothing newer
         self.heard_at = keeper.now()
 
     @property
@@ -116,6 +118,8 @@ class Tunnel(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
         self.source = str(transport.get_extra_info("peername")[0])
+        secured = transport.get_extra_info("ssl_object")
+        self.legacy = secured is not None and secured.version() in ("TLSv1", "TLSv1.1")
         self._transport.set_write_buffer_limits(high=HIGH_WATER)
         read_limits = getattr(self._transport, "set_read_buffer_limits", None)  # of TLS transports only
         if read_limits is not None:
