@@ -46,12 +46,17 @@ def declared_in(file: Path) -> Iterator[Figure]:
 
     Raises ValueError for one whose name or text is no literal: this page could not know it.
     """
-    text = file.read_text(encoding="utf-8")
-    if "prometheus_client" not in text:
-        return
-    for node in ast.walk(ast.parse(text)):
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in _KINDS:
-            yield _figure(node, _KINDS[node.func.id])
+    tree = ast.parse(file.read_text(encoding="utf-8"))
+    kinds = {name: _KINDS[name] for name in _imported(tree) if name in _KINDS}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in kinds:
+            yield _figure(node, kinds[node.func.id])
+
+
+def _imported(tree: ast.Module) -> set[str]:
+    """Names from prometheus_client: the standard library has a Counter, too."""
+    imports = (node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom))
+    return {each.name for node in imports if node.module == "prometheus_client" for each in node.names}
 
 
 def _figure(call: ast.Call, kind: str) -> Figure:
