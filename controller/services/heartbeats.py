@@ -173,7 +173,9 @@ class Intake:
         return await heartbeats.add(self.db, batch)
 
     def _tell(self) -> None:
-        counts, self.counts = self.counts, Counter()
+        counts, self.counts = +self.counts, Counter()
+        if counts[Outcome.OVERFLOW]:
+            self.listening_since = self.clock()
         for outcome, count in counts.items():
             self.figures.labels(outcome.value).inc(count)
         refused = {outcome.value.replace("-", "_"): n for outcome, n in counts.items() if outcome is not Outcome.STORED}

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import TypeAlias
 
 import prometheus_client
 import pytest
@@ -14,8 +15,9 @@ from hypothesis import strategies as st
 
 from controller.services import swap
 from controller.services.heartbeat_senders import MAX_WAITING, Senders, Waiting
-from controller.services.heartbeats import PER_INTERVAL, Intake, Outcome
+from controller.services.heartbeats import MAX_QUEUE, PER_INTERVAL, Intake, Outcome
 from controller.store import connections, heartbeats
+from controller.store.pool import Row
 from protocol.arms.heartbeat import Heartbeat, decode, encode
 from protocol.arms.heartbeat_statistics import CpuLoad, Memory, Statistics
 from protocol.ids import DistributionId
@@ -96,13 +98,16 @@ class Adapter:
             await connection.execute(query, self.serial, START, address)
 
 
+Entry: TypeAlias = Callable[..., Awaitable[Adapter]]
+
+
 @pytest.fixture
 def line(registry: Registry) -> Line:
     return Line(registry)
 
 
 @pytest.fixture
-def entry(registry: Registry, numbers: Callable[[], int]) -> Callable[..., Awaitable[Adapter]]:
+def entry(registry: Registry, numbers: Callable[[], int]) -> Entry:
     """`await entry()`: an adapter on an entry code of its own that has pulled from HERE."""
 
     async def make(kind: str = "entry") -> Adapter:
@@ -119,13 +124,13 @@ def entry(registry: Registry, numbers: Callable[[], int]) -> Callable[..., Await
     return make
 
 
-async def stored(registry: Registry, adapter: Adapter) -> list:
+async def stored(registry: Registry, adapter: Adapter) -> list[Row]:
     return await heartbeats.recent(
         registry.db, adapter.serial, START - timedelta(days=1), START + timedelta(days=400), 100
     )
 
 
-async def test_a_heartbeat_becomes_a_row_and_a_sign_of_life(registry: Registry, line: Line, entry) -> None:
+async def test_a_heartbeat_becomes_a_row_and_a_sign_of_life(registry: Registry, line: Line, entry: Entry) -> None:
     adapter = await entry()
     datagram = adapter.says(cpu=42)
 
@@ -142,7 +147,9 @@ async def test_a_heartbeat_becomes_a_row_and_a_sign_of_life(registry: Registry, 
     assert (known["state"], known["last_heartbeat_at"], known["heartbeat_source"]) == ("disconnected", arrived, HERE)
 
 
-async def test_rows_are_told_newest_first_and_only_to_their_contract(registry: Registry, line: Line, entry) -> None:
+async def test_rows_are_told_newest_first_and_only_to_their_contract(
+    registry: Registry, line: Line, entry: Entry
+) -> None:
     adapter = await entry()
     for cpu in (1, 2, 3):
         line.later(INTERVAL_S)
@@ -160,7 +167,7 @@ async def test_rows_are_told_newest_first_and_only_to_their_contract(registry: R
     assert len(await heartbeats.recent(registry.db, adapter.serial, *span, 9, contract="C1")) == 3
 
 
-async def test_another_passphrase_is_refused(registry: Registry, line: Line, entry) -> None:
+async def test_another_passphrase_is_refused(registry: Registry, line: Line, entry: Entry) -> None:
     adapter = await entry()
     adapter.passphrase = b"guessed"
 
@@ -170,7 +177,7 @@ async def test_another_passphrase_is_refused(registry: Registry, line: Line, ent
     assert await stored(registry, adapter) == []
 
 
-async def test_one_flipped_bit_anywhere_is_refused(registry: Registry, line: Line, entry) -> None:
+async def test_one_flipped_bit_anywhere_is_refused(registry: Registry, line: Line, entry: Entry) -> None:
     adapter = await entry()
     datagram = adapter.says()
     for at in range(len(datagram)):
@@ -200,7 +207,7 @@ async def test_an_id_that_nobody_has_is_asked_for_once_a_minute(line: Line) -> N
 
 
 async def test_another_address_is_refused_until_the_adapter_is_seen_there(
-    registry: Registry, line: Line, entry
+    registry: Registry, line: Line, entry: Entry
 ) -> None:
     adapter = await entry()
     line.receive(adapter.says(1), ELSEWHERE)
@@ -214,7 +221,7 @@ async def test_another_address_is_refused_until_the_adapter_is_seen_there(
     assert await line.told() == {"stored": 1}
 
 
-async def test_the_address_a_tunnel_came_from_counts_as_well(registry: Registry, line: Line, entry) -> None:
+async def test_the_address_a_tunnel_came_from_counts_as_well(registry: Registry, line: Line, entry: Entry) -> None:
     adapter = await entry()
     query = """INSERT INTO reach (adapter, code, since, method, controller, tunnel, source, confirmed_at)
         SELECT r.adapter, r.code, r.since, 'https-tunnel', c.id, 1, $2::text::inet, $3 FROM registration r,
@@ -228,7 +235,7 @@ async def test_the_address_a_tunnel_came_from_counts_as_well(registry: Registry,
     assert await line.told() == {"stored": 1}
 
 
-async def test_any_address_will_do_where_that_is_set(registry: Registry, entry) -> None:
+async def test_any_address_will_do_where_that_is_set(registry: Registry, entry: Entry) -> None:
     adapter, line = await entry(), Line(registry, any_source=True)
 
     line.receive(adapter.says(), ELSEWHERE)
@@ -236,7 +243,9 @@ async def test_any_address_will_do_where_that_is_set(registry: Registry, entry) 
     assert await line.told() == {"stored": 1}
 
 
-async def test_an_identical_datagram_counts_again_after_half_an_interval(registry: Registry, line: Line, entry) -> None:
+async def test_an_identical_datagram_counts_again_after_half_an_interval(
+    registry: Registry, line: Line, entry: Entry
+) -> None:
     adapter = await entry()
     same = adapter.says()
     line.receive(same)
@@ -251,7 +260,7 @@ async def test_an_identical_datagram_counts_again_after_half_an_interval(registr
     assert await line.told() == {"stored": 1}
 
 
-async def test_no_more_than_four_count_in_an_interval(registry: Registry, line: Line, entry) -> None:
+async def test_no_more_than_four_count_in_an_interval(registry: Registry, line: Line, entry: Entry) -> None:
     adapter = await entry()
     line.receive(adapter.says(0))
     await line.told()
@@ -267,7 +276,7 @@ async def test_no_more_than_four_count_in_an_interval(registry: Registry, line: 
 
 
 async def test_replays_of_everything_ever_sent_add_no_more_than_the_bound(
-    registry: Registry, line: Line, entry
+    registry: Registry, line: Line, entry: Entry
 ) -> None:
     """An attacker who has all earlier datagrams and the adapter's address, for ten intervals."""
     adapter = await entry()
@@ -283,7 +292,9 @@ async def test_replays_of_everything_ever_sent_add_no_more_than_the_bound(
     assert len(await stored(registry, adapter)) == 1 + 10 * PER_INTERVAL
 
 
-async def test_an_exchange_makes_the_old_passphrase_worthless_at_once(registry: Registry, line: Line, entry) -> None:
+async def test_an_exchange_makes_the_old_passphrase_worthless_at_once(
+    registry: Registry, line: Line, entry: Entry
+) -> None:
     old, new = await entry(), await entry("standby")
     line.receive(old.says(1))
     await line.told()
@@ -314,7 +325,7 @@ async def test_an_exchange_makes_the_old_passphrase_worthless_at_once(registry: 
 
 
 async def test_a_new_passphrase_is_found_by_the_first_datagram_that_needs_it(
-    registry: Registry, line: Line, entry
+    registry: Registry, line: Line, entry: Entry
 ) -> None:
     adapter = await entry()
     line.receive(adapter.says(1))
@@ -331,7 +342,7 @@ async def test_a_new_passphrase_is_found_by_the_first_datagram_that_needs_it(
     assert await line.told() == {"stored": 1}
 
 
-async def test_a_locked_out_adapter_is_nobody(registry: Registry, line: Line, entry) -> None:
+async def test_a_locked_out_adapter_is_nobody(registry: Registry, line: Line, entry: Entry) -> None:
     adapter = await entry()
     line.receive(adapter.says(1))
     await line.told()
@@ -357,7 +368,7 @@ async def test_what_waits_for_its_key_is_bounded(registry: Registry, line: Line)
 
 
 async def test_heartbeats_wait_while_the_database_is_away(
-    registry: Registry, line: Line, entry, monkeypatch: pytest.MonkeyPatch
+    registry: Registry, line: Line, entry: Entry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     adapter = await entry()
     line.receive(adapter.says(1))
@@ -375,6 +386,22 @@ async def test_heartbeats_wait_while_the_database_is_away(
     assert [row["cpu"] for row in await stored(registry, adapter)] == [2, 1]
 
 
+async def test_a_full_queue_takes_no_more_and_blames_nobody(registry: Registry, line: Line, entry: Entry) -> None:
+    adapter = await entry()
+    line.receive(adapter.says(1))
+    for waiting in await line.intake.senders.fetch():
+        line.intake.take(waiting.datagram, waiting.source, waiting.monotonic, waiting.at)
+    before = line.intake.listening_since
+    line.intake.queue.extend(list(line.intake.queue) * (MAX_QUEUE - 1))
+
+    line.receive(adapter.says(2))
+    for _ in range(MAX_QUEUE - 1):
+        line.intake.queue.pop()
+
+    assert await line.told() == {"stored": 1, "overflow": 1}
+    assert line.intake.listening_since > before
+
+
 class Away:
     """A database whose connections are refused."""
 
@@ -385,7 +412,7 @@ class Away:
 
 
 async def test_partitions_are_made_as_days_pass_and_dropped_when_they_are_old(
-    registry: Registry, line: Line, entry
+    registry: Registry, line: Line, entry: Entry
 ) -> None:
     adapter = await entry()
     for cpu in range(4):
