@@ -54,8 +54,8 @@ async def ask(
     """Have an adapter do something as soon as it is reachable; returns the operation's id.
 
     due_at: not before then. expires_at: given up when not sent by then; KEPT_FOR after due_at unless given. A refusal
-    is recorded and raised: NotFound, Invalid (arguments a client cannot take, a command that the series does not declare,
-    configure: see config_push), Conflict (locked out), TooMany (MAX_OPEN).
+    is recorded and raised: NotFound, Invalid (arguments a client cannot take, a command that the series does not
+    declare, configure: see config_push), Conflict (locked out), TooMany (MAX_OPEN).
     """
     due_at = due_at or now
     try:
@@ -163,8 +163,8 @@ def _undeclared(kind: Kind, arguments: Arguments, series: str) -> Iterator[Fault
         words = line.decode("ascii", "replace")
         command = by_name(series).find(words)
         if command is None or command.interactive or (wanted and command.command_class is not wanted):
-            sentence = "{line} is not a command that series {series} declares for this."
-            yield Fault(f"lines.{position}", sentence, {"line": repr(words[:80]), "series": series})
+            params = {"line": repr(words[:80]), "series": series}
+            yield Fault(f"lines.{position}", "{line} is not a command that series {series} declares for this.", params)
 
 
 async def cancel(db: Database, operation: int, *, caller: Caller, now: datetime) -> None:

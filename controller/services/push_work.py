@@ -81,8 +81,9 @@ async def run(work: Work) -> None:
 
 
 async def take_over(db: Database, now: datetime) -> None:
-    """For the only controller of a database, before it works: its predecessor waits for no answer any more."""
-    await operation_moves.let_unanswered_end(db, now)
+    """For the only controller of a database, after reaches.take_over: nobody waits any more for the answers to what its
+    predecessor sent. A config push keeps its deadline: the adapter may report it to us, and then it counts."""
+    await turn(db, now)
 
 
 async def turn(db: Database, now: datetime) -> None:

@@ -140,8 +140,13 @@ async def order_pull(tx: Connection, operation: int, now: datetime) -> None:
 
 async def withdraw_pull(tx: Connection, serial: str, now: datetime) -> None:
     """The adapter says that it rolled back: it need not pull."""
-    query = """UPDATE operation SET state = 'cancelled', finished_at = $2, detail = 'The adapter rolled back.'
-        WHERE adapter = $1 AND kind = 'pull-config' AND purpose = 'push' AND state = 'waiting'"""
+    query = """WITH withdrawn AS (
+            UPDATE operation SET state = 'cancelled', finished_at = $2, detail = 'The adapter rolled back.'
+            WHERE adapter = $1 AND kind = 'pull-config' AND purpose = 'push' AND state = 'waiting'
+            RETURNING id, kind, code)
+        INSERT INTO outbox (at, topic, subject, payload)
+        SELECT $2, 'operation.cancelled', $1, jsonb_build_object('operation', id, 'kind', kind, 'code', code)
+        FROM withdrawn"""
     await tx.execute(query, serial, now)
 
 
@@ -207,9 +212,3 @@ async def expire(tx: Connection, now: datetime, detail: str) -> int:
 async def end_of_other_registrations(tx: Connection, now: datetime, detail: str) -> int:
     """Waiting operations that were meant for a registration which is no more; how many."""
     return int(await tx.fetchval(_CHANGED, now, State.FAILED, detail))
-
-
-async def let_unanswered_end(db: Database, now: datetime) -> None:
-    """What was sent and not answered is overdue now: whoever waited for the answer is dead. Only while nobody sends."""
-    async with db.connection() as connection:
-        await connection.execute("UPDATE operation SET deadline_at = $1 WHERE state = 'sent' AND deadline_at > $1", now)

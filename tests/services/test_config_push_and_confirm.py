@@ -9,7 +9,7 @@ import pytest
 
 from controller.domain.errors import Conflict, Invalid, NotFound
 from controller.ports import AnswerLost
-from controller.services import config_push, operations, push_work, reaches, swap
+from controller.services import config_push, housekeeping, operations, push_work, reaches, swap
 from controller.store import audit, configs
 from controller.store import operations as rows
 from protocol.arms.codes import ResultCode
@@ -232,7 +232,7 @@ async def test_a_kill_in_the_middle_of_a_push_neither_loses_nor_repeats_it(regis
     operation = await push(adapter)
     claimed = await rows.claim(registry.db, adapter.controller, registry.clock(), 5, push_work.WAITS_S)
     assert operation in [one["id"] for one in claimed]
-    await reaches.take_over(registry.db, registry.clock.forward(seconds=1))  # killed: the answer is nobody's
+    await housekeeping.take_over(registry.db, registry.clock.forward(seconds=1))  # killed: the answer is nobody's
     await push_work.turn(registry.db, registry.clock())
     adapter.controller = await reaches.begin(registry.db, registry.clock())
 

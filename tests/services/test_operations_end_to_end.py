@@ -8,7 +8,7 @@ import pytest
 
 from controller.domain.errors import Conflict, Invalid, NotFound, TooMany
 from controller.ports import AnswerLost, NotSent
-from controller.services import operations, push_work, reaches, swap
+from controller.services import housekeeping, operations, push_work, reaches, swap
 from controller.store import audit
 from controller.store import operations as rows
 from controller.store import registry as registry_rows
@@ -466,7 +466,7 @@ async def killed_while_sending(registry, adapter: Adapter, pusher: Scripted, ope
     assert others == [] or all(one["id"] != operation for one in others)
     claimed = await rows.claim(registry.db, gone, registry.clock(), 50, push_work.WAITS_S)
     assert operation in [one["id"] for one in claimed]
-    await reaches.take_over(registry.db, registry.clock.forward(seconds=1))
+    await housekeeping.take_over(registry.db, registry.clock.forward(seconds=1))
     adapter.controller = await reaches.begin(registry.db, registry.clock())
     await push_work.turn(registry.db, registry.clock())
     await adapter.connect()

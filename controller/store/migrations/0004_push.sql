@@ -156,10 +156,15 @@ DECLARE
     v operation;
     v_pulled boolean;
 BEGIN
-    UPDATE operation o SET state = 'done', finished_at = p_now, detail = 'The adapter has pulled.'
-    WHERE adapter = p_adapter AND kind = 'pull-config' AND purpose = 'push' AND state = 'waiting'
-      AND EXISTS (SELECT FROM pull WHERE adapter = p_adapter AND message = 'config-solicitation' AND result = 100
-                    AND at > o.created_at);
+    WITH heeded AS (
+        UPDATE operation o SET state = 'done', finished_at = p_now, detail = 'The adapter has pulled.'
+        WHERE adapter = p_adapter AND kind = 'pull-config' AND purpose = 'push' AND state = 'waiting'
+          AND EXISTS (SELECT FROM pull WHERE adapter = p_adapter AND message = 'config-solicitation' AND result = 100
+                        AND at > o.created_at)
+        RETURNING id, kind)
+    INSERT INTO outbox (at, topic, subject, payload)
+    SELECT p_now, 'operation.done', p_adapter, jsonb_build_object('operation', id, 'kind', kind, 'code', p_code)
+    FROM heeded;
     SELECT * INTO v FROM operation
     WHERE adapter = p_adapter AND kind = 'configure' AND state = 'confirming' AND code = p_code
       AND registered_since = p_since FOR UPDATE;
