@@ -84,10 +84,11 @@ class Site:
 @pytest.fixture(scope="module")
 async def site(registry: Registry, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Site]:
     folder = tmp_path_factory.mktemp("site")
-    rows = [row for row in generate(Recipe(count=20, contracts=1)) if row.kind == "entry"][:COUNT]
+    port, ssh_port = free_ports(2)
+    recipe = Recipe(count=20, contracts=1, ssh_port=ssh_port)
+    rows = [row for row in generate(recipe) if row.kind == "entry"][:COUNT]
     agent_inventory.write(rows, folder / "rows.csv")
     await registry.load((folder / "rows.csv").read_text())
-    (port,) = free_ports(1)
     authority = Authority.at(folder / "authority", now=now())
     tunnels = Tunnels()
     ours = authority.push_client(now=now())
@@ -125,7 +126,7 @@ async def site(registry: Registry, tmp_path_factory: pytest.TempPathFactory) -> 
     certificate = authority.location_server("test", ["127.0.0.1"], now=now())
     await door.listen("127.0.0.1", port, device_context(certificate))
     running = asyncio.create_task(face.run())
-    settings = Settings(ls_url=f"https://127.0.0.1:{port}/ls", ls_anchor=authority.root_pem, ssh_port=free_ports(1)[0])
+    settings = Settings(ls_url=f"https://127.0.0.1:{port}/ls", ls_anchor=authority.root_pem)
     async with Fleet(rows, settings) as fleet:
         yield Site(registry, face, pusher, fleet)
     running.cancel()
