@@ -2,75 +2,19 @@
 
 from __future__ import annotations
 
-import json
-import os
 import signal
 import socket
-import subprocess
-import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
-from http.client import HTTPConnection
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+from tests.fleet.processes import Controller, eventually
 from tests.ports import free_ports
 from tests.rows import HEADER, csv_row
 
 HOST_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ5l7o0e4hJjJ8E8kq3m4o2k0eFq5Wm9yq0Rr3n0d5yX"
-
-
-class Controller:
-    """One data directory, and the process that serves it."""
-
-    def __init__(self, folder: Path, **settings: str) -> None:
-        self.folder = folder
-        self.api, devices = free_ports(2)
-        self.environment = {name: value for name, value in os.environ.items() if not name.startswith("HIKITSUGI_")} | {
-            "HIKITSUGI_DATA_DIR": str(folder),
-            "HIKITSUGI_API_LISTEN": f"127.0.0.1:{self.api}",
-            "HIKITSUGI_DEVICE_LISTEN": f"127.0.0.1:{devices}",
-            **settings,
-        }
-        self.process: subprocess.Popen[bytes] | None = None
-
-    def start(self, *, wait: bool = True) -> subprocess.Popen[bytes]:
-        with (self.folder.parent / "log").open("ab") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "controller.main", "serve"], env=self.environment, stderr=log, stdout=log
-            )
-        if wait:
-            eventually(self._ready)
-        return self.process
-
-    @property
-    def log(self) -> str:
-        return (self.folder.parent / "log").read_text()
-
-    def ask(self, method: str, path: str, body: Any = None, content_type: str = "application/json") -> Any:
-        """The JSON answer (Any) of a request as administrator."""
-        connection = HTTPConnection("127.0.0.1", self.api, timeout=60)
-        raw = body if isinstance(body, bytes) or body is None else json.dumps(body).encode()
-        headers = {"Authorization": f"Bearer {(self.folder / 'admin.key').read_text().strip()}"}
-        connection.request(method, f"/api/v1{path}", raw, headers | ({"Content-Type": content_type} if raw else {}))
-        answer = connection.getresponse()
-        text = answer.read()
-        connection.close()
-        assert answer.status < 300, text
-        return json.loads(text) if text else None
-
-    def _ready(self) -> bool:
-        connection = HTTPConnection("127.0.0.1", self.api, timeout=2)
-        try:
-            connection.request("GET", "/readyz")
-            return connection.getresponse().status == 200
-        except OSError:
-            return False
-        finally:
-            connection.close()
 
 
 @pytest.fixture
@@ -83,9 +27,7 @@ def controller(tmp_path: Path) -> Iterator[Callable[..., Controller]]:
 
     yield make
     for one in made:
-        if one.process is not None and one.process.poll() is None:
-            one.process.kill()
-            one.process.wait()
+        one.kill()
 
 
 @pytest.fixture
@@ -95,22 +37,9 @@ def silent() -> Iterator[int]:
         yield server.getsockname()[1]
 
 
-def eventually(look: Callable[[], Any], limit_s: float = 60) -> None:
-    until = time.monotonic() + limit_s
-    while not look():
-        assert time.monotonic() < until, "never came"
-        time.sleep(0.05)
-
-
 def under_way(one: Controller) -> float:
     """How many requests the controller works on, by its own figures."""
-    connection = HTTPConnection("127.0.0.1", one.api, timeout=10)
-    connection.request("GET", "/metrics")
-    text = connection.getresponse().read().decode()
-    connection.close()
-    return float(
-        next(line.split()[1] for line in text.splitlines() if line.startswith("hikitsugi_http_requests_under_way "))
-    )
+    return one.figure("hikitsugi_http_requests_under_way")
 
 
 def handles(pid: int, number: signal.Signals) -> bool:
@@ -186,12 +115,11 @@ def _ignore(one: Controller, file: bytes) -> None:
 
 def test_after_a_kill_the_tasks_under_way_run_again_at_once(controller, silent: int) -> None:
     one = controller(HIKITSUGI_SSH_CONNECT_S="60")
-    process = one.start()
+    one.start()
     one.ask("POST", "/inventory/import", inventory(range(1, 4), silent), "text/csv")
     campaign = one.ask("POST", "/campaigns", {"lines": ["show system"]})["campaign"]
     eventually(lambda: one.ask("GET", f"/campaigns/{campaign}")["running"] == 3)
-    process.kill()
-    process.wait()
+    one.kill()
 
     one.environment["HIKITSUGI_SSH_CONNECT_S"] = "0.2"
     one.start()
