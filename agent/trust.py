@@ -11,8 +11,8 @@ from asyncio.sslproto import SSLProtocol
 from functools import lru_cache
 
 SSLProtocol.max_size = 16 * 1024
-"""Bytes of the buffer that asyncio keeps for each TLS connection, instead of 256 KiB. A fleet holds thousands of tunnels:
-26 KB each with this, 266 KB without."""
+"""Bytes of the buffer that asyncio keeps for each TLS connection, instead of 256 KiB. A fleet holds thousands of
+tunnels: 26 KB each with this, 266 KB without."""
 
 _LS_NAMES = ("ARMS Root CA", "Location Server ")
 """A location server's certificate and its issuers are named like this, or the real client hangs up."""

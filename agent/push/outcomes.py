@@ -45,7 +45,7 @@ def outcome(contact: Contact, transaction: Transaction, result: ResultCode, valu
 
 def reconnect(contact: Contact) -> None:
     """A config has been committed: see whether the server can still be reached, and tell it."""
-    contact.tries = contact.turn = 0
+    contact.tries = 0
     contact.host.go(contact.adapter, Next(Step.CONFIRM, RECONNECT_S))
 
 

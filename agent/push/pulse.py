@@ -16,7 +16,7 @@ from protocol.arms.heartbeat import Heartbeat, encode
 if TYPE_CHECKING:
     from agent.push.contact import Contact
 
-LEAST_S = 0.05
+LEAST_S = 0.2
 """Real seconds between two heartbeats, however fast the device's time passes."""
 
 

@@ -39,6 +39,10 @@ LEAST_ECHO_S = 1.0
 """Real seconds between two echoes, however fast the device's time passes: the server's answer takes real time."""
 
 
+class Refused(Unanswered):
+    """The server answered the header with 4xx: it does not want this adapter, or not with this key."""
+
+
 async def open_tunnel(contact: Contact, url: str) -> Tunnel:
     """Connect, and wait for the server to accept. Raises Unanswered."""
     adapter, server = contact.adapter, contact.adapter.volatile.server
@@ -198,7 +202,10 @@ class Tunnel(asyncio.Protocol):
         if status is None:
             return
         if status != 200:
-            raise PeerMistake(f"the tunnel was refused with HTTP status {status}")
+            why = f"the tunnel was refused with HTTP status {status}"
+            _fail(self.accepted, Refused(why) if 400 <= status < 500 else Unanswered(why))
+            self._break(why)
+            return
         self._header = None  # what came in the same piece after it is dropped, as by the real client
         if not self.accepted.done():
             self.accepted.set_result(None)

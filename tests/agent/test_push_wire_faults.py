@@ -51,8 +51,8 @@ async def receiver() -> Iterator[Receiver]:
 
 @pytest.fixture
 async def one(push, pushed, rows, receiver, eventually):
-    """The first adapter with its tunnel up and a heartbeat every 0.1 s."""
-    push.heartbeats = push.heartbeats or (HeartbeatInfo("127.0.0.1", receiver.port, "pass", 50),)
+    """The first adapter with its tunnel up and a heartbeat every 0.2 s."""
+    push.heartbeats = push.heartbeats or (HeartbeatInfo("127.0.0.1", receiver.port, "pass", 100),)
     async with Fleet(rows[:1], pushed) as fleet:
         adapter = fleet.find(rows[0].serial)
         await eventually(lambda: push.up and adapter.stage is Stage.IN_SERVICE)
@@ -141,7 +141,7 @@ async def test_heartbeat_goes_out_at_once_then_every_interval_from_the_adapters_
     assert all(key.verifies(data) for data, _, _ in receiver.got)
     assert {decode(data).distribution_id for data, _, _ in receiver.got} == {one.distribution_id}
     assert {address for _, address, _ in receiver.got} == {one.row.ssh_address}
-    assert all(later - earlier >= 0.05 for earlier, later in pairwise(times[1:]))
+    assert all(later - earlier >= 0.1 for earlier, later in pairwise(times[1:]))
 
 
 async def test_heartbeats_go_on_while_the_tunnel_is_made_again(push, one, receiver, eventually):
@@ -156,9 +156,9 @@ async def test_heartbeats_go_on_while_the_tunnel_is_made_again(push, one, receiv
 
 async def test_no_heartbeat_with_the_fault_and_after_the_power_cut(one, receiver, eventually):
     one.faults.set(Fault.NO_HEARTBEAT)
-    await asyncio.sleep(0.15)
+    await asyncio.sleep(0.25)
     before = len(receiver.got)
-    await asyncio.sleep(0.3)
+    await asyncio.sleep(0.5)
     assert len(receiver.got) == before
 
     one.faults.clear()
@@ -166,7 +166,7 @@ async def test_no_heartbeat_with_the_fault_and_after_the_power_cut(one, receiver
     one.contact.end(power_cut=True)
     await asyncio.sleep(0.02)
     before = len(receiver.got)
-    await asyncio.sleep(0.3)
+    await asyncio.sleep(0.5)
     assert len(receiver.got) == before
 
 
@@ -179,6 +179,6 @@ async def test_different_intervals_mean_no_heartbeat_at_all(push, pushed, rows, 
         adapter.volatile.terms = replace(adapter.volatile.terms, heartbeats=unequal)  # no server of ours may say so
         push.sessions[0].confirm(adapter.distribution_id)
         await eventually(lambda: push.up)
-        await asyncio.sleep(0.3)
+        await asyncio.sleep(0.5)
 
     assert not receiver.got
