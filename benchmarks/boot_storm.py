@@ -91,7 +91,7 @@ def main() -> None:
         inventory.write(rows, bench.folder / "all.csv")
         bench.hikitsugi("inventory", "import", bench.folder / "all.csv")
         certificate = next((bench.folder / "data/authority").glob("location-server*.pem"))
-        peer, port = nginx.start(bench, certificate, "x" * 2000)
+        peer, port = nginx.start(bench, certificate, "x" * 2000 + "</arms-message>")
         client = bench.start(sys.executable, CLIENT)
         ours_ms, peer_ms, boots_s, database_ms = measure(bench, controller, peer, port, client, rows[:batch], rounds)
         crowded = storm(bench, controller, client, rows)

@@ -91,6 +91,10 @@ class Bench:
         }
         self._environment = {k: v for k, v in os.environ.items() if not k.startswith("HIKITSUGI_")} | ours
 
+    @property
+    def api(self) -> str:
+        return f"http://127.0.0.1:{self._api}"
+
     def start(self, *command: str | Path) -> Process:
         process = Process([str(part) for part in command], self._environment, self.folder / "log")
         self._stack.callback(process.end)
