@@ -43,6 +43,7 @@ from firmware_repo.web import routes as firmware_routes
 
 log = structlog.stdlib.get_logger("controller")
 
+_HEADER_S = 10.0
 _BACKLOG = 4096  # connections that wait to be taken, when a whole region boots at once; the kernel may allow fewer
 
 Secured = Callable[[Callable[[Path], ssl.SSLContext], Callable[[], Path]], ssl.SSLContext]
@@ -135,7 +136,7 @@ async def _door(shared: _Shared, at: Endpoint, *, legacy: bool) -> _Door:
         return parts.authority.location_server(settings.device_server_name, settings.device_addresses, now=utc_now())
 
     simple = SimpleFace(parts.db, parts.vault, utc_now, shared.pusher, legacy, parts.wake_push.set)
-    runner = http.runner(_http(shared, legacy, simple), drain_s=0.5)  # by then the drain has waited
+    runner = http.runner(_http(shared, legacy, simple), drain_s=0.5, idle_s=_HEADER_S)  # by then the drain has waited
     await runner.setup()
     assert runner.server is not None  # after setup
     bounds = Bounds(settings.device_connections, settings.device_connections_per_address)

@@ -91,9 +91,9 @@ async def confirmed(
     )
 
 
-async def closed(db: Database, controller: int, tunnel: int, now: datetime) -> None:
-    """The tunnel is closed. Nothing happens when it was not confirmed."""
-    await reaches.closed(db, controller, [tunnel], now)
+async def closed(db: Database, controller: int, tunnels: list[int], now: datetime) -> None:
+    """These tunnels are closed. Nothing happens for those that were not confirmed."""
+    await reaches.closed(db, controller, tunnels, now)
 
 
 async def stale(db: Database, controller: int, now: datetime) -> list[int]:

@@ -109,7 +109,7 @@ class Adapter:
         )
 
     async def drop(self) -> None:
-        await reaches.closed(self.registry.db, self.controller, self.tunnel, self.registry.clock())
+        await reaches.closed(self.registry.db, self.controller, [self.tunnel], self.registry.clock())
 
     async def report(
         self,

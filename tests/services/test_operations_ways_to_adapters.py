@@ -105,9 +105,9 @@ async def test_the_last_tunnel_that_closes_is_the_one_that_is_missed(registry, a
     await adapter.connect()
     second = adapter.tunnel
 
-    await reaches.closed(registry.db, controller, first, registry.clock())
+    await reaches.closed(registry.db, controller, [first], registry.clock())
     assert (await connection_of(adapter))["tunnel_lost_at"] is None
-    await reaches.closed(registry.db, controller, second, registry.clock())
+    await reaches.closed(registry.db, controller, [second], registry.clock())
     assert (await connection_of(adapter))["tunnel_lost_at"] == registry.clock()
     assert (await connection_of(adapter))["state"] == "connected", "the liveness rule decides"
     await adapter.connect()
@@ -121,14 +121,14 @@ async def test_of_two_tunnels_that_close_at_once_one_is_the_last(registry, numbe
         await adapter.connect()
 
         await asyncio.gather(
-            *(reaches.closed(registry.db, controller, tunnel, registry.clock()) for tunnel in (first, adapter.tunnel))
+            *(reaches.closed(registry.db, controller, [tunnel], registry.clock()) for tunnel in (first, adapter.tunnel))
         )
 
         assert (await connection_of(adapter))["tunnel_lost_at"] == registry.clock()
 
 
 async def test_closing_an_unknown_tunnel_is_nothing(registry, adapter, controller) -> None:
-    await reaches.closed(registry.db, controller, 987_654_321, registry.clock())
+    await reaches.closed(registry.db, controller, [987_654_321], registry.clock())
 
     assert len(await rows.of(registry.db, adapter.serial)) == 1
 

@@ -117,9 +117,10 @@ class TunnelFace:
 
     async def tell_lost(self) -> None:
         """Tell the database of closed tunnels. What it cannot hear now it is told next time."""
-        for number in sorted(self._lost):
-            await reaches.closed(self._db, self.controller, number, self._clock())
-            self._lost.discard(number)
+        lost = sorted(self._lost)
+        if lost:
+            await reaches.closed(self._db, self.controller, lost, self._clock())
+            self._lost.difference_update(lost)
 
     async def hang_up_stale(self) -> None:
         """Close the tunnels of registrations that were replaced, and of adapters that are locked out."""
