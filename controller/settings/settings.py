@@ -110,10 +110,6 @@ class Settings(BaseSettings):
     liveness_downs: v.Count = Field(3, description="So many downs in a row: disconnected. One up: connected.")
 
     push_concurrency: v.Count = Field(64, description="Push operations that are being sent at once.")
-    push_answer_s: v.Seconds = Field(
-        180, description="From the adapter's start of a config push to its report; later it is told to roll back."
-    )
-    push_confirm_s: v.Seconds = Field(90, description="From that report to the adapter's next push confirmation.")
 
     ssh_concurrency: v.Count = Field(50, description="Adapters that are logged in to at once.")
     ssh_connect_s: v.Seconds = Field(10, description="For the TCP connection and the key exchange.")
