@@ -2,6 +2,7 @@
 
 catalogue, seeds, inventory, generate: which adapters there are and what makes each its own ·
 adapter, lifecycle, boot, reaction, exchange, trust, download, faults, schedule: what an adapter does ·
+push: how the server reaches it, tunnels and all ·
 language: the two config languages · shell, recordings: what its commands print · ssh, places: how it is reached ·
 settings, fleet, memory: many of them in one process · launch, process, control, client: that process and its commands ·
 cli, saying, words, japanese: what people see · pytest_fleet: the fixture.
