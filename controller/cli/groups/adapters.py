@@ -12,6 +12,7 @@ adapter = group("adapter", _("Adapters: the physical units."))
 series = group("series", _("Device families and the commands they may be sent."))
 
 Serial = Annotated[str, typer.Argument(help=_("Serial number."))]
+Name = Annotated[str, typer.Argument(help=_("Serial number, or the code that holds the adapter."))]
 
 STAYS = (
     Column(_("code"), "code"),
@@ -62,6 +63,25 @@ HEARTBEATS = (
 )
 
 
+def serial_of(session: Session, name: str) -> str:
+    """The adapter of that name: a serial number, else what the code of that name holds. Raises CliError."""
+    from controller.cli.failures import CliError, Exit
+
+    try:
+        code = session.api.get(f"/codes/{segment(name)}")
+    except CliError as error:
+        if error.exit_code is not Exit.REFUSED:
+            raise
+        return name
+    if code["adapter"] is None:
+        raise CliError(
+            _("Code {name} holds no adapter.", name=name),
+            Exit.REFUSED,
+            next_step=_("hikitsugi code ls shows which codes hold one."),
+        )
+    return str(code["adapter"])
+
+
 @adapter.command("ls", help=_("List adapters."))
 def list_adapters(
     session: Session,
@@ -83,7 +103,7 @@ def list_adapters(
 
 
 @adapter.command("show", help=_("Show one adapter."))
-def show_adapter(session: Session, serial: Serial) -> None:
+def show_adapter(session: Session, name: Name) -> None:
     columns = (
         Column(_("serial"), "serial"),
         Column(_("series"), "series"),
@@ -106,7 +126,7 @@ def show_adapter(session: Session, serial: Serial) -> None:
         Column(_("reseller"), "reseller"),
         Column(_("locked out"), "locked_out_at"),
     )
-    path = f"/adapters/{segment(serial)}"
+    path = f"/adapters/{segment(serial_of(session, name))}"
     found = {**session.api.get(path), "connection": session.api.get(f"{path}/connection")}
     session.out.record(found, columns)
     if not session.out.json:
@@ -116,14 +136,14 @@ def show_adapter(session: Session, serial: Serial) -> None:
 
 @adapter.command("pulls", help=_("List the answers an adapter was given, newest first."))
 def list_pulls(
-    session: Session, serial: Serial, limit: Annotated[int, typer.Option(help=_("At most so many rows."), min=1)] = 50
+    session: Session, name: Name, limit: Annotated[int, typer.Option(help=_("At most so many rows."), min=1)] = 50
 ) -> None:
-    session.out.table(session.api.first(limit, f"/adapters/{segment(serial)}/pulls"), PULLS)
+    session.out.table(session.api.first(limit, f"/adapters/{segment(serial_of(session, name))}/pulls"), PULLS)
 
 
 @adapter.command("history", help=_("Where was this adapter? Its stays in codes, newest first."))
-def history(session: Session, serial: Serial) -> None:
-    session.out.table(session.api.pages(f"/adapters/{segment(serial)}/stays"), STAYS)
+def history(session: Session, name: Name) -> None:
+    session.out.table(session.api.pages(f"/adapters/{segment(serial_of(session, name))}/stays"), STAYS)
 
 
 @adapter.command("events", help=_("List when adapters came and went, newest first."))
@@ -140,10 +160,10 @@ def list_events(
 @adapter.command("heartbeats", help=_("List an adapter's heartbeats, newest first."))
 def list_heartbeats(
     session: Session,
-    serial: Serial,
+    name: Name,
     limit: Annotated[int, typer.Option(help=_("At most so many rows."), min=1, max=1000)] = 50,
 ) -> None:
-    path = f"/adapters/{segment(serial)}/heartbeats"
+    path = f"/adapters/{segment(serial_of(session, name))}/heartbeats"
     session.out.table(session.api.get(path, limit=limit), HEARTBEATS)
 
 

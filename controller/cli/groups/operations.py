@@ -6,8 +6,8 @@ from typing import Annotated, Any
 import typer
 
 from controller.cli.commands import Session, group, segment
-from controller.cli.failures import CliError, Exit
-from controller.cli.groups.adapters import adapter
+from controller.cli.failures import Exit
+from controller.cli.groups.adapters import Name, adapter, serial_of
 from controller.cli.output import Column
 from controller.cli.words import _
 
@@ -16,7 +16,6 @@ operation = group("operation", _("Push operations: what adapters were told to do
 _POLL_S = 0.3
 ENDED = ("done", "failed", "unknown", "cancelled", "expired")
 
-Name = Annotated[str, typer.Argument(help=_("Serial number, or the code that holds the adapter."))]
 Reason = Annotated[str, typer.Option(help=_("Why, for the record."))]
 Wait = Annotated[float, typer.Option("--wait", help=_("Seconds to wait for the result; 0 only starts."), min=0)]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help=_("Do not ask."))]
@@ -43,23 +42,6 @@ _MORE = (
     Column(_("by"), "account"),
     Column(_("reason"), "reason"),
 )
-
-
-def serial_of(session: Session, name: str) -> str:
-    """The adapter of that name: a serial number, else what the code of that name holds. Raises CliError."""
-    try:
-        code = session.api.get(f"/codes/{segment(name)}")
-    except CliError as error:
-        if error.exit_code is not Exit.REFUSED:
-            raise
-        return name
-    if code["adapter"] is None:
-        raise CliError(
-            _("Code {name} holds no adapter.", name=name),
-            Exit.REFUSED,
-            next_step=_("hikitsugi code ls shows which codes hold one."),
-        )
-    return str(code["adapter"])
 
 
 def followed(session: Session, number: int, wait_s: float) -> Any:
@@ -178,16 +160,11 @@ def reboot(session: Session, name: Name, reason: Reason = "", wait_s: Wait = 60.
 
 
 def agreed(session: Session, question: str, yes: bool) -> None:
-    """Go on if the person agrees; without a person to ask, --yes is needed. Raises CliError, typer.Abort."""
+    """Go on if the person at the terminal agrees; a script has made up its mind. Raises typer.Abort."""
     import sys
 
-    if yes:
-        return
-    if session.out.json or not sys.stdin.isatty():
-        raise CliError(
-            _("Nobody is there to ask."), Exit.REFUSED, next_step=_("Say --yes to go on without a question.")
-        )
-    typer.confirm(question, abort=True, err=True)
+    if not yes and not session.out.json and sys.stdin.isatty():
+        typer.confirm(question, abort=True, err=True)
 
 
 @operation.command("ls", help=_("List push operations, newest first."))
