@@ -58,8 +58,11 @@ class Outcome(StrEnum):
     LOST = "lost-in-the-kernel"  # the socket's buffer was full
 
 
-Taken: TypeAlias = tuple[datetime, Sender, str, bytes]
-"""When it arrived, whose it is, the address it came from, and the datagram, verified and not decoded yet."""
+Taken: TypeAlias = tuple[datetime, str, str, datetime, str, bytes]
+"""A verified datagram: when it arrived, serial, code and since of the registration, its address, and itself.
+
+A plain tuple of plain values: the garbage collector stops looking at such, however many wait.
+"""
 
 _FETCH_ANEW = frozenset({Outcome.UNKNOWN, Outcome.WRONG_ADDRESS, Outcome.WRONG_KEY})
 
@@ -92,32 +95,31 @@ class Intake:
         self._known = self.senders.known
 
     def take(self, datagram: bytes, source: str, monotonic: float, at: datetime) -> None:
-        """One datagram as it arrived. source: the numeric address. Never waits; bad ones are counted, not raised."""
-        known = self._known.get(datagram[DISTRIBUTION_ID])
-        refusal = Outcome.UNKNOWN if known is None else self._refusal(known, datagram, source, monotonic)
-        if known is None or refusal is not None:
-            self._refuse(refusal or Outcome.UNKNOWN, Waiting(datagram, source, monotonic, at))
-            return
-        if len(self.queue) >= MAX_QUEUE:
-            self.counts[Outcome.OVERFLOW] += 1
-            return
-        if monotonic - known.window_at >= self.interval_s:
-            known.window_at, known.in_window = monotonic, 0
-        known.in_window += 1
-        known.taken_at, known.last_hmac = monotonic, datagram[HMAC]
-        self.queue.append((at, known, source, datagram))
+        """One datagram as it arrived. source: the numeric address. Never waits; bad ones are counted, not raised.
 
-    def _refusal(self, known: Sender, datagram: bytes, source: str, monotonic: float) -> Outcome | None:
-        """Cheap reasons first. Nothing is remembered of what did not verify."""
-        if known.in_window >= PER_INTERVAL and monotonic - known.window_at < self.interval_s:
-            return Outcome.TOO_OFTEN
-        if source not in known.addresses and not self.any_source:
-            return Outcome.WRONG_ADDRESS
-        if not known.key.verifies(datagram):
-            return Outcome.WRONG_KEY
-        if datagram[HMAC] == known.last_hmac and monotonic - known.taken_at < self.interval_s / 2:
-            return Outcome.REPEATED  # the HMAC is over everything: the same again means the same datagram
-        return None
+        Cheap reasons to refuse come first. Nothing is remembered of what did not verify.
+        """
+        known = self._known.get(datagram[DISTRIBUTION_ID])
+        if known is None:
+            refusal = Outcome.UNKNOWN
+        elif known.in_window >= PER_INTERVAL and monotonic - known.window_at < self.interval_s:
+            refusal = Outcome.TOO_OFTEN
+        elif source not in known.addresses and not self.any_source:
+            refusal = Outcome.WRONG_ADDRESS
+        elif not known.key.verifies(datagram):
+            refusal = Outcome.WRONG_KEY
+        elif (mac := datagram[HMAC]) == known.last_hmac and monotonic - known.taken_at < self.interval_s / 2:
+            refusal = Outcome.REPEATED  # the HMAC is over everything: the same again means the same datagram
+        elif len(self.queue) >= MAX_QUEUE:
+            refusal = Outcome.OVERFLOW
+        else:
+            if monotonic - known.window_at >= self.interval_s:
+                known.window_at, known.in_window = monotonic, 0
+            known.in_window += 1
+            known.taken_at, known.last_hmac = monotonic, mac
+            self.queue.append((at, known.serial, known.code, known.since, source, datagram))
+            return
+        self._refuse(refusal, Waiting(datagram, source, monotonic, at))
 
     def _refuse(self, refusal: Outcome, refused: Waiting) -> None:
         claimed = sender(refused.datagram)
@@ -186,16 +188,15 @@ class Intake:
 def decoded(taken: Iterable[Taken]) -> Iterator[tuple[Taken, Statistics]]:
     """Each with what it says; those that break off or contradict themselves are left out.
 
-    By the batch, not on arrival: what a datagram says is sixty objects, and while thousands of them wait Python's
-    garbage collector looks through all of them again and again.
+    By the batch, not on arrival: what a datagram says is sixty objects, which should not wait by the thousand.
     """
     for each in taken:
         try:
-            yield each, decode_statistics(each[3])
+            yield each, decode_statistics(each[-1])
         except PeerMistake:
             continue
 
 
 def _heard(taken: Taken, statistics: Statistics) -> Heard:
-    at, known, source, datagram = taken
-    return Heard(at, known.serial, known.code, known.since, source, *health(statistics), datagram)
+    at, serial, code, since, source, datagram = taken
+    return Heard(at, serial, code, since, source, *health(statistics), datagram)

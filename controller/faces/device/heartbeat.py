@@ -82,8 +82,9 @@ class HeartbeatListener:
             self._count_lost()
         try:
             for _ in range(_AT_ONCE):
-                datagram, (host, *_) = receive(MAX_DATAGRAM + 1)  # of a longer one enough to see that it is
-                take(datagram, host.partition("%")[0] if "%" in host else host, now, at)  # without an IPv6 scope
+                datagram, address = receive(MAX_DATAGRAM + 1)  # of a longer one enough to see that it is
+                source = address[0]
+                take(datagram, source.partition("%")[0] if "%" in source else source, now, at)  # without IPv6 scope
         except BlockingIOError:
             return False
         return True
