@@ -199,15 +199,25 @@ async def done(db: Database, serial: str, request: DoneRequest, now: datetime) -
     patience = round(_OVERTAKEN_S / _LOOK_S)
     while True:
         async with db.transaction() as tx:
-            row = await operation_moves.by_transaction(tx, serial, request.kind, request.transaction_id, now)
-            if row is None:
-                row = await operation_moves.unnamed(tx, serial, request.kind, now)
+            row = await _reported(tx, serial, request, now)
             # Without an id of its own yet, it may be another one's: the answer to its start is on its way to us.
             ours = row is None or row["transaction_id"] is not None or row["state"] != State.SENT
             if ours or patience == 0:
                 return await _settle(tx, row, request, now)
         patience -= 1
         await asyncio.sleep(_LOOK_S)
+
+
+async def _reported(tx: Connection, serial: str, request: DoneRequest, now: datetime) -> Row | None:
+    """The operation that a report belongs to, locked: the one of that id, else one whose id is not known yet.
+
+    That id may be written down between the two looks, so there is a third.
+    """
+    row = await operation_moves.by_transaction(tx, serial, request.kind, request.transaction_id, now)
+    if row is not None:
+        return row
+    unnamed = await operation_moves.unnamed(tx, serial, request.kind, now)
+    return await operation_moves.by_transaction(tx, serial, request.kind, request.transaction_id, now) or unnamed
 
 
 async def _settle(tx: Connection, row: Row | None, request: DoneRequest, now: datetime) -> DoneResponse:

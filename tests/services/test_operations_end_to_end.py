@@ -40,6 +40,7 @@ from protocol.arms.operations import OPERATIONS
 from tests.rows import HEADER, csv_row
 from tests.services import scripted_pusher as play
 from tests.services.scripted_pusher import Adapter, Scripted, answered, news, outputs, reached, row, working
+from tests.waiting import until
 
 PING = Ping("192.0.2.1", 2)
 
@@ -265,6 +266,34 @@ async def test_a_report_that_overtakes_the_start_answer_belongs_to_it(registry, 
 
     found = await row(registry, operation)
     assert (answer.result, found["state"], found["transaction_id"]) == (ResultCode.SUCCESS, "done", 1001)
+
+
+async def test_a_report_finds_its_operation_while_the_start_answer_is_being_written_down(
+    registry, adapter, controller
+) -> None:
+    """After the look by the adapter's number, and before the look for one that has none yet."""
+    operation = await adapter.ask(Kind.PING, PING)
+    assert await rows.claim(registry.db, controller, registry.clock(), 1, push_work.WAITS_S)
+    async with registry.db.transaction() as tx:
+        await tx.execute(
+            """UPDATE operation SET state = 'started', started_at = sent_at, transaction_id = 4711 WHERE id = $1""",
+            operation,
+        )
+        reporting = asyncio.create_task(adapter.report(Kind.PING, 4711, PingResult(2, 0)))
+        await _somebody_waits_for_a_lock(registry)
+
+    assert (await reporting).result is ResultCode.SUCCESS
+    assert (await row(registry, operation))["state"] == "done"
+
+
+async def _somebody_waits_for_a_lock(registry) -> None:
+    query = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+
+    async def waits() -> bool:
+        async with registry.db.connection() as connection:
+            return await connection.fetchval(query) > 0
+
+    await until(waits)
 
 
 async def test_a_report_of_another_transaction_is_not_taken_for_the_one_that_is_starting(
