@@ -50,6 +50,16 @@ async def admit(db: Database, vault: Secrets, distribution_id: DistributionId, k
     return Admitted(row["serial"], distribution_id, row["code"], row["since"])
 
 
+async def was_admitted(db: Database, vault: Secrets, distribution_id: DistributionId, key: str) -> bool:
+    """True when the key is one of the adapter's earlier registrations, and it has not asked the location server since.
+
+    It opens nothing any more. But a stock client that was confirmed once tries its tunnel again for ever, so whoever
+    shows such a key is to be told to pull (libarms 5.33).
+    """
+    former = [vault.open(sealed, purpose="rs-sa-key") for sealed in await reaches.former_keys(db, distribution_id)]
+    return any(hmac.compare_digest(each, key.encode()) for each in former)
+
+
 async def certificate_sha256(db: Database, admitted: Admitted) -> bytes | None:
     """Digest (DER form) of the certificate that the adapter must show at its endpoint; None when none was issued."""
     pem = await reaches.certificate(db, admitted.serial, admitted.code, admitted.since)

@@ -22,6 +22,13 @@ async def by_distribution_id(db: Database, distribution_id: DistributionId) -> R
         return await connection.fetchrow(_BY_DISTRIBUTION_ID, UUID(int=distribution_id.value))
 
 
+async def former_keys(db: Database, distribution_id: DistributionId) -> list[bytes]:
+    """The sealed RS-SA keys of earlier registrations that the adapter may still hold."""
+    query = "SELECT k.rs_sa_key FROM former_key k JOIN adapter a ON a.serial = k.adapter WHERE a.distribution_id = $1"
+    async with db.connection() as connection:
+        return [row["rs_sa_key"] for row in await connection.fetch(query, UUID(int=distribution_id.value))]
+
+
 async def certificate(db: Database, serial: str, code: str, since: datetime) -> str | None:
     """PEM of what the adapter of this registration shows as a TLS server; None when it has none, or is gone."""
     query = "SELECT sa_certificate FROM registration WHERE adapter = $1 AND code = $2 AND since = $3"

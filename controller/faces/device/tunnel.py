@@ -13,6 +13,8 @@ from typing import Any, Protocol, cast
 import structlog
 
 from controller.services.reaches import Admitted
+from protocol.arms.codes import ResultCode
+from protocol.arms.messages import Refusal
 from protocol.arms.tunnel import (
     ACCEPTED,
     ECHO_RESPONSE,
@@ -29,6 +31,7 @@ from protocol.arms.tunnel import (
     encode_message,
     refused,
 )
+from protocol.arms.xml import encode
 from protocol.errors import PeerMistake
 
 log = structlog.get_logger()
@@ -42,6 +45,12 @@ MAX_UNREAD = HIGH_WATER + (64 << 10)
 _READ_AHEAD = 32 << 10  # bytes that the TLS layer takes while reading is paused
 _LAST_ID = (1 << 31) - 1
 
+_PULL_AGAIN = encode(Refusal("push-confirmation-start", ResultCode.INVALID_PARAMETER, "Pull again", transaction_id=0))
+"""Has a client pull again. HTTP has no word for it: refused, one that was confirmed once tries again for ever."""
+
+_SHORT = 4096  # bytes of what somebody says who is only told that
+_SEND_AWAY_S = 30.0  # clients give up by then
+
 
 class Keeper(Protocol):
     """What a tunnel asks of, and tells, whoever keeps all of them."""
@@ -49,8 +58,8 @@ class Keeper(Protocol):
     def now(self) -> float:
         """Seconds of a monotonic clock."""
 
-    async def admit(self, header: RequestHeader, source: str) -> Admitted | int:
-        """Who it is, or the HTTP status of the refusal."""
+    async def admit(self, header: RequestHeader, source: str) -> Admitted | int | None:
+        """Who it is; or the HTTP status of the refusal; None when it is to be told to pull, and nothing else."""
 
     def opened(self, tunnel: Tunnel) -> int:
         """The adapter has been let in; returns the tunnel's number."""
@@ -139,7 +148,7 @@ class Tunnel(asyncio.Protocol):
                 self._read_header(self._header, data)
         except PeerMistake as error:
             self._keeper.mistaken(self, error)
-            self._refuse(400) if not self.number else self.close()
+            self._refuse(400) if self._chunks is None else self.close()
 
     def pause_writing(self) -> None:
         self._resumed = asyncio.Event()
@@ -217,9 +226,13 @@ class Tunnel(asyncio.Protocol):
         if isinstance(answer, int):
             self._refuse(answer)
             return
-        self.admitted = answer
-        self.number = self._keeper.opened(self)
-        self._chunks = ChunkReader()
+        if answer is None:
+            self._chunks, self._assembler = ChunkReader(max_chunk=_SHORT), Assembler(max_message=_SHORT, max_partial=1)
+            asyncio.get_running_loop().call_later(_SEND_AWAY_S, self.close)
+        else:
+            self.admitted = answer
+            self.number = self._keeper.opened(self)
+            self._chunks = ChunkReader()
         self._transport.write(ACCEPTED)  # alone in its record: what shares it is dropped by clients
         self.resume_reading()
         if rest:
@@ -227,6 +240,11 @@ class Tunnel(asyncio.Protocol):
 
     def _refuse(self, status: int) -> None:
         self._write(refused(status))
+        self.close()
+
+    def _send_away(self) -> None:
+        """The answer to its first message, whose XML nobody reads."""
+        self.answer(_PULL_AGAIN)
         self.close()
 
     def _take(self, events: list[Event]) -> None:
@@ -239,7 +257,7 @@ class Tunnel(asyncio.Protocol):
                 case Piece():
                     body = self._assembler.take(event)
                     if body is not None:
-                        self._keeper.heard(self, body)
+                        self._keeper.heard(self, body) if self.number else self._send_away()
                 case End():
                     self.close()
                 case EchoResponse():

@@ -149,8 +149,8 @@ class TunnelFace:
         if error is not None:  # the tunnel is left as it is: it will be given up for its silence
             log.error("A mistake of ours in a tunnel.", exc_info=error)
 
-    async def admit(self, header: RequestHeader, source: str) -> Admitted | int:
-        """See Keeper. 403 whatever the reason: a client tries again a few times, pulls again, and is told there."""
+    async def admit(self, header: RequestHeader, source: str) -> Admitted | int | None:
+        """See Keeper. 403 for a key that never was the adapter's, or is and is locked out."""
         if header.path != PATH:
             return 404
         try:
@@ -158,13 +158,20 @@ class TunnelFace:
                 if not in_turn:
                     return 503
                 admitted = await reaches.admit(self._db, self._vault, header.distribution_id, header.key)
+                is_outdated = isinstance(admitted, ResultCode) and await self._is_outdated(header, admitted)
         except (*TROUBLE, TimeoutError, CannotOpen) as error:
             self._seldom.warning("tunnel-admission", "No tunnel can be opened now.", why=why(error))
             return 503
         if isinstance(admitted, ResultCode):
-            log.debug("tunnel refused", source=source, why=admitted.phrase)
-            return 403
+            log.debug("tunnel refused", source=source, why=admitted.phrase, is_outdated=is_outdated)
+            return None if is_outdated else 403
         return admitted
+
+    async def _is_outdated(self, header: RequestHeader, refusal: ResultCode) -> bool:
+        """It was let in once: it must pull to learn what it is now."""
+        if refusal is not ResultCode.AUTHENTICATION_FAILED:
+            return refusal is ResultCode.SA_STAND_BY
+        return await reaches.was_admitted(self._db, self._vault, header.distribution_id, header.key)
 
     def opened(self, tunnel: Tunnel) -> int:
         number = self._tunnels.opened(tunnel)
