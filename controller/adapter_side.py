@@ -182,6 +182,7 @@ def _terms(parts: Parts, legacy: bool) -> Terms:
         heartbeat_port=settings.heartbeats_advertised.port,
         heartbeat_interval_s=settings.heartbeat_interval_s,
         echo_interval_s=settings.tunnel_echo_interval_s,
+        legacy=legacy,
     )
 
 

@@ -19,7 +19,7 @@ from typing import Self
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
 from cryptography.x509.oid import ExtendedKeyUsageOID as Usage
@@ -37,7 +37,11 @@ _ROOT_LIFE = timedelta(days=20 * 365)
 _LEAF_LIFE = timedelta(days=397)
 _RENEW_BEFORE = timedelta(days=30)
 _SKEW = timedelta(days=1)  # adapters and laptops whose clock is behind
+_RSA_BITS = 2048
 _DISTRIBUTION_ID = re.compile(r"[0-9A-F]{4}(-[0-9A-F]{4}){7}")
+
+
+_Key = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,24 +104,28 @@ class Authority:
         """
         return self._kept("push-client", PUSH_NAME, (), now, Usage.CLIENT_AUTH)
 
-    def issue_to_adapter(self, distribution_id: str, *, now: datetime) -> Issued:
+    def issue_to_adapter(self, distribution_id: str, *, now: datetime, legacy: bool = False) -> Issued:
         """A client certificate for one registration; its common name is the distribution id (39 characters).
 
-        It also serves https-simple, where the adapter is the TLS server. Raises ValueError for any other name.
+        It also serves https-simple, where the adapter is the TLS server. legacy: for one that speaks TLS 1.0 only, with
+        an RSA key (0.1 s of CPU time): before OpenSSL 1.1.0 a server that sets no curve, like libarms, has use for no
+        other. Raises ValueError for any other name.
         """
         if not _DISTRIBUTION_ID.fullmatch(distribution_id):
             raise ValueError(f"Not a distribution id: {distribution_id!r}")
-        key, certificate = self._issue(distribution_id, (), [Usage.CLIENT_AUTH, Usage.SERVER_AUTH], now)
+        given = rsa.generate_private_key(65537, _RSA_BITS) if legacy else None
+        key, certificate = self._issue(distribution_id, (), [Usage.CLIENT_AUTH, Usage.SERVER_AUTH], now, given)
         return Issued(_pem(certificate).decode(), _key_pem(key).decode())
 
-    def lasts(self, certificate: str, *, now: datetime) -> bool:
-        """True when the PEM certificate is one of this root's and serves for 30 days or more yet."""
+    def lasts(self, certificate: str, *, now: datetime, legacy: bool = False) -> bool:
+        """True when the PEM certificate is one of this root's and serves for 30 days or more yet; an adapter that
+        speaks TLS 1.0 only (legacy) needs one with an RSA key."""
         try:
             read = x509.load_pem_x509_certificate(certificate.encode())
             read.verify_directly_issued_by(self._root)
         except (ValueError, TypeError, InvalidSignature):
             return False
-        return _serves(read, now)
+        return _serves(read, now) and (not legacy or isinstance(read.public_key(), rsa.RSAPublicKey))
 
     def _kept(
         self,
@@ -150,13 +158,18 @@ class Authority:
         return _serves(certificate, now) and certificate.subject == _subject(name) and _named(certificate) == set(names)
 
     def _issue(
-        self, name: str, names: tuple[x509.GeneralName, ...], usages: list[x509.ObjectIdentifier], now: datetime
-    ) -> tuple[ec.EllipticCurvePrivateKey, x509.Certificate]:
-        key = ec.generate_private_key(ec.SECP256R1())
+        self,
+        name: str,
+        names: tuple[x509.GeneralName, ...],
+        usages: list[x509.ObjectIdentifier],
+        now: datetime,
+        key: _Key | None = None,
+    ) -> tuple[_Key, x509.Certificate]:
+        key = key or ec.generate_private_key(ec.SECP256R1())
         builder = _builder(name, key, now, _LEAF_LIFE).issuer_name(self._root.subject)
         builder = (
             builder.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-            .add_extension(_key_usage(signs_certificates=False), critical=True)
+            .add_extension(_key_usage(encrypts_keys=isinstance(key, rsa.RSAPrivateKey)), critical=True)
             .add_extension(x509.ExtendedKeyUsage(usages), critical=False)
             .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key()), critical=False)
         )
@@ -173,7 +186,7 @@ def _new_root(now: datetime) -> bytes:
     return _key_pem(key) + _pem(builder.sign(key, SHA256()))
 
 
-def _builder(name: str, key: ec.EllipticCurvePrivateKey, now: datetime, life: timedelta) -> x509.CertificateBuilder:
+def _builder(name: str, key: _Key, now: datetime, life: timedelta) -> x509.CertificateBuilder:
     return (
         x509.CertificateBuilder()
         .subject_name(_subject(name))
@@ -185,13 +198,13 @@ def _builder(name: str, key: ec.EllipticCurvePrivateKey, now: datetime, life: ti
     )
 
 
-def _key_usage(*, signs_certificates: bool) -> x509.KeyUsage:
+def _key_usage(*, signs_certificates: bool = False, encrypts_keys: bool = False) -> x509.KeyUsage:
     return x509.KeyUsage(
         digital_signature=not signs_certificates,
         key_cert_sign=signs_certificates,
         crl_sign=signs_certificates,
         content_commitment=False,
-        key_encipherment=False,
+        key_encipherment=encrypts_keys,
         data_encipherment=False,
         key_agreement=False,
         encipher_only=False,
@@ -238,5 +251,5 @@ def _pem(certificate: x509.Certificate) -> bytes:
     return certificate.public_bytes(Encoding.PEM)
 
 
-def _key_pem(key: ec.EllipticCurvePrivateKey) -> bytes:
+def _key_pem(key: _Key) -> bytes:
     return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())

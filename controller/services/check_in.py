@@ -6,10 +6,12 @@ Not here: HTTP, XML and the shedding of load (faces/device).
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from zlib import crc32
 
 from controller.authority import Authority, Issued
@@ -107,7 +109,7 @@ async def solicit_config(
             refusal = ResultCode.SA_STAND_BY
         if refusal is not None:
             return _refused("config-solicitation", refusal, row, knock, request.trigger, running)
-        certificate = await _certificate(connection, vault, authority, row, request.distribution_id, knock.at)
+        certificate = await _certificate(connection, vault, authority, terms, row, request.distribution_id, knock.at)
         bodies, served, firmware = await _configs(connection, row, running)
         response = pull_answers.config(vault, terms, row, bodies, firmware, certificate)
         record = _record(
@@ -184,6 +186,7 @@ async def _certificate(
     connection: Connection,
     vault: Secrets,
     authority: Authority,
+    terms: Terms,
     row: Row,
     distribution_id: DistributionId,
     now: datetime,
@@ -193,9 +196,10 @@ async def _certificate(
     held = row["sa_certificate"]
     if held is None and row["preferred_push_method"] != SIMPLE:
         return None
-    if held is not None and authority.lasts(held, now=now):
+    if held is not None and authority.lasts(held, now=now, legacy=terms.legacy):
         return Issued(held, vault.open_text(row["sa_private_key"], purpose="sa-private-key"))
-    issued = authority.issue_to_adapter(str(distribution_id), now=now)
+    issue = partial(authority.issue_to_adapter, str(distribution_id), now=now, legacy=terms.legacy)
+    issued = await asyncio.to_thread(issue) if terms.legacy else issue()  # making an RSA key takes long
     sealed = vault.seal(issued.private_key, purpose="sa-private-key")
     if not await pulls.keep_certificate(connection, row, issued.certificate, sealed):
         raise _Overtaken

@@ -37,6 +37,7 @@ class Terms:
     tunnel_urls: 1 to 5; an adapter opens a tunnel to each. echo_interval_s: its time between two echoes in a tunnel.
     rs_certificate: PEM of the anchor that the resolve server's certificate chains to.
     rs_retry_interval_s: the longest wait of a stand-by adapter before it asks again; rs_retry_max: how often per round.
+    legacy: the listener is the one for TLS 1.0.
     """
 
     rs_url: str
@@ -50,6 +51,7 @@ class Terms:
     heartbeat_port: int
     heartbeat_interval_s: int
     echo_interval_s: int = 60
+    legacy: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,12 +8,14 @@ from datetime import timedelta
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from cryptography.x509.oid import NameOID
 
 from controller.services import check_in
 from controller.services.pull_answers import push_method
 from controller.store import registry as codes
+from protocol.arms.xml import encode
 from tests.services.devices import TERMS, Device, exchange
 
 SIMPLE, TUNNEL = "https-simple", "https-tunnel"
@@ -103,6 +105,25 @@ async def test_a_method_chosen_after_the_pull_waits_for_the_certificate_of_the_n
     assert (await entry.ask_method()).methods == (TUNNEL,)
     await entry.ask_rs()
     assert (await entry.ask_method()).methods == (SIMPLE, TUNNEL)
+
+
+async def test_an_adapter_that_speaks_tls_1_0_only_gets_an_rsa_key_and_keeps_it(registry, entry) -> None:
+    await prefer(registry, f"E{entry.number}", SIMPLE)
+    modern = await entry.boot()
+    assert isinstance(parsed(modern.sa_certificate).public_key(), ec.EllipticCurvePublicKey)
+
+    request = check_in.ConfigSolicitationRequest(entry.id, "4.0", "power on boot", "3.40", "test")
+    knock = check_in.Knock(entry.rs_key, "127.1.2.3", registry.clock())
+    legacy = replace(TERMS, legacy=True)
+    first, second = [
+        await check_in.solicit_config(registry.db, registry.vault, entry.authority, legacy, request, knock)
+        for _ in range(2)
+    ]
+
+    certificate, key = parsed(first.sa_certificate), load_pem_private_key(first.sa_private_key.encode(), None)
+    assert isinstance(key, rsa.RSAPrivateKey) and key.public_key() == certificate.public_key()
+    assert second.sa_certificate == first.sa_certificate
+    assert len(encode(first)) > 0, "both are short enough for a client"
 
 
 async def test_it_is_renewed_before_it_ends_and_when_the_root_is_another(registry, entry, tmp_path) -> None:

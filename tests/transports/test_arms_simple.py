@@ -76,8 +76,10 @@ def endpoints(authority: Authority) -> Endpoints:
     return Endpoints(push_context(authority.root_file, ours), legacy_push_context(authority.root_file, ours))
 
 
-def server_context(authority: Authority, folder: Path, issuer: Authority | None = None) -> tuple[ssl.SSLContext, bytes]:
-    issued = (issuer or authority).issue_to_adapter(str(ID), now=NOW)
+def server_context(
+    authority: Authority, folder: Path, issuer: Authority | None = None, *, legacy: bool = False
+) -> tuple[ssl.SSLContext, bytes]:
+    issued = (issuer or authority).issue_to_adapter(str(ID), now=NOW, legacy=legacy)
     file = folder / "sa.pem"
     file.write_text(issued.private_key + issued.certificate)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -134,12 +136,16 @@ async def test_the_captured_reply_of_a_real_client_is_understood(adapter, endpoi
     assert answer.result is ResultCode.SUCCESS and answer.value.body
 
 
-async def test_an_adapter_that_knows_only_tls_1_0_is_reached(authority, endpoints, tmp_path) -> None:
-    context, digest = server_context(authority, tmp_path)
+@pytest.mark.parametrize(
+    ("legacy", "ciphers"),
+    [(False, "DEFAULT"), (True, "DEFAULT"), pytest.param(True, "kRSA", id="a server without curves: OpenSSL 1.0")],
+)
+async def test_an_adapter_that_knows_only_tls_1_0_is_reached(authority, endpoints, tmp_path, legacy, ciphers) -> None:
+    context, digest = server_context(authority, tmp_path, legacy=legacy)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
         context.minimum_version = context.maximum_version = ssl.TLSVersion.TLSv1
-    context.set_ciphers("DEFAULT:@SECLEVEL=0")
+    context.set_ciphers(f"{ciphers}:@SECLEVEL=0")
     adapter, server = await listen(context, digest, legacy=True)
 
     answer = await endpoints.push(adapter.reach, confirmation(), deadline_s=10)
