@@ -8,6 +8,7 @@ handle: PostgreSQL dies with it, tasks lose their lease, a half-done change neve
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import resource
 import signal
@@ -73,6 +74,7 @@ async def serve(settings: Settings) -> None:
             parts = await _parts(settings, await _database(settings, dsn, stack))
             side, renew = await stack.enter_async_context(_listening(parts))
             starting = None
+            _collect_garbage_seldom()
             await _until(stop, parts, side, database_gave_up, renew)
     except asyncio.CancelledError:
         if not stop.is_set():
@@ -85,6 +87,17 @@ def _as_many_descriptors_as_allowed() -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != hard:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def _collect_garbage_seldom() -> None:
+    """Cycles are rare here, and looking for them is 7 % of a boot's CPU time with Python's own thresholds.
+
+    What the start has made stays for good, so it is not looked at again; and 20,000 new objects instead of 700 are a few
+    megabytes, or what a few hundred connections leave behind.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
 
 
 def _end_not_later_than(wait_s: float) -> None:
