@@ -169,7 +169,7 @@ def _terms(parts: Parts, legacy: bool) -> Terms:
     """With the URLs of the listener: who came by TLS 1.0 can use no other."""
     settings = parts.settings
     here = settings.legacy_advertised if legacy and settings.legacy_advertised else settings.advertised
-    tunnels = (here,) if legacy else settings.tunnels
+    tunnels = settings.legacy_tunnels if legacy else settings.tunnels
     return Terms(
         rs_url=f"https://{here}/rs",
         tunnel_urls=tuple(f"https://{each}/tunnel" for each in tunnels),

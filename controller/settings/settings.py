@@ -83,7 +83,9 @@ class Settings(BaseSettings):
     )
     rs_ll_timeout_s: v.WholeSeconds = Field(30, description="An adapter's wait for its line to come up.")
     tunnel_advertise: v.Endpoints = Field(
-        (), description="Where adapters open tunnels, one to each. Unset: device_advertise."
+        (),
+        description="Where adapters open tunnels, one to each. Unset: device_advertise. To those that came in by "
+        "legacy_device_listen, the ones with its port are told, or itself.",
     )
     tunnel_echo_interval_s: v.WholeSeconds = Field(
         60, description="An adapter's time between two echoes; a tunnel silent for three and a minute is closed."
@@ -144,6 +146,12 @@ class Settings(BaseSettings):
     @property
     def tunnels(self) -> tuple[Endpoint, ...]:
         return self.tunnel_advertise or (self.advertised,)
+
+    @property
+    def legacy_tunnels(self) -> tuple[Endpoint, ...]:
+        """The same for adapters that came in by the legacy listener, which can use no other: those with its port."""
+        here = self.legacy_advertised or self.advertised
+        return tuple(each for each in self.tunnel_advertise if each.port == here.port) or (here,)
 
     @property
     def heartbeats(self) -> Endpoint:

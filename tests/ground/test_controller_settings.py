@@ -163,6 +163,20 @@ def test_what_adapters_are_told_follows_the_advertised_address() -> None:
 
 
 @pytest.mark.parametrize(
+    ("listen", "advertise", "told"),
+    [
+        ("192.0.2.1:9443", "", ["192.0.2.1:9443"]),
+        ("192.0.2.1:9443", "192.0.2.1:8443,192.0.2.2:8443", ["192.0.2.1:9443"]),
+        ("0.0.0.0:9443", "192.0.2.1:8443,192.0.2.1:9443,192.0.2.2:9443", ["192.0.2.1:9443", "192.0.2.2:9443"]),
+    ],
+)
+def test_adapters_that_speak_tls_1_0_only_are_told_tunnels_that_they_can_use(listen, advertise, told) -> None:
+    settings = given(device_listen="192.0.2.1:8443", legacy_device_listen=listen, tunnel_advertise=advertise)
+
+    assert [str(each) for each in settings.legacy_tunnels] == told
+
+
+@pytest.mark.parametrize(
     ("listen", "tls", "used"),
     [
         ("127.0.0.1:80", "auto", False),
