@@ -2,8 +2,8 @@
 
 Also every reconnecting, and the end of a configure: its outcome is the first thing said on the new connection, and the
 answer may order the config back. Counts and waits are the real client's (protocol reference §1, §3.4 to §3.6): a tunnel
-is tried rs-retry-max times more before its first success and without end later, unless a configure is in progress or
-the server refuses the adapter itself (4xx; §4.2: retried, then a pull); then the next method, then a pull.
+is tried rs-retry-max times more before its first success; later without end, whatever HTTP status refuses it, unless a
+configure is in progress (libarms 5.33); then the next method, then a pull.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from agent.push.contact import TUNNEL, Contact
 from agent.push.host import Host
 from agent.push.outcomes import ends_contact, obeyed, outcome, report
 from agent.push.simple import Listener, open_listener
-from agent.push.tunnel import Refused, Tunnel, open_tunnel
+from agent.push.tunnel import Tunnel, open_tunnel
 from agent.reaction import REBOOT_LOOP_S, Next, Step, again
 from protocol.arms.codes import ResultCode
 from protocol.arms.messages import NoValue, PullFrom, PushConfirmationStart, PushConfirmationStartRequest, Response
@@ -76,7 +76,7 @@ async def _try(contact: Contact) -> Next | None:
     except Unanswered as reason:
         adapter.answered("confirmation", str(reason))
         adapter.log("warning", "system", f"{contact.method}: {reason}")
-        return _after_failure(contact, is_refused=isinstance(reason, Refused))
+        return _after_failure(contact)
     return _in_service(contact)
 
 
@@ -93,13 +93,13 @@ def _in_service(contact: Contact) -> Next | None:
     return Next(Step.CONFIRM, contact.retry_s) if len(contact.tunnels) < wanted else None
 
 
-def _after_failure(contact: Contact, *, is_refused: bool) -> Next | None:
+def _after_failure(contact: Contact) -> Next | None:
     """Wait and try again, take the config back, try the next method, or pull."""
     adapter, server = contact.adapter, contact.adapter.volatile.server
     contact.hang_up()
     contact.tries += 1
     in_progress = contact.configuring is not None
-    if contact.method == TUNNEL and contact.was_confirmed and not in_progress and not is_refused:
+    if contact.method == TUNNEL and contact.was_confirmed and not in_progress:
         return Next(Step.CONFIRM, contact.retry_s)
     again_s = contact.retry_s
     if (contact.method == TUNNEL or in_progress) and contact.tries <= (server.retry_max if server else 0):

@@ -39,10 +39,6 @@ LEAST_ECHO_S = 1.0
 """Real seconds between two echoes, however fast the device's time passes: the server's answer takes real time."""
 
 
-class Refused(Unanswered):
-    """The server answered the header with 4xx: it does not want this adapter, or not with this key."""
-
-
 async def open_tunnel(contact: Contact, url: str) -> Tunnel:
     """Connect, and wait for the server to accept. Raises Unanswered."""
     adapter, server = contact.adapter, contact.adapter.volatile.server
@@ -203,7 +199,7 @@ class Tunnel(asyncio.Protocol):
             return
         if status != 200:
             why = f"the tunnel was refused with HTTP status {status}"
-            _fail(self.accepted, Refused(why) if 400 <= status < 500 else Unanswered(why))
+            _fail(self.accepted, Unanswered(why))
             self._break(why)
             return
         self._header = None  # what came in the same piece after it is dropped, as by the real client

@@ -220,22 +220,14 @@ async def test_refused_tunnel_is_tried_as_often_as_told_then_the_config_is_pulle
     assert len(push.headers) == 4
 
 
-async def test_lost_tunnel_is_tried_without_end(push, one, rows, eventually):
-    push.tunnel_statuses = [503] * 8
+@pytest.mark.parametrize("status", [403, 503])
+async def test_lost_tunnel_is_tried_without_end(push, one, rows, eventually, status):
+    push.tunnel_statuses = [status] * 8
     push.sessions[0].close()
     await eventually(lambda: len(push.up) == 1 and not push.tunnel_statuses)
 
     assert one.find(rows[0].serial).stage is Stage.IN_SERVICE
     assert len(push.requests(ConfigSolicitationRequest)) == 1
-
-
-async def test_adapter_that_the_server_does_not_know_any_more_pulls_again(push, one, rows, eventually):
-    adapter = one.find(rows[0].serial)
-    push.tunnel_statuses = [403] * 3
-    push.sessions[0].close()
-    await eventually(lambda: len(push.sessions) == 2 and push.up and adapter.stage is Stage.IN_SERVICE)
-
-    assert len(push.requests(ConfigSolicitationRequest)) == 2
 
 
 async def test_two_urls_are_two_tunnels_and_one_alone_is_made_again(push, pushed, rows, eventually):
