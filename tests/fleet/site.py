@@ -36,7 +36,7 @@ DEADLINE_S = 20.0
 
 SETTINGS = {
     "HIKITSUGI_PULLS_PER_MINUTE": "6000",  # adapters ask fifty times as often
-    "HIKITSUGI_RS_RETRY_MAX": "20",
+    "HIKITSUGI_RS_RETRY_MAX": "8",
     "HIKITSUGI_RS_RETRY_INTERVAL_S": "10",  # 0.2 s here
     "HIKITSUGI_HEARTBEAT_INTERVAL_S": "4",
     "HIKITSUGI_LIVENESS_CHECK_S": "1",
@@ -56,10 +56,10 @@ class Watch:
     def hold(self, adapter: Adapter, *kinds: Kind) -> None:
         self._gates |= {(adapter.serial, kind): asyncio.Event() for kind in kinds}
 
-    def let_go(self) -> None:
-        for gate in self._gates.values():
-            gate.set()
-        self._gates.clear()
+    def let_go(self, *adapters: Adapter) -> None:
+        """All for none."""
+        for what in [each for each in self._gates if not adapters or each[0] in {one.serial for one in adapters}]:
+            self._gates.pop(what).set()
 
     def count(self, adapter: Adapter, kind: Kind) -> int:
         return self.done[adapter.serial, kind]
@@ -107,6 +107,10 @@ class Site:
         """Any: JSON. While the controller answers, the adapters live on."""
         return await asyncio.to_thread(self.controller.ask, method, path, body, content_type)
 
+    async def run(self, *arguments: str) -> Any:
+        """Any: what the command says with --json."""
+        return await asyncio.to_thread(self.controller.run, *arguments)
+
     async def get(self, path: str, **query: str) -> Any:
         """Any: JSON; of a page its items."""
         answer = await self.ask("GET", path + "".join(f"&{k}={v}" for k, v in query.items()).replace("&", "?", 1))
@@ -149,6 +153,23 @@ class Site:
         """Ask for an operation; its id."""
         answer = await self.ask("POST", f"/adapters/{adapter.serial}/{kind}", more)
         return int(answer["operation"])
+
+    async def write(self, adapter: Adapter, config: bytes) -> str:
+        """Make it the working config; the code."""
+        code = adapter.row.code
+        await self.ask("PUT", f"/codes/{code}/configs/0/working", config, "text/plain")
+        return code
+
+    async def push(self, adapter: Adapter, config: bytes, **more: str) -> int:
+        """Push a config; the operation's id."""
+        code = await self.write(adapter, config)
+        return int((await self.ask("POST", f"/codes/{code}/pushes", more))["operation"])
+
+    async def stage(self, adapter: Adapter, name: str) -> bytes:
+        """The config of its code in that stage."""
+        body = await self.ask("GET", f"/codes/{adapter.row.code}/configs/0/{name}")
+        assert isinstance(body, bytes)
+        return body
 
     async def ended(self, operation: int, deadline_s: float = DEADLINE_S) -> Any:
         """The operation (Any: JSON) when nothing more is awaited."""

@@ -6,7 +6,6 @@ import base64
 
 import pytest
 
-from agent.adapter import Adapter
 from agent.faults import Fault
 from agent.lifecycle import Stage
 from protocol.arms.codes import ResultCode
@@ -14,19 +13,6 @@ from protocol.arms.messages import Kind
 from tests.fleet.site import Site, applied
 
 HERE = "127.0.0.1"
-
-
-async def push(site: Site, adapter: Adapter, config: bytes, **more: str) -> int:
-    """Push a config; the operation's id."""
-    code = adapter.row.code
-    await site.ask("PUT", f"/codes/{code}/configs/0/working", config, "text/plain")
-    return int((await site.ask("POST", f"/codes/{code}/pushes", more))["operation"])
-
-
-async def stage(site: Site, adapter: Adapter, name: str) -> bytes:
-    body = await site.ask("GET", f"/codes/{adapter.row.code}/configs/0/{name}")
-    assert isinstance(body, bytes)
-    return body
 
 
 async def test_controller_killed_in_mid_operation_neither_loses_nor_repeats_one(site: Site) -> None:
@@ -38,7 +24,7 @@ async def test_controller_killed_in_mid_operation_neither_loses_nor_repeats_one(
     site.watch.hold(three, Kind.MD_COMMAND)
     site.watch.hold(four, Kind.REBOOT)
     begun = {
-        Kind.CONFIGURE: (one, await push(site, one, wanted)),
+        Kind.CONFIGURE: (one, await site.push(one, wanted)),
         Kind.PING: (two, await site.order(two, "ping", address=HERE, count=2)),
         Kind.MD_COMMAND: (three, await site.order(three, "md-command", line="clear arp")),
         Kind.REBOOT: (four, await site.order(four, "reboot")),
@@ -49,8 +35,9 @@ async def test_controller_killed_in_mid_operation_neither_loses_nor_repeats_one(
     boots = four.boots
 
     site.controller.kill()
-    site.watch.let_go()
+    site.watch.let_go(two, three, four)
     await site.restart()
+    site.watch.let_go(one)  # later, as it takes its config back when it cannot reach the controller for a while
 
     ended = {kind: await site.ended(operation) for kind, (_, operation) in begun.items()}
     assert {kind: row["state"] for kind, row in ended.items()} == {
@@ -64,7 +51,7 @@ async def test_controller_killed_in_mid_operation_neither_loses_nor_repeats_one(
     await site.when(lambda: four.stage is Stage.IN_SERVICE and four.boots == boots + 1)
     assert {kind: site.watch.count(adapter, kind) for kind, (adapter, _) in begun.items()} == dict.fromkeys(begun, 1)
     assert (one.running_text, applied(one)) == (wanted, 2), "once at the boot, once by the push"
-    assert await stage(site, one, "startup") == await stage(site, one, "running") == wanted
+    assert await site.stage(one, "startup") == await site.stage(one, "running") == wanted
 
 
 async def test_reports_that_come_twice_count_once(site: Site) -> None:
@@ -74,7 +61,7 @@ async def test_reports_that_come_twice_count_once(site: Site) -> None:
     wanted = adapter.running_text + b"snmp.community: twice\n"
 
     ping = await site.ended(await site.order(adapter, "ping", address=HERE))
-    configure = await site.ended(await push(site, adapter, wanted))
+    configure = await site.ended(await site.push(adapter, wanted))
 
     assert (ping["state"], configure["state"]) == ("done", "done")
     await site.when(lambda: adapter.last_answer == "confirmation: 100 Success")
@@ -91,12 +78,12 @@ async def test_lost_answer_to_a_start_is_made_up_for_by_the_report(site: Site) -
 
     rows = [
         await site.ended(await site.order(adapter, "ping", address=HERE)),
-        await site.ended(await push(site, adapter, wanted)),
+        await site.ended(await site.push(adapter, wanted)),
     ]
 
     assert [row["state"] for row in rows] == ["done", "done"]
     assert [site.watch.count(adapter, kind) for kind in (Kind.PING, Kind.CONFIGURE)] == [1, 1]
-    assert adapter.running_text == await stage(site, adapter, "startup") == wanted
+    assert adapter.running_text == await site.stage(adapter, "startup") == wanted
 
 
 async def test_config_reported_under_a_number_nobody_knows_is_taken_back(site: Site) -> None:
@@ -105,10 +92,10 @@ async def test_config_reported_under_a_number_nobody_knows_is_taken_back(site: S
     before = adapter.running_text
     site.fleet.fault(adapter.serial, Fault.WRONG_TRANSACTION_ID, 1)
 
-    row = await site.ended(await push(site, adapter, before + b'snmp syscontact "nobody"\n'))
+    row = await site.ended(await site.push(adapter, before + b'snmp syscontact "nobody"\n'))
 
     assert (row["state"], row["result"]) == ("failed", ResultCode.SA_ROLLED_BACK)
-    assert adapter.running_text == await stage(site, adapter, "startup") == before
+    assert adapter.running_text == await site.stage(adapter, "startup") == before
     ping = await site.ended(await site.order(adapter, "ping", address=HERE))
     assert ping["state"] == "done", "and the adapter is as good as before"
 
