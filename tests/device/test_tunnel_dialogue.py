@@ -105,6 +105,22 @@ async def test_the_transaction_id_is_ours_and_another_one_each_time(port, entry)
     assert len(ids) == 3 and all(0 < number < 1 << 31 for number in ids)
 
 
+async def test_what_was_asked_before_an_open_tunnel_is_confirmed_anew_is_lost_at_once(port, entry) -> None:
+    """libarms does that in its other tunnels after a configure, and drops what was under way there."""
+    adapter, number = await confirmed(port, entry)
+    asked = ask(port, number, COMMAND)
+    assert isinstance(await adapter.hear(), PushRequest)
+
+    await adapter.confirm(entry)
+
+    with pytest.raises(AnswerLost, match="confirmed it anew"):
+        await asked
+    again = ask(port, number, COMMAND)
+    assert isinstance(await adapter.hear(), PushRequest)
+    adapter.say(PushResponse(Kind.MD_COMMAND, OK, "Success", None, MdResult(0, b"up", False)))
+    assert (await again).value.body == b"up"
+
+
 async def test_a_second_start_while_the_first_is_under_way_is_told_to_wait(port, entry) -> None:
     adapter = await port.tunnel(entry)
     start = PushConfirmationStartRequest(entry, "https-tunnel", None, "armsd")
@@ -231,7 +247,7 @@ async def test_a_request_whose_tunnel_closes_is_lost_and_the_next_one_is_not_sen
 
     adapter.cut()
 
-    with pytest.raises(AnswerLost, match="closed the tunnel before it answered md-command"):
+    with pytest.raises(AnswerLost, match="closed the tunnel or confirmed it anew before it answered md-command"):
         await under_way
     with pytest.raises(NotSent, match="closed its tunnel"):
         await ask(port, number, COMMAND)

@@ -64,8 +64,16 @@ class Tunnels:
 
     def closed(self, number: int) -> None:
         """The tunnel is gone: who waits for an answer gets AnswerLost."""
-        live = self._live.pop(number, None)
-        for asked in list(live.asked.values()) if live and live.asked else ():
+        self.forgotten(number)
+        self._live.pop(number, None)
+
+    def forgotten(self, number: int) -> None:
+        """The adapter has dropped what it was asked in this tunnel: who waits for an answer gets AnswerLost."""
+        live = self._live.get(number)
+        waiting = list(live.asked.values()) if live and live.asked else []
+        if live is not None:
+            live.asked = None
+        for asked in waiting:
             _settle(asked, None)
 
     def held(self) -> tuple[int, ...]:
@@ -109,7 +117,7 @@ class Tunnels:
             if not sent:
                 self._forget(number, asked)
         if answer is None:
-            raise AnswerLost(f"The adapter closed the tunnel before it answered {kind}.")
+            raise AnswerLost(f"The adapter closed the tunnel or confirmed it anew before it answered {kind}.")
         return answer
 
     def hang_up(self, tunnel: int, why: str) -> None:
