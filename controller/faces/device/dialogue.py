@@ -115,7 +115,7 @@ class Dialogue:
         elif tunnel.number in self._confirming:
             code = ResultCode.SERVER_BUSY
         else:
-            # After a configure libarms confirms all its tunnels anew, open ones too, and drops what was under way there.
+            # After a configure libarms confirms all its tunnels anew, open ones too, and drops what was under way.
             self.tunnels.forgotten(tunnel.number)
             transaction = 1 + secrets.randbelow((1 << 31) - 1)
             self._confirming.add(tunnel.number)
