@@ -226,17 +226,20 @@ async def _record(work: Work, row: Row, outcome: _Outcome) -> bool:
 async def _send(work: Work, row: Row) -> _Outcome:
     kind = Kind(row["kind"])
     try:
-        response = await work.pusher.push(
-            _reach(work.vault, row), await _request(work, kind, row), deadline_s=OPERATIONS[kind].answer_s
-        )
+        reach, request = _reach(work.vault, row), await _request(work, kind, row)
+    except (OurMistake, config_push.RevisionsGone) as error:
+        return _Outcome(Event.REFUSED, f"It cannot be sent: {error}.")
+    except TROUBLE as error:
+        log.warning("operation cannot be made ready; trying again", operation=row["id"], error=str(error))
+        return _Outcome(Event.NOT_TAKEN, "The database did not answer; it is tried again.", again_s=_BUSY_S)
+    try:
+        response = await work.pusher.push(reach, request, deadline_s=OPERATIONS[kind].answer_s)
     except NotSent as why:
         wait_s = _AGAIN_S if row["tunnel"] is not None else min(_LONGEST_S, 2.0 ** min(row["fence"], 6))
         return _Outcome(Event.NOT_TAKEN, str(why), again_s=wait_s)
     except AnswerLost as why:
         again_s = _AGAIN_S if row["attempts"] < MAX_ATTEMPTS else _LONGEST_S
         return _Outcome(_when_lost(row), str(why), again_s=again_s)
-    except (OurMistake, config_push.RevisionsGone) as error:
-        return _Outcome(Event.REFUSED, f"It cannot be sent: {error}.")
     assert isinstance(response, PushResponse)
     return _answered(kind, row, response)
 

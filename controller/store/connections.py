@@ -62,14 +62,14 @@ _TO_JUDGE = """
     SELECT c.adapter, c.state, c.downs, c.checked_at, c.last_heartbeat_at, c.tunnel_lost_at,
            EXISTS (SELECT FROM reach t WHERE t.adapter = c.adapter AND t.method = 'https-tunnel') AS holds_tunnel
     FROM connection c
-    WHERE c.adapter > $1 AND (c.checked_at IS NULL OR c.checked_at <= $2 OR c.checked_at > $3
+    WHERE c.adapter > $1 AND (c.checked_at IS NULL OR c.checked_at <= $2 OR c.checked_at >= $3
                               OR c.tunnel_lost_at <= $4 AND c.state = 'connected')
     ORDER BY c.adapter LIMIT $5 FOR UPDATE OF c SKIP LOCKED"""
 
 
 async def to_judge(tx: Connection, rule: Rule, now: datetime, *, after: str, limit: int) -> dict[str, Known]:
     """Adapters a verdict may be due for, by serial, in its order from `after` on; their rows stay locked."""
-    rows = await tx.fetch(_TO_JUDGE, after, now - rule.check, now, now - rule.tunnel_grace, limit)
+    rows = await tx.fetch(_TO_JUDGE, after, now - rule.check, now + rule.check, now - rule.tunnel_grace, limit)
     return {row["adapter"]: _known(row) for row in rows}
 
 

@@ -71,6 +71,7 @@ _CLAIM = """
     WITH allowed AS MATERIALIZED (
         SELECT o.id, o.adapter, o.purpose, o.due_at FROM operation o
         WHERE o.state = 'waiting' AND o.due_at <= $1 AND o.expires_at > $1
+          AND NOT EXISTS (SELECT FROM adapter a WHERE a.serial = o.adapter AND a.locked_out_at IS NOT NULL OFFSET 0)
           AND EXISTS (SELECT FROM reach w WHERE w.adapter = o.adapter AND (w.controller IS NULL OR w.controller = $2)
                 AND (o.registered_since IS NULL OR (w.code, w.since) = (o.code, o.registered_since)) OFFSET 0)
           AND (o.registered_since IS NULL OR EXISTS (SELECT FROM registration r
@@ -84,15 +85,17 @@ _CLAIM = """
           AND (SELECT count(*) FROM operation u WHERE u.adapter = o.adapter
                  AND u.state IN ('sent', 'started', 'confirming')) < CASE o.kind WHEN 'configure' THEN 1 ELSE $4 END
         ORDER BY o.purpose <> 'handover', o.due_at, o.id LIMIT 4 * $3
+    ), first AS (
+        SELECT DISTINCT ON (adapter) * FROM allowed ORDER BY adapter, purpose <> 'handover', due_at, id
     ), chosen AS (
-        SELECT DISTINCT ON (o.adapter) o.id, h.id AS reach FROM allowed o
+        SELECT o.id, h.id AS reach FROM first o
         JOIN operation p ON p.id = o.id
         JOIN LATERAL (
             SELECT w.id FROM reach w
             WHERE w.adapter = o.adapter AND (w.controller IS NULL OR w.controller = $2)
               AND (p.registered_since IS NULL OR (w.code, w.since) = (p.code, p.registered_since))
             ORDER BY w.controller IS NULL, w.confirmed_at DESC, w.id DESC LIMIT 1) h ON true
-        ORDER BY o.adapter, o.purpose <> 'handover', o.due_at, o.id LIMIT $3
+        ORDER BY o.purpose <> 'handover', o.due_at, o.id LIMIT $3
     )
     UPDATE operation o SET state = 'sent', fence = o.fence + 1, attempts = least(o.attempts + 1, 30000),
         controller = $2, method = h.method, sent_at = $1, started_at = NULL, transaction_id = NULL, detail = '',
@@ -106,7 +109,8 @@ _CLAIM = """
 
 async def claim(db: Database, controller: int, now: datetime, limit: int, waits_s: Mapping[str, float]) -> list[Record]:
     """Claim up to `limit` due operations that can be sent from this controller, at most one an adapter; handovers
-    first. Each row has what sending it needs.
+    first, then by the time they are due. Nothing goes to an adapter that is locked out. Each row has what sending it
+    needs.
 
     waits_s: by kind, seconds until the answer is overdue. To one adapter at most MAX_LIVE are under way, one of a kind
     unanswered, and a configure has it to itself (but for a handover, which ends what it is for).

@@ -100,7 +100,7 @@ _CLAIM = """
     LEFT JOIN registration r ON r.adapter = m.adapter AND r.code = m.code
     LEFT JOIN contact k ON k.adapter = m.adapter
     LEFT JOIN LATERAL (SELECT * FROM reach o WHERE o.adapter = m.adapter AND o.code = r.code AND o.since = r.since
-                         AND (o.controller IS NULL OR o.controller = $4)
+                         AND a.locked_out_at IS NULL AND (o.controller IS NULL OR o.controller = $4)
                        ORDER BY o.controller IS NULL, o.id DESC LIMIT 1) h ON true"""
 
 _ARMS_FIRST = [series.name for series in ALL if series.vias[0] is Via.ARMS]

@@ -51,7 +51,8 @@ CHECKS = [
     ("three DOWN disconnect", known(UP, downs=2, heard=900), Verdict(DOWN, 3, Cause.NO_HEARTBEAT, checked=True)),
     ("more DOWN change nothing", known(DOWN, downs=3, heard=9000), Verdict(DOWN, 3, checked=True)),
     ("not due: nothing", known(UP, checked=299, heard=9000), None),
-    ("checked in the future: due", known(UP, checked=-60, heard=10), Verdict(UP, 0, checked=True)),
+    ("checked by a controller whose clock is ahead: not due", known(UP, checked=-60, heard=9000), None),
+    ("checked before the clock was set back: due", known(UP, checked=-300, heard=10), Verdict(UP, 0, checked=True)),
     ("a held tunnel is UP", known(UP, heard=9000, tunnel=True), Verdict(UP, 0, checked=True, loss_settled=True)),
     (
         "... and connects",

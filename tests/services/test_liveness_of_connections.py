@@ -71,6 +71,19 @@ async def test_a_loss_is_found_by_three_checks(registry: Registry) -> None:
     assert (row["state"], row["since"], row["cause"]) == ("disconnected", after(1205), "no-heartbeat")
 
 
+async def test_two_controllers_whose_clocks_differ_check_as_often_as_one(registry: Registry) -> None:
+    serial = await make(registry.db, "SKEW")
+    await hear(registry.db, "SKEW", after(3))
+
+    for seconds in range(5, 1300, 5):
+        await liveness.turn(registry.db, RULE, after(seconds + 20), ALWAYS)
+        await liveness.turn(registry.db, RULE, after(seconds), ALWAYS)
+
+    # not before 15 minutes without a heartbeat
+    (_, (lost, state, cause)) = await changes(registry.db, serial)
+    assert (state, cause) == ("disconnected", "no-heartbeat") and lost > 903
+
+
 async def test_every_change_is_news_and_names_the_code(registry: Registry) -> None:
     serial = await make(registry.db, "NEWS")
     await hear(registry.db, "NEWS", after(3))
