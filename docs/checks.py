@@ -164,7 +164,8 @@ def _is_our_path(code: str) -> bool:
 
 
 def _unknown_options(command: object, context: typer.Context, words: list[str]) -> Iterator[str]:
-    known = {name for parameter in context.command.get_params(context) for name in parameter.opts}
+    parameters = context.command.get_params(context)
+    known = {name for each in parameters for name in (*each.opts, *each.secondary_opts)}  # --on/--off: both
     for word in words:
         if word.startswith("--") and word.split("=")[0] not in known:
             yield f"{context.command_path} has no option {word}"
