@@ -90,10 +90,10 @@ def _as_many_descriptors_as_allowed() -> None:
 
 
 def _collect_garbage_seldom() -> None:
-    """Cycles are rare here, and looking for them is 7 % of a boot's CPU time with Python's own thresholds.
+    """Cycles are rare here, and looking for them takes a tenth of a boot's CPU time with Python's own thresholds.
 
-    What the start has made stays for good, so it is not looked at again; and 20,000 new objects instead of 700 are a few
-    megabytes, or what a few hundred connections leave behind.
+    What the start has made stays for good, so it is not looked at again; and 20,000 new objects instead of 700 are a
+    few megabytes, or what a few hundred connections leave behind.
     """
     gc.collect()
     gc.freeze()

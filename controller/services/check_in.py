@@ -20,7 +20,7 @@ from controller.series import by_name
 from controller.services import pull_answers
 from controller.services.pull_answers import SIMPLE, Firmware, Terms
 from controller.store import pulls
-from controller.store.pool import Connection, Database, Row
+from controller.store.pool import Database, Row
 from controller.store.secrets import Secrets
 from protocol.arms.codes import ResultCode
 from protocol.arms.messages import (
@@ -68,8 +68,8 @@ async def solicit_rs(
     404 known but on no code. Source: reference arms-protocol 3.1, 3.6.
     """
 
-    async def answer(connection: Connection) -> _Answer:
-        row = await pulls.by_distribution_id(connection, request.distribution_id)
+    async def answer() -> _Answer:
+        row = await pulls.by_distribution_id(db, request.distribution_id)
         if row is None:
             return _unknown("rs-solicitation")
         refusal = _refusal(vault, row, knock.key, "ls_sa_key", "ls-sa-key")
@@ -99,8 +99,8 @@ async def solicit_config(
     config, no exchange. 404 for an adapter on any other standby code; 403 for a key of an earlier registration.
     """
 
-    async def answer(connection: Connection) -> _Answer:
-        row = await pulls.by_distribution_id(connection, request.distribution_id)
+    async def answer() -> _Answer:
+        row = await pulls.by_distribution_id(db, request.distribution_id, with_startup=True)
         if row is None:
             return _unknown("config-solicitation")
         running = request.firmware_info or ""
@@ -109,8 +109,8 @@ async def solicit_config(
             refusal = ResultCode.SA_STAND_BY
         if refusal is not None:
             return _refused("config-solicitation", refusal, row, knock, request.trigger, running)
-        certificate = await _certificate(connection, vault, authority, terms, row, request.distribution_id, knock.at)
-        bodies, served, firmware = await _configs(connection, row, running)
+        certificate = await _certificate(db, vault, authority, terms, row, request.distribution_id, knock.at)
+        bodies, served, firmware = await _configs(db, row, running)
         response = pull_answers.config(vault, terms, row, bodies, firmware, certificate)
         record = _record(
             row, knock, "config-solicitation", request.trigger, running, served=served, event=Event.CONFIG_SERVED
@@ -128,8 +128,8 @@ async def query_push_method(
     Not when an exchange came in between: what it applied then was the config of the code that held it before.
     """
 
-    async def answer(connection: Connection) -> _Answer:
-        row = await pulls.by_distribution_id(connection, request.distribution_id)
+    async def answer() -> _Answer:
+        row = await pulls.by_distribution_id(db, request.distribution_id)
         if row is None:
             return _unknown("push-method-query")
         refusal = _refusal(vault, row, knock.key, "rs_sa_key", "rs-sa-key")
@@ -152,8 +152,7 @@ async def may_download(
 
     403 unknown, wrong key or of no code; 501 locked out (R3.7); 416 an image of another series.
     """
-    async with db.connection() as connection:
-        row = await pulls.by_distribution_id(connection, distribution_id)
+    row = await pulls.by_distribution_id(db, distribution_id)
     if row is None:
         return ResultCode.AUTHENTICATION_FAILED
     refusal = _refusal(vault, row, key, "rs_sa_key", "rs-sa-key")
@@ -162,19 +161,15 @@ async def may_download(
     return refusal
 
 
-async def _settled(db: Database, message: str, answer: Callable[[Connection], Awaitable[_Answer]]) -> Answer:
-    """Answer and record; again when the registration changed in between.
-
-    All on one connection: going back to the pool between two statements is a twentieth of the cost of a pull.
-    """
-    async with db.connection() as connection:
-        for _ in range(_ATTEMPTS):
-            try:
-                made = await answer(connection)
-            except _Overtaken:
-                continue
-            if made.record is None or await pulls.record(connection, made.record):
-                return made.response
+async def _settled(db: Database, message: str, answer: Callable[[], Awaitable[_Answer]]) -> Answer:
+    """Answer and record; again when the registration changed in between."""
+    for _ in range(_ATTEMPTS):
+        try:
+            made = await answer()
+        except _Overtaken:
+            continue
+        if made.record is None or await pulls.record(db, made.record):
+            return made.response
     return Refusal(message, ResultCode.SERVER_BUSY, ResultCode.SERVER_BUSY.phrase)
 
 
@@ -183,7 +178,7 @@ class _Overtaken(Exception):
 
 
 async def _certificate(
-    connection: Connection,
+    db: Database,
     vault: Secrets,
     authority: Authority,
     terms: Terms,
@@ -201,24 +196,21 @@ async def _certificate(
     issue = partial(authority.issue_to_adapter, str(distribution_id), now=now, legacy=terms.legacy)
     issued = await asyncio.to_thread(issue) if terms.legacy else issue()  # making an RSA key takes long
     sealed = vault.seal(issued.private_key, purpose="sa-private-key")
-    if not await pulls.keep_certificate(connection, row, issued.certificate, sealed):
+    if not await pulls.keep_certificate(db, row, issued.certificate, sealed):
         raise _Overtaken
     return issued
 
 
-async def _configs(
-    connection: Connection, row: Row, running: str
-) -> tuple[dict[int, bytes], tuple[int, ...], Firmware]:
+async def _configs(db: Database, row: Row, running: str) -> tuple[dict[int, bytes], tuple[int, ...], Firmware]:
     """Config by module, the revisions that these are, and the firmware. A warm spare's config is no revision."""
     firmware = pull_answers.wanted_firmware(row, running)
     if row["kind"] == "standby":
-        if row["firmware_target"] is None and (newest := await pulls.newest_image(connection, row)):
+        if row["firmware_target"] is None and (newest := await pulls.newest_image(db, row)):
             firmware = Firmware(
                 newest["version"], newest["sha256"]
             )  # what the entry would ask for after a swap (R3.14)
         return {0: by_name(row["series"]).management(row["model"])}, (), firmware
-    configs = await pulls.startup_config(connection, row["code"])
-    return {c["module"]: c["body"] for c in configs}, tuple(c["revision"] for c in configs), firmware
+    return dict(zip(row["modules"] or (), row["bodies"] or (), strict=True)), tuple(row["revisions"] or ()), firmware
 
 
 def _stands_by(row: Row) -> bool:

@@ -107,7 +107,7 @@ async def plan(db: Database, code: str, *, caller: Caller) -> Plan:
     assert adapter is not None  # registration refers to it
     async with db.connection() as connection:
         staged = await configs.staged(connection, code)
-        row = await pulls.by_distribution_id(connection, DistributionId(adapter["distribution_id"].int))
+    row = await pulls.by_distribution_id(db, DistributionId(adapter["distribution_id"].int))
     chosen = _chosen(code, staged)
     version = pull_answers.wanted_firmware(row).version if row else ""
     running = {one["module"]: one for one in staged if one["stage"] == "running"}
@@ -120,8 +120,8 @@ async def configure(
 ) -> Configure:
     """The configs of these revisions with the complete module list as of now: a firmware target that was chosen since
     the push was asked for is not taken back. Raises RevisionsGone."""
+    row = await pulls.by_distribution_id(db, distribution_id)
     async with db.connection() as connection:
-        row = await pulls.by_distribution_id(connection, distribution_id)
         bodies = {one["module"]: one["body"] for one in await configs.bodies(connection, revisions)}
     if row is None or len(bodies) != len(revisions):
         raise RevisionsGone("the configs of this push are not in the database any more")

@@ -8,17 +8,22 @@ belong to `Database.session()`, a connection of one's own.
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
-from typing import Any, Literal, Self, TypeAlias
+from typing import Any, Literal, Self, TypeAlias, TypeVar
 
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_random_exponential
 
+from controller.store.together import Together
+
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]"
 Row: TypeAlias = asyncpg.Record
 """A row as services and faces see it: a mapping by column name. They know no other name of the driver."""
+
+Question = TypeVar("Question")
+Answer = TypeVar("Answer")
 
 TROUBLE = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
 """What a statement raises while the database is away or ill. For loops that must outlive it.
@@ -64,6 +69,7 @@ class Database:
         self._pool = pool
         self._dsn = dsn
         self._retry_s = retry_s
+        self._together: dict[object, Together[Any, Any, Any]] = {}  # Any: each has types of its own
 
     @classmethod
     async def open(
@@ -122,6 +128,19 @@ class Database:
             yield connection
         finally:
             await self._pool.release(connection, timeout=5)
+
+    async def together(
+        self, ask: Callable[[Connection, list[Question]], Awaitable[Sequence[Answer]]], question: Question
+    ) -> Answer:
+        """Ask one question in one statement with those of others that come at the same time; see together.py.
+
+        ask: a function of a module, one and the same for all who ask together.
+        """
+        together = self._together.get(ask)
+        if together is None:
+            together = self._together[ask] = Together(self.connection, ask)
+        answer: Answer = await together.answer(question)
+        return answer
 
     @asynccontextmanager
     async def transaction(self, *, readonly: bool = False) -> AsyncIterator[Connection]:

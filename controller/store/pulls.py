@@ -1,4 +1,5 @@
-"""What a pull is answered from, and the record of the answer: on one connection, each statement by itself."""
+"""What a pull is answered from, and the record of the answer. Pulls that come at once are looked up together, and
+recorded together (Database.together)."""
 
 from __future__ import annotations
 
@@ -13,13 +14,15 @@ from controller.store.pool import Connection, Database
 from protocol.ids import DistributionId
 
 _BY_DISTRIBUTION_ID = """
-    SELECT a.serial, a.series, a.model, a.hardware_revision, a.ls_sa_key, a.locked_out_at IS NOT NULL AS locked_out,
+    SELECT asked.n, a.serial, a.series, a.model, a.hardware_revision, a.ls_sa_key,
+           a.locked_out_at IS NOT NULL AS locked_out,
            r.code, r.since, r.rs_sa_key, r.heartbeat_passphrase, r.sa_certificate, r.sa_private_key,
            c.kind, c.contract, c.warm, c.preferred_push_method, c.firmware_target,
            i.sha256 AS target_sha256, i.size AS target_size, k.firmware AS last_firmware,
            k.last_result, k.last_pull_at, host(k.last_address) AS last_address,
-           x.id AS exchange, x.state AS exchange_state, x.pulled_at
-    FROM adapter a
+           x.id AS exchange, x.state AS exchange_state, x.pulled_at, s.modules, s.bodies, s.revisions
+    FROM unnest($1::uuid[], $2::boolean[]) WITH ORDINALITY AS asked (distribution_id, startup, n)
+    JOIN adapter a ON a.distribution_id = asked.distribution_id
     LEFT JOIN registration r ON r.adapter = a.serial
     LEFT JOIN code c ON c.code = r.code
     LEFT JOIN contact k ON k.adapter = a.serial
@@ -29,31 +32,44 @@ _BY_DISTRIBUTION_ID = """
     LEFT JOIN LATERAL (SELECT id, state, new_adapter, pulled_at FROM exchange
                        WHERE entry = r.code ORDER BY id DESC LIMIT 1) x
          ON x.new_adapter = a.serial AND x.state IN ('ordered', 'pulled', 'lapsed')
-    WHERE a.distribution_id = $1"""
+    LEFT JOIN LATERAL (SELECT array_agg(t.module ORDER BY t.module) AS modules,
+                              array_agg(v.body ORDER BY t.module) AS bodies,
+                              array_agg(v.id ORDER BY t.module) AS revisions
+                       FROM config_stage t JOIN config_revision v ON v.id = t.revision
+                       WHERE asked.startup AND t.code = r.code AND t.stage = 'startup') s ON true"""
 
 
-async def by_distribution_id(connection: Connection, distribution_id: DistributionId) -> Record | None:
-    """The adapter with its present registration, target image and unfinished exchange; None when unknown."""
-    return await connection.fetchrow(_BY_DISTRIBUTION_ID, UUID(int=distribution_id.value))
+async def by_distribution_id(
+    db: Database, distribution_id: DistributionId, *, with_startup: bool = False
+) -> Record | None:
+    """The adapter with its present registration, target image and unfinished exchange; None when unknown.
+
+    with_startup: and the code's startup config: modules, bodies, revisions, one list each; None where there is none.
+    """
+    return await db.together(_all_by_distribution_id, (distribution_id, with_startup))
 
 
-async def startup_config(connection: Connection, code: str) -> list[Record]:
-    """The startup config of a code: rows of module, body, revision, in module order."""
-    query = """SELECT s.module, v.body, v.id AS revision FROM config_stage s JOIN config_revision v ON v.id = s.revision
-        WHERE s.code = $1 AND s.stage = 'startup' ORDER BY s.module"""
-    return await connection.fetch(query, code)
+async def _all_by_distribution_id(
+    connection: Connection, asked: list[tuple[DistributionId, bool]]
+) -> list[Record | None]:
+    rows: list[Record | None] = [None] * len(asked)
+    ids, with_startup = [UUID(int=each.value) for each, _ in asked], [startup for _, startup in asked]
+    for row in await connection.fetch(_BY_DISTRIBUTION_ID, ids, with_startup):
+        rows[row["n"] - 1] = row
+    return rows
 
 
-async def newest_image(connection: Connection, row: Record) -> Record | None:
+async def newest_image(db: Database, row: Record) -> Record | None:
     """version and sha256 of the newest image that fits the adapter of a row of `by_distribution_id`; None for none."""
     query = """SELECT version, sha256 FROM firmware_image
         WHERE series = $1 AND (models = '{}' OR $2 = ANY (models))
           AND (hardware_revisions = '{}' OR $3 = ANY (hardware_revisions))
         ORDER BY version_key DESC LIMIT 1"""
-    return await connection.fetchrow(query, row["series"], row["model"], row["hardware_revision"])
+    async with db.connection() as connection:
+        return await connection.fetchrow(query, row["series"], row["model"], row["hardware_revision"])
 
 
-async def keep_certificate(connection: Connection, row: Record, certificate: str, sealed_key: bytes) -> bool:
+async def keep_certificate(db: Database, row: Record, certificate: str, sealed_key: bytes) -> bool:
     """Keep what was issued for the registration of a row of `by_distribution_id`.
 
     False when that registration is another one by now, or its certificate is.
@@ -61,7 +77,8 @@ async def keep_certificate(connection: Connection, row: Record, certificate: str
     query = """UPDATE registration SET sa_certificate = $4, sa_private_key = $5
         WHERE code = $1 AND adapter = $2 AND since = $3 AND sa_certificate IS NOT DISTINCT FROM $6 RETURNING true"""
     given = (row["code"], row["serial"], row["since"], certificate, sealed_key, row["sa_certificate"])
-    return bool(await connection.fetchval(query, *given))
+    async with db.connection() as connection:
+        return bool(await connection.fetchval(query, *given))
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,21 +105,40 @@ class Answered:
     repeated: bool = False
 
 
-_RECORD = "SELECT record_pull($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14,$15)"
+# In the order of codes, as an exchange locks them: whoever locks several waits for nobody who waits for him.
+_RECORD = """
+    SELECT n, record_pull(at, adapter, code, since, message, source::inet, trigger, firmware, result, served::bigint[],
+                          in_service, exchange, exchange_from, exchange_to, repeated) AS recorded
+    FROM (SELECT * FROM unnest($1::timestamptz[], $2::text[], $3::text[], $4::timestamptz[], $5::text[], $6::text[],
+                               $7::text[], $8::text[], $9::integer[], $10::text[], $11::boolean[], $12::bigint[],
+                               $13::text[], $14::text[], $15::boolean[])
+          WITH ORDINALITY AS answered (at, adapter, code, since, message, source, trigger, firmware, result, served,
+                                       in_service, exchange, exchange_from, exchange_to, repeated, n)
+          ORDER BY code, n) AS answered"""
 
 
-async def record(connection: Connection, answer: Answered) -> bool:
+async def record(db: Database, answer: Answered) -> bool:
     """Record the answer; False (and nothing recorded) when the registration changed meanwhile: answer anew."""
     try:
-        recorded: bool = await connection.fetchval(
-            _RECORD,
-            *(answer.at, answer.adapter, answer.code, answer.since, answer.message, answer.source),
-            *(answer.trigger, answer.firmware, answer.result, list(answer.served), answer.in_service),
-            *(answer.exchange, answer.exchange_from, answer.exchange_to, answer.repeated),
-        )
+        return await db.together(_record_all, answer)
     except UniqueViolationError:  # a newer exchange took one of the codes between our look and our write
         return False
+
+
+async def _record_all(connection: Connection, answers: list[Answered]) -> list[bool]:
+    recorded = [False] * len(answers)
+    for row in await connection.fetch(_RECORD, *map(list, zip(*map(_values, answers), strict=True))):
+        recorded[row["n"] - 1] = row["recorded"]
     return recorded
+
+
+def _values(answer: Answered) -> tuple[object, ...]:
+    return (
+        *(answer.at, answer.adapter, answer.code, answer.since, answer.message, answer.source),
+        *(answer.trigger, answer.firmware, answer.result),
+        "{" + ",".join(map(str, answer.served)) + "}",
+        *(answer.in_service, answer.exchange, answer.exchange_from, answer.exchange_to, answer.repeated),
+    )
 
 
 async def page(

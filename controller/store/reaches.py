@@ -7,19 +7,27 @@ from uuid import UUID
 
 from asyncpg import ForeignKeyViolationError, Record
 
-from controller.store.pool import Database
+from controller.store.pool import Connection, Database
 from protocol.ids import DistributionId
 
 _BY_DISTRIBUTION_ID = """
-    SELECT a.serial, a.series, a.locked_out_at IS NOT NULL AS locked_out, r.code, r.since, r.rs_sa_key, c.kind, c.warm
-    FROM adapter a LEFT JOIN registration r ON r.adapter = a.serial LEFT JOIN code c ON c.code = r.code
-    WHERE a.distribution_id = $1"""
+    SELECT asked.n, a.serial, a.series, a.locked_out_at IS NOT NULL AS locked_out, r.code, r.since, r.rs_sa_key, c.kind,
+           c.warm
+    FROM unnest($1::uuid[]) WITH ORDINALITY AS asked (distribution_id, n)
+    JOIN adapter a ON a.distribution_id = asked.distribution_id
+    LEFT JOIN registration r ON r.adapter = a.serial LEFT JOIN code c ON c.code = r.code"""
 
 
 async def by_distribution_id(db: Database, distribution_id: DistributionId) -> Record | None:
     """The adapter with what its RS-SA key is checked against; None when unknown. code None: on no code."""
-    async with db.connection() as connection:
-        return await connection.fetchrow(_BY_DISTRIBUTION_ID, UUID(int=distribution_id.value))
+    return await db.together(_all_by_distribution_id, distribution_id)
+
+
+async def _all_by_distribution_id(connection: Connection, ids: list[DistributionId]) -> list[Record | None]:
+    rows: list[Record | None] = [None] * len(ids)
+    for row in await connection.fetch(_BY_DISTRIBUTION_ID, [UUID(int=each.value) for each in ids]):
+        rows[row["n"] - 1] = row
+    return rows
 
 
 async def former_keys(db: Database, distribution_id: DistributionId) -> list[bytes]:
@@ -37,7 +45,14 @@ async def certificate(db: Database, serial: str, code: str, since: datetime) -> 
     return pem
 
 
-_CONFIRM = "SELECT confirm_push($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"
+# In the order of codes: see pulls.record.
+_CONFIRM = """
+    SELECT n, confirm_push(adapter, code, since, method, controller, tunnel, endpoint, source::inet, legacy, at)
+           AS confirmed
+    FROM (SELECT * FROM unnest($1::text[], $2::text[], $3::timestamptz[], $4::text[], $5::bigint[], $6::bigint[],
+                               $7::text[], $8::text[], $9::boolean[], $10::timestamptz[])
+          WITH ORDINALITY AS heard (adapter, code, since, method, controller, tunnel, endpoint, source, legacy, at, n)
+          ORDER BY code, n) AS heard"""
 
 
 async def confirm(
@@ -59,12 +74,17 @@ async def confirm(
     False, and nothing is changed: the registration is no longer that one, the adapter was locked out, it has no
     certificate (https-simple), or this controller was taken for gone (`begin` anew).
     """
-    values = (serial, code, since, method, controller, tunnel, endpoint, source, legacy, now)
+    values: tuple[object, ...] = (serial, code, since, method, controller, tunnel, endpoint, source, legacy, now)
     try:
-        async with db.connection() as connection:
-            confirmed: bool = await connection.fetchval(_CONFIRM, *values)
+        return await db.together(_confirm_all, values)
     except ForeignKeyViolationError:
         return False
+
+
+async def _confirm_all(connection: Connection, heard: list[tuple[object, ...]]) -> list[bool]:
+    confirmed = [False] * len(heard)
+    for row in await connection.fetch(_CONFIRM, *map(list, zip(*heard, strict=True))):
+        confirmed[row["n"] - 1] = row["confirmed"]
     return confirmed
 
 

@@ -175,16 +175,14 @@ async def test_the_running_config_is_what_was_served_not_what_was_written_meanwh
 
 
 async def test_an_answer_made_from_an_exchanged_registration_is_not_recorded(registry, entry, standby) -> None:
-    async with registry.db.connection() as connection:
-        row = await pulls.by_distribution_id(connection, entry.id)
+    row = await pulls.by_distribution_id(registry.db, entry.id)
     await exchange(registry, entry, standby)
 
     stale = pulls.Answered(
         registry.clock(), row["serial"], row["code"], row["since"], "config-solicitation", "127.0.0.1", "", "", 100
     )
 
-    async with registry.db.connection() as connection:
-        assert await pulls.record(connection, stale) is False
+    assert await pulls.record(registry.db, stale) is False
 
 
 async def test_the_ledger_survives_a_clock_that_jumped_back(registry, entry, standby) -> None:

@@ -144,10 +144,10 @@ async def test_who_shows_the_old_key_has_not_heard_the_order(registry, entry, wa
 async def test_a_pull_answered_before_the_exchange_and_recorded_after_it_is_answered_anew(
     registry, entry, warm, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def exchanged_meanwhile(connection, answer):
+    async def exchanged_meanwhile(db, answer):
         monkeypatch.undo()
         await exchange(registry, entry, warm)
-        return await check_in.pulls.record(connection, answer)
+        return await check_in.pulls.record(db, answer)
 
     monkeypatch.setattr(check_in.pulls, "record", exchanged_meanwhile)
 
