@@ -8,7 +8,7 @@ import typer
 from controller.cli.commands import Session, group, segment
 from controller.cli.groups.operations import Reason, Wait, followed, tell
 from controller.cli.moments import At, moment
-from controller.cli.output import Column
+from controller.cli.output import Column, show
 from controller.cli.words import _
 
 config = group("config", _("Configs of a code: working, startup, running."))
@@ -31,7 +31,7 @@ def list_stages(session: Session, code: CodeName) -> None:
 
 
 @config.command("show", help=_("Print a config, byte for byte."))
-def show(
+def show_config(
     session: Session,
     code: CodeName,
     stage: Annotated[str, typer.Option(help=_("working, startup or running."))] = "startup",
@@ -117,5 +117,10 @@ def _tell_plan(session: Session, report: Any) -> None:
     session.out.table(report["modules"], columns)
     if report["operation"] is None:
         session.out.say(_("Nothing was pushed: this was a dry run."))
-    elif not report["connected"]:
+        return
+    due = {"operation": report["operation"], "at": show(report["due_at"])}
+    session.out.say(
+        _("Operation {operation}, due {at}. To take it back: hikitsugi operation cancel {operation}", **due)
+    )
+    if not report["connected"]:
         session.out.say(_("{adapter} is not connected; the push waits until it is back.", **report))
