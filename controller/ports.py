@@ -134,11 +134,11 @@ class Reach:
     legacy: bool = False
 
 
-class NotSent(Exception):  # noqa: N818 (what happened, not an error of the program)
+class NotSent(Exception):
     """Nothing of the request left: the adapter cannot be reached this way. It may be asked again. str(): a sentence."""
 
 
-class AnswerLost(Exception):  # noqa: N818 (as above)
+class AnswerLost(Exception):
     """The request may have reached the adapter, and no answer came. str(): a sentence."""
 
 

@@ -13,6 +13,7 @@ from controller.authority import Issued
 from controller.store.pool import Row
 from controller.store.secrets import Secrets
 from protocol.arms.codes import ResultCode
+from protocol.arms.limits import MAX_VERSION
 from protocol.arms.lsconfig import LineDhcp, LsConfig
 from protocol.arms.messages import (
     ConfigSolicitation,
@@ -127,7 +128,9 @@ def wanted_firmware(row: Row, running: str = "") -> Firmware:
     """The code's target with its image, else what the adapter runs already. running: as it says now, "" for unsaid."""
     if row["firmware_target"] and row["target_sha256"]:
         return Firmware(row["firmware_target"], row["target_sha256"])
-    return Firmware(row["firmware_target"] or running or row["last_firmware"] or "0.00")
+    said = running or row["last_firmware"] or ""
+    printable = "".join(c for c in said if " " <= c <= "~")[:MAX_VERSION]  # an odd device gets its config all the same
+    return Firmware(row["firmware_target"] or printable or "0.00")
 
 
 def push_method(terms: Terms, row: Row, known: tuple[str, ...]) -> PushMethodQuery:

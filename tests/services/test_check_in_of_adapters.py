@@ -11,6 +11,7 @@ from controller.store import firmware as catalogue
 from controller.store import registry as rows
 from protocol.arms.codes import ResultCode
 from protocol.arms.messages import ConfigSolicitation, ConfigSolicitationRequest, RsSolicitation, RsSolicitationRequest
+from protocol.arms.xml import encode
 from protocol.ids import DistributionId
 from tests.rows import HEADER, csv_row
 from tests.services.devices import CONFIG, TERMS, Device, exchange
@@ -28,6 +29,13 @@ async def test_the_answer_lists_every_module_and_always_a_heartbeat(entry) -> No
 
     assert {m.id for m in answer.modules} == {c.id for c in answer.configs}
     assert [h.interval for h in answer.heartbeats] == [60]
+
+
+async def test_an_adapter_with_an_odd_version_still_gets_a_config_that_can_be_sent(entry) -> None:
+    answer = await entry.ask_rs(firmware="x" * 60 + "\t")
+
+    assert answer.modules[0].version == "x" * 32
+    encode(answer)
 
 
 async def test_an_unknown_adapter_is_told_420_and_leaves_no_row(registry) -> None:
