@@ -32,6 +32,7 @@ async def test_the_answer_lists_every_module_and_always_a_heartbeat(entry) -> No
 
 
 async def test_an_adapter_with_an_odd_version_still_gets_a_config_that_can_be_sent(entry) -> None:
+    await entry.boot()
     answer = await entry.ask_rs(firmware="x" * 60 + "\t")
 
     assert answer.modules[0].version == "x" * 32
