@@ -45,14 +45,18 @@ async def certificate(db: Database, serial: str, code: str, since: datetime) -> 
     return pem
 
 
-# In the order of codes: see pulls.record.
+# Registrations are locked in the order of codes, as an exchange locks them; controllers before connections, as
+# forget_controllers does; connections in the order of serials, as heartbeats and closed tunnels lock them.
 _CONFIRM = """
+    WITH registrations AS (SELECT FROM registration WHERE code = ANY ($2) ORDER BY code FOR KEY SHARE),
+         controllers AS (SELECT FROM controller WHERE id = ANY ($5) ORDER BY id FOR KEY SHARE)
     SELECT n, confirm_push(adapter, code, since, method, controller, tunnel, endpoint, source::inet, legacy, at)
            AS confirmed
     FROM (SELECT * FROM unnest($1::text[], $2::text[], $3::timestamptz[], $4::text[], $5::bigint[], $6::bigint[],
                                $7::text[], $8::text[], $9::boolean[], $10::timestamptz[])
           WITH ORDINALITY AS heard (adapter, code, since, method, controller, tunnel, endpoint, source, legacy, at, n)
-          ORDER BY code, n) AS heard"""
+          WHERE (SELECT count(*) FROM registrations) + (SELECT count(*) FROM controllers) >= 0  -- first
+          ORDER BY adapter, n) AS heard"""
 
 
 async def confirm(
