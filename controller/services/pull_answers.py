@@ -8,6 +8,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 
 from controller.authority import Issued
 from controller.store.pool import Row
@@ -65,7 +66,6 @@ class Firmware:
 
 def location(vault: Secrets, terms: Terms, row: Row) -> RsSolicitation:
     """Where the resolve server is, and the key of the present registration."""
-    md_config = LsConfig(lines=(LineDhcp(0),), rs_certificate=terms.rs_certificate).encode()
     return RsSolicitation(
         ResultCode.SUCCESS,
         "Success",
@@ -74,8 +74,14 @@ def location(vault: Secrets, terms: Terms, row: Row) -> RsSolicitation:
         terms.rs_retry_max,
         _retry_interval(terms.rs_retry_interval_s),
         lifetime=3600,
-        rs_info=(RsInfo(terms.rs_url, md_config),),
+        rs_info=(RsInfo(terms.rs_url, _ls_config(terms.rs_certificate)),),
     )
+
+
+@cache
+def _ls_config(rs_certificate: str) -> str:
+    """The same for everybody."""
+    return LsConfig(lines=(LineDhcp(0),), rs_certificate=rs_certificate).encode()
 
 
 def _retry_interval(longest_s: int) -> int:

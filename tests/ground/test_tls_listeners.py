@@ -93,8 +93,8 @@ async def test_a_renewed_certificate_is_served_without_a_restart(authority: Auth
 
 
 @pytest.mark.parametrize("version", ["TLSv1.2", "TLSv1.3"])
-def test_a_returning_client_resumes_its_session(authority: Authority, version: str) -> None:
-    server = tls.device_context(authority.location_server("hikitsugi", ["127.0.0.1"], now=NOW))
+def test_a_returning_client_of_the_api_resumes_its_session(authority: Authority, version: str) -> None:
+    server = tls.api_context(authority.location_server("hikitsugi", ["127.0.0.1"], now=NOW))
     mine = client(authority, version)
 
     first = _handshake(server, mine, None)
@@ -102,6 +102,15 @@ def test_a_returning_client_resumes_its_session(authority: Authority, version: s
     second = _handshake(server, mine, first.session)
 
     assert second.session_reused
+
+
+def test_no_ticket_is_made_for_an_adapter_unasked(authority: Authority) -> None:
+    server = tls.device_context(authority.location_server("hikitsugi", ["127.0.0.1"], now=NOW))
+
+    opened = _handshake(server, client(authority, "TLSv1.3"), None)
+
+    assert opened.session is not None
+    assert not opened.session.has_ticket
 
 
 def _handshake(server: ssl.SSLContext, client: ssl.SSLContext, session: ssl.SSLSession | None) -> ssl.SSLObject:

@@ -85,6 +85,7 @@ def runner(app: web.Application, *, drain_s: float = 8.0, idle_s: float = 60.0) 
         auto_decompress=False,  # a small body must stay small
         handle_signals=False,
         keepalive_timeout=idle_s,
+        tcp_keepalive=False,  # it would begin after hours; who is idle for longer than idle_s is cut off before
         lingering_time=5.0,
         max_line_size=8190,
         max_field_size=8190,
