@@ -6,6 +6,7 @@ Not here: sockets (faces/device, transports/arms) and the rule by which heartbea
 from __future__ import annotations
 
 import hmac
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
@@ -106,10 +107,11 @@ async def closed(db: Database, controller: int, tunnels: list[int], now: datetim
     await reaches.closed(db, controller, tunnels, now)
 
 
-async def stale(db: Database, controller: int, now: datetime) -> list[int]:
+async def stale(db: Database, controller: int, unconfirmed: Mapping[int, Admitted], now: datetime) -> list[int]:
     """Numbers of tunnels to hang up: of a registration that was replaced 5 s ago or more, or of an adapter that is
-    locked out or on no code."""
-    return await reaches.stale(db, controller, now - _TO_BE_TOLD)
+    locked out or on no code. unconfirmed: those of which the database does not know, by number."""
+    known = [(each.serial, each.code, each.since, number) for number, each in unconfirmed.items()]
+    return await reaches.stale(db, controller, now - _TO_BE_TOLD, known)
 
 
 async def begin(db: Database, now: datetime) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -99,17 +100,24 @@ async def closed(db: Database, controller: int, tunnels: list[int], now: datetim
 
 
 _STALE = """
-    SELECT h.tunnel FROM reach h JOIN adapter a ON a.serial = h.adapter
+    WITH held AS (
+        SELECT adapter, code, since, tunnel FROM reach WHERE controller = $1
+        UNION ALL
+        SELECT * FROM unnest($3::text[], $4::text[], $5::timestamptz[], $6::bigint[])
+    )
+    SELECT h.tunnel FROM held h JOIN adapter a ON a.serial = h.adapter
     LEFT JOIN registration r ON r.adapter = h.adapter
-    WHERE h.controller = $1 AND (a.locked_out_at IS NOT NULL OR r.code IS NULL
-          OR ((r.code, r.since) <> (h.code, h.since) AND r.since < $2))"""
+    WHERE a.locked_out_at IS NOT NULL OR r.code IS NULL OR ((r.code, r.since) <> (h.code, h.since) AND r.since < $2)"""
 
 
-async def stale(db: Database, controller: int, changed_before: datetime) -> list[int]:
+async def stale(
+    db: Database, controller: int, changed_before: datetime, unconfirmed: Sequence[tuple[str, str, datetime, int]] = ()
+) -> list[int]:
     """Tunnels of a controller whose registration was replaced before that time, whose adapter is locked out, or that
-    is on no code any more."""
+    is on no code any more. unconfirmed: serial, code, since and number of tunnels that are not in the database."""
+    columns = [list(column) for column in zip(*unconfirmed, strict=True)] if unconfirmed else [[], [], [], []]
     async with db.connection() as connection:
-        return [row["tunnel"] for row in await connection.fetch(_STALE, controller, changed_before)]
+        return [row["tunnel"] for row in await connection.fetch(_STALE, controller, changed_before, *columns)]
 
 
 _OF = """

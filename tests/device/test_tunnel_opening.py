@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from uuid import UUID
 
 import pytest
 
@@ -173,3 +174,26 @@ async def test_another_adapters_confirmation_is_refused(port, entry) -> None:
     adapter.say(PushConfirmationStartRequest(DistributionId(entry.value + 1), "https-tunnel", None, "armsd"))
 
     assert (await adapter.hear()).result is ResultCode.DISTRIBUTION_ID_MISMATCH
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE adapter SET locked_out_at = now() WHERE distribution_id = $1",
+        "UPDATE registration SET since = since + interval '1 second' FROM adapter"
+        " WHERE adapter.serial = registration.adapter AND distribution_id = $1",
+        "DELETE FROM registration USING adapter WHERE adapter.serial = registration.adapter AND distribution_id = $1",
+    ],
+    ids=["locked out", "exchanged", "on no code"],
+)
+async def test_a_tunnel_that_was_never_confirmed_does_not_outlive_its_registration(port, entry, change: str) -> None:
+    adapter = await port.tunnel(entry)
+    await port.face.hang_up_stale()
+    assert port.face.count == 1
+
+    await port.value(change, UUID(int=entry.value))
+    port.registry.clock.forward(seconds=10)
+    await port.face.hang_up_stale()
+
+    assert await adapter.record() == END
+    await until(port.is_empty)

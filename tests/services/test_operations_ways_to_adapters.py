@@ -206,15 +206,15 @@ async def test_tunnels_of_replaced_registrations_and_locked_out_adapters_are_to_
     registry, adapter, numbers, controller
 ) -> None:
     other = await play.connected(registry, numbers, controller)
-    assert await reaches.stale(registry.db, controller, registry.clock()) == []
+    assert await reaches.stale(registry.db, controller, {}, registry.clock()) == []
 
     await lock_out(other)
-    assert await reaches.stale(registry.db, controller, registry.clock()) == [other.tunnel]
+    assert await reaches.stale(registry.db, controller, {}, registry.clock()) == [other.tunnel]
     await exchange(adapter, numbers())
-    assert await reaches.stale(registry.db, controller, registry.clock()) == [other.tunnel], "it is yet to be told"
+    assert await reaches.stale(registry.db, controller, {}, registry.clock()) == [other.tunnel], "it is yet to be told"
     registry.clock.forward(seconds=6)
 
-    assert set(await reaches.stale(registry.db, controller, registry.clock())) == {adapter.tunnel, other.tunnel}
+    assert set(await reaches.stale(registry.db, controller, {}, registry.clock())) == {adapter.tunnel, other.tunnel}
 
 
 async def test_a_controller_that_is_not_seen_is_gone_with_its_tunnels(registry, adapter, controller) -> None:

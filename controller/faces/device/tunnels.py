@@ -123,8 +123,10 @@ class TunnelFace:
             self._lost.difference_update(lost)
 
     async def hang_up_stale(self) -> None:
-        """Close the tunnels of registrations that were replaced, and of adapters that are locked out."""
-        for number in await reaches.stale(self._db, self.controller, self._clock()):
+        """Close the tunnels of registrations that were replaced, and of adapters that are locked out, whether they ever
+        confirmed them or not."""
+        unconfirmed = {each: self._open[each].admitted for each in self._open.keys() - self._confirmed}
+        for number in await reaches.stale(self._db, self.controller, unconfirmed, self._clock()):
             self._tunnels.hang_up(number, "Its registration is no longer the present one.")
 
     async def close(self) -> None:
