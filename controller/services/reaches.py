@@ -114,6 +114,11 @@ async def stale(db: Database, controller: int, unconfirmed: Mapping[int, Admitte
     return await reaches.stale(db, controller, now - _TO_BE_TOLD, known)
 
 
+async def recorded(db: Database, controller: int) -> list[int]:
+    """Numbers of the tunnels that the database believes this controller to hold."""
+    return await reaches.tunnels(db, controller)
+
+
 async def begin(db: Database, now: datetime) -> int:
     """This controller's id, for as long as it runs and calls `seen`."""
     return await reaches.begin(db, now)

@@ -120,6 +120,13 @@ async def stale(
         return [row["tunnel"] for row in await connection.fetch(_STALE, controller, changed_before, *columns)]
 
 
+async def tunnels(db: Database, controller: int) -> list[int]:
+    """All tunnels that a controller holds as far as the database knows."""
+    async with db.connection() as connection:
+        rows = await connection.fetch("SELECT tunnel FROM reach WHERE controller = $1", controller)
+    return [row["tunnel"] for row in rows]
+
+
 _OF = """
     SELECT h.method, h.confirmed_at, h.endpoint, h.controller, h.tunnel, h.legacy
     FROM reach h JOIN registration r ON (r.adapter, r.code, r.since) = (h.adapter, h.code, h.since)

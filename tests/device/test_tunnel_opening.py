@@ -197,3 +197,31 @@ async def test_a_tunnel_that_was_never_confirmed_does_not_outlive_its_registrati
 
     assert await adapter.record() == END
     await until(port.is_empty)
+
+
+async def test_a_confirmation_that_is_recorded_too_late_is_forgotten_with_its_tunnel(port, entry, monkeypatch) -> None:
+    monkeypatch.setattr("controller.faces.device.dialogue._RECORD_S", 0.2)
+
+    async def recorded() -> bool:
+        return await port.value("SELECT count(*) = 1 FROM reach WHERE controller = $1", port.face.controller)
+
+    first = await port.tunnel(entry)
+    await first.confirm(entry)
+    await until(recorded)
+    first.close()
+    await until(port.is_empty)
+    await port.face.tell_lost()
+    async with port.registry.db.transaction() as tx:
+        await tx.execute("SELECT FROM connection FOR UPDATE")
+        late = await port.tunnel(entry)
+        await late.confirm(entry)
+        await until(port.is_empty)
+        await port.face.tell_lost()
+
+    await until(recorded)
+    await port.face.compare()
+    await port.face.tell_lost()
+
+    assert not await recorded()
+    assert await port.value("SELECT tunnel_lost_at IS NOT NULL FROM connection WHERE adapter = (SELECT serial FROM"
+                            " adapter WHERE distribution_id = $1)", UUID(int=entry.value))  # fmt: skip

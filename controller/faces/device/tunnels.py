@@ -35,6 +35,7 @@ PATH = "/tunnel"
 _TURN_S = 1.0  # between two rounds of what `run` does
 _STALE_EVERY_S = 2.0
 _SEEN_EVERY_S = 5.0
+_COMPARE_EVERY_S = 30.0
 _RECORD_S = 20.0  # for what the database has to say
 _FAREWELL_S = 2.0
 
@@ -90,7 +91,7 @@ class TunnelFace:
     async def run(self) -> None:
         """Until cancelled: give up silent tunnels and those of replaced registrations, tell the database what closed
         and that this controller is alive."""
-        stale_at = seen_at = self.now()
+        stale_at = seen_at = compare_at = self.now()
         while True:
             with_something_to_tell = asyncio.wait_for(self._turn.wait(), _TURN_S)
             with suppress(TimeoutError):
@@ -105,6 +106,9 @@ class TunnelFace:
                 if self.now() >= seen_at:
                     seen_at = self.now() + _SEEN_EVERY_S
                     await self._be_seen()
+                if self.now() >= compare_at:
+                    compare_at = self.now() + _COMPARE_EVERY_S
+                    await self.compare()
             except TROUBLE as error:
                 self._seldom.warning("tunnel-upkeep", "The database is told of tunnels later.", why=str(error))
                 await asyncio.sleep(_TURN_S)
@@ -128,6 +132,13 @@ class TunnelFace:
         unconfirmed = {each: self._open[each].admitted for each in self._open.keys() - self._confirmed}
         for number in await reaches.stale(self._db, self.controller, unconfirmed, self._clock()):
             self._tunnels.hang_up(number, "Its registration is no longer the present one.")
+
+    async def compare(self) -> None:
+        """Tunnels that the database knows and nobody holds are to be forgotten: a confirmation that we had given up on
+        may have been recorded after its tunnel was told to be closed."""
+        for number in await reaches.recorded(self._db, self.controller):
+            if number not in self._open:
+                self._tell_lost_soon(number)
 
     async def close(self) -> None:
         """Hang up all tunnels, for the end of the controller; the next one finds their rows and forgets them."""
