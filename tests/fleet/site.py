@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +23,8 @@ from agent.adapter import Adapter
 from agent.fleet import Fleet, PlugIn, Settings
 from agent.generate import PER_GROUP, Recipe, generate
 from agent.lifecycle import Stage
-from agent.push import requests
-from agent.push.operations import Performed
-from protocol.arms.messages import Kind, PushRequest
 from tests.fleet.processes import Controller
+from tests.fleet.watch import Watch
 from tests.ports import free_ports
 from tests.waiting import until
 
@@ -39,42 +37,11 @@ SETTINGS = {
     "HIKITSUGI_RS_RETRY_MAX": "8",
     "HIKITSUGI_RS_RETRY_INTERVAL_S": "10",  # 0.2 s here
     "HIKITSUGI_HEARTBEAT_INTERVAL_S": "4",
-    "HIKITSUGI_LIVENESS_CHECK_S": "1",
+    "HIKITSUGI_LIVENESS_CHECK_S": "5",  # more than a heartbeat's interval
     "HIKITSUGI_TUNNEL_GRACE_S": "1",
     "HIKITSUGI_SSH_CONNECT_S": "5",
 }
 ENDED = ("done", "failed", "unknown", "cancelled", "expired")
-
-
-@dataclass
-class Watch:
-    """What adapters carry out, by serial and kind, counted when it begins. What is held waits there until let go."""
-
-    done: Counter[tuple[str, Kind]] = field(default_factory=Counter)
-    _gates: dict[tuple[str, Kind], asyncio.Event] = field(default_factory=dict)
-
-    def hold(self, adapter: Adapter, *kinds: Kind) -> None:
-        self._gates |= {(adapter.serial, kind): asyncio.Event() for kind in kinds}
-
-    def let_go(self, *adapters: Adapter) -> None:
-        """All for none."""
-        for what in [each for each in self._gates if not adapters or each[0] in {one.serial for one in adapters}]:
-            self._gates.pop(what).set()
-
-    def count(self, adapter: Adapter, kind: Kind) -> int:
-        return self.done[adapter.serial, kind]
-
-    def put_in(self, patch: pytest.MonkeyPatch) -> None:
-        carry_out = requests.perform
-
-        async def watched(adapter: Adapter, request: PushRequest, *, time_scale: float) -> Performed:
-            what = adapter.serial, request.kind
-            self.done[what] += 1
-            if gate := self._gates.get(what):
-                await gate.wait()
-            return await carry_out(adapter, request, time_scale=time_scale)
-
-        patch.setattr(requests, "perform", watched)
 
 
 @dataclass
@@ -147,7 +114,7 @@ class Site:
         self.fleet.plug(*(each.serial for each in adapters))
         for each in adapters:
             await self.seen(f"/adapters/{each.serial}/connection", lambda at: at["methods"])
-            await self.when(lambda one=each: one.stage is Stage.IN_SERVICE)
+            await self.when(partial(_is_in_service, each))
 
     async def order(self, adapter: Adapter, kind: str, **more: Any) -> int:
         """Ask for an operation; its id."""
@@ -191,6 +158,10 @@ class Site:
 
         self.controller.start(wait=False)
         await until(ready, deadline_s=60, every_s=0.1)
+
+
+def _is_in_service(adapter: Adapter) -> bool:
+    return adapter.stage is Stage.IN_SERVICE
 
 
 def applied(adapter: Adapter) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 from urllib.parse import urlsplit
 
 from agent.adapter import Adapter, ResolveServer
@@ -34,7 +35,7 @@ async def pulls_since(site: Site, adapter: Adapter, at: str) -> list[tuple[str, 
 async def orders(site: Site, exchange: int) -> dict[str, str]:
     """State of the orders that a swap gave, by adapter, when they have ended."""
 
-    def over(rows: list[dict[str, str]]) -> bool:
+    def over(rows: list[dict[str, Any]]) -> bool:
         return all(row["state"] in ENDED for row in rows if row["exchange"] == exchange)
 
     rows = await site.seen("/operations", over)
