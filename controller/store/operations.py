@@ -83,7 +83,8 @@ _CLAIM = """
                  AND (c.state IN ('sent', 'started', 'confirming') OR c.state = 'waiting' AND c.due_at <= $1
                       AND c.expires_at > $1 AND (c.due_at, c.id) < (o.due_at, o.id)) OFFSET 0))
           AND (SELECT count(*) FROM operation u WHERE u.adapter = o.adapter
-                 AND u.state IN ('sent', 'started', 'confirming')) < CASE o.kind WHEN 'configure' THEN 1 ELSE $4 END
+                 AND u.state IN ('sent', 'started', 'confirming'))
+              < CASE WHEN o.purpose = 'handover' THEN $4 + 1 WHEN o.kind = 'configure' THEN 1 ELSE $4 END
         ORDER BY o.purpose <> 'handover', o.due_at, o.id LIMIT 4 * $3
     ), first AS (
         SELECT DISTINCT ON (adapter) * FROM allowed ORDER BY adapter, purpose <> 'handover', due_at, id
@@ -113,7 +114,7 @@ async def claim(db: Database, controller: int, now: datetime, limit: int, waits_
     needs.
 
     waits_s: by kind, seconds until the answer is overdue. To one adapter at most MAX_LIVE are under way, one of a kind
-    unanswered, and a configure has it to itself (but for a handover, which ends what it is for).
+    unanswered, and a configure has it to itself; but a handover, which ends what they are for, waits for none of them.
     """
     async with db.transaction() as tx:
         await tx.execute("SELECT pg_advisory_xact_lock(hashtext('operation.claim'))")

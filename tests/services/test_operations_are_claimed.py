@@ -12,7 +12,7 @@ from controller.services import config_push, push_work, reaches, swap
 from controller.store import configs, tasks
 from controller.store import operations as rows
 from controller.store import registry as registry_rows
-from protocol.arms.messages import Kind, NoArguments
+from protocol.arms.messages import Kind, NoArguments, Ping
 from tests.registry_fixtures import Registry
 from tests.rows import HEADER, csv_row
 from tests.services import scripted_pusher as play
@@ -36,6 +36,23 @@ async def test_a_handover_goes_before_the_requests_of_others_also_when_one_place
     (claimed,) = await rows.claim(registry.db, controller, registry.clock.forward(seconds=1), 1, push_work.WAITS_S)
 
     assert (claimed["serial"], claimed["purpose"]) == (entry.serial, "handover")
+
+
+async def test_a_handover_does_not_wait_for_what_is_under_way_on_its_adapter(
+    registry, numbers, controller
+) -> None:
+    entry = await play.connected(registry, numbers, controller)
+    for _ in range(rows.MAX_LIVE):
+        operation = await entry.ask(Kind.PING, Ping("192.0.2.1", 1))
+        async with registry.db.connection() as connection:
+            await connection.execute(
+                "UPDATE operation SET state = 'started', deadline_at = $2 WHERE id = $1", operation, registry.clock()
+            )
+    await exchange(entry, numbers())
+
+    claimed = await rows.claim(registry.db, controller, registry.clock.forward(seconds=1), 16, push_work.WAITS_S)
+
+    assert (entry.serial, "handover") in {(one["serial"], one["purpose"]) for one in claimed}
 
 
 async def test_who_asked_first_is_served_first_whatever_the_serial(registry, numbers, controller) -> None:
