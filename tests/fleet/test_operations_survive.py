@@ -8,6 +8,7 @@ import pytest
 
 from agent.faults import Fault
 from agent.lifecycle import Stage
+from agent.push.contact import SIMPLE, TUNNEL
 from protocol.arms.codes import ResultCode
 from protocol.arms.messages import Kind
 from tests.fleet.site import Site, applied
@@ -70,8 +71,10 @@ async def test_reports_that_come_twice_count_once(site: Site) -> None:
     assert [site.watch.count(adapter, kind) for kind in (Kind.PING, Kind.CONFIGURE)] == [1, 1]
 
 
-async def test_lost_answer_to_a_start_is_made_up_for_by_the_report(site: Site) -> None:
+@pytest.mark.parametrize("method", [TUNNEL, SIMPLE])
+async def test_lost_answer_to_a_start_is_made_up_for_by_the_report(site: Site, method: str) -> None:
     adapter = site.group("seil8").entries[0]
+    await site.ask("PUT", f"/codes/{adapter.row.code}/push-method", {"preferred": method})
     await site.up(adapter)
     site.fleet.fault(adapter.serial, Fault.LOSE_START_RESPONSE)
     wanted = adapter.running_text + b"snmp.community: lost\n"
@@ -81,7 +84,7 @@ async def test_lost_answer_to_a_start_is_made_up_for_by_the_report(site: Site) -
         await site.ended(await site.push(adapter, wanted)),
     ]
 
-    assert [row["state"] for row in rows] == ["done", "done"]
+    assert [(row["state"], row["method"]) for row in rows] == [("done", method)] * 2
     assert [site.watch.count(adapter, kind) for kind in (Kind.PING, Kind.CONFIGURE)] == [1, 1]
     assert adapter.running_text == await site.stage(adapter, "startup") == wanted
 
