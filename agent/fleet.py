@@ -52,6 +52,7 @@ class Fleet:
         self._places = place(list(self.adapters.values()), settings.network, settings.ssh_port, settings.ports)
         self._connections: dict[Adapter, set[asyncssh.SSHServerConnection]] = {}
         self._memory: Memory | None = None
+        self._has_begun = False
         self._schedule: Schedule
         push = self if settings.push else None
         self._world = World(settings.ls_url, settings.ls_anchor, self.speaks_from, self._remember, push)
@@ -81,7 +82,8 @@ class Fleet:
         for connection in [each for group in self._connections.values() for each in group]:
             connection.abort()
         if self._memory:
-            self._memory.put_to_sleep(self.adapters.values())
+            if self._has_begun:  # else nobody had power yet, which is not to be taken for the plugs' state
+                self._memory.put_to_sleep(self.adapters.values())
             self._memory.close()
             self._memory = None
         for adapter in self.adapters.values():
@@ -189,18 +191,19 @@ class Fleet:
 
     async def _open(self) -> None:
         settings = self.settings
-        awake, plugged = self._recall()
+        self._memory = Memory(settings.state) if settings.state is not None else None
         for port in sorted({port for _, port in self._places}):
             address = settings.ports_address if settings.ports else "0.0.0.0"  # noqa: S104 (the door admits loopback only)
             loopback_only = not settings.ports or ip_address(address).is_loopback
             await self._door.open(address, port, loopback_only=loopback_only)
+        awake, plugged = self._recall()  # whoever sleeps is woken but once: not before there is somewhere to go on
         self._give_power(awake, plugged)
+        self._has_begun = True
 
     def _recall(self) -> tuple[list[Adapter], dict[str, bool]]:
         """What the state directory knows: who goes on where it was, and who had power (by serial)."""
-        if self.settings.state is None:
+        if self._memory is None:
             return [], {}
-        self._memory = Memory(self.settings.state)
         plugged: dict[str, bool] = {}
         for serial, box in self._memory.boxes().items():
             if adapter := self.adapters.get(serial):

@@ -6,8 +6,10 @@ import asyncio
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -20,6 +22,7 @@ from agent.faults import Fault
 from agent.fleet import Fleet, PlugIn, Settings
 from agent.lifecycle import Event, Stage
 from agent.memory import Memory, StateInUse
+from agent.ssh.door import CannotListen
 from protocol.arms.messages import ConfigSolicitationRequest
 from tests.ports import free_ports
 
@@ -85,6 +88,20 @@ async def test_state_directory_has_room_for_one_fleet(rows, tmp_path):
     async with Fleet(rows[:1], kept):
         with pytest.raises(StateInUse, match="fleet down"):
             await Fleet(rows[1:2], kept).__aenter__()
+
+
+async def test_fleet_that_could_not_listen_leaves_the_power_as_it_was(rows, tmp_path):
+    """Else the next start, on another port, finds everybody unplugged."""
+    kept = Settings(state=tmp_path / "state", plug_in=PlugIn.LAST)
+    with socket.socket() as other:
+        other.bind(("0.0.0.0", 0))
+        other.listen()
+        taken = [replace(row, ssh_port=other.getsockname()[1]) for row in rows]
+        with pytest.raises(CannotListen):
+            await Fleet(taken, kept).__aenter__()
+
+    async with Fleet(rows, kept) as fleet:
+        assert Stage.OFF not in fleet.counts()
 
 
 @pytest.mark.parametrize(
