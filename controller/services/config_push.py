@@ -7,12 +7,12 @@ The adapter gets the complete module list, commits, and must report and confirm 
 from __future__ import annotations
 
 import asyncio
-import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from controller.domain.access import Caller, require_contract
+from controller.domain.difference import difference
 from controller.domain.errors import Conflict, ControllerError, Invalid, NotFound
 from controller.services import operations, pull_answers
 from controller.store import audit, configs, pulls, reaches, registry
@@ -23,8 +23,6 @@ from protocol.ids import DistributionId
 
 KEPT_FOR = timedelta(days=1)
 """How long a push waits for an adapter that is not reachable when it is due."""
-
-_MAX_COMPARED = 4_000_000  # pairs of lines: beyond, a comparison would take minutes
 
 
 class RevisionsGone(Exception):
@@ -186,25 +184,11 @@ def _planned(chosen: Sequence[Row], running: Mapping[int, Row], version: str) ->
             revision=one["revision"],
             size=len(one["body"]),
             running=running[one["module"]]["revision"] if one["module"] in running else None,
-            diff=difference(running[one["module"]]["body"] if one["module"] in running else b"", one["body"]),
+            diff=difference(
+                running[one["module"]]["body"] if one["module"] in running else b"",
+                one["body"],
+                names=("running", "pushed"),
+            ),
         )
         for one in chosen
     )
-
-
-def difference(before: bytes, after: bytes, *, names: tuple[str, str] = ("running", "pushed")) -> str:
-    """Unified, with three lines around each change; "" when there is none. Bytes that are no UTF-8 show as U+FFFD.
-
-    Two configs that have next to nothing in common are shown as one change, since finding the smallest takes minutes.
-    """
-    old, new = (body.decode(errors="replace").splitlines() for body in (before, after))
-    if len(old) * len(new) > _MAX_COMPARED and not _alike(old, new):
-        lines = [f"@@ -1,{len(old)} +1,{len(new)} @@", *(f"-{line}" for line in old), *(f"+{line}" for line in new)]
-        return "\n".join([f"--- {names[0]}", f"+++ {names[1]}", *lines]) + "\n"
-    found = list(difflib.unified_diff(old, new, *names, lineterm=""))
-    return "\n".join(found) + "\n" if found else ""
-
-
-def _alike(old: Sequence[str], new: Sequence[str]) -> bool:
-    """Half of the lines of the longer one are in the other."""
-    return 2 * len(set(old) & set(new)) >= max(len(set(old)), len(set(new)))

@@ -22,11 +22,6 @@ OLD, NEW = b"hostname old\n", b"hostname new\n"
 
 
 @pytest.fixture
-async def controller(registry) -> int:
-    return await reaches.begin(registry.db, registry.clock())
-
-
-@pytest.fixture
 async def adapter(registry, numbers, controller) -> Adapter:
     """In service with OLD as startup config; NEW is its working config."""
     adapter = await play.connected(registry, numbers, controller, config=OLD.decode())
@@ -34,11 +29,6 @@ async def adapter(registry, numbers, controller) -> Adapter:
         registry.db, adapter.code, "C1", 0, NEW, caller=registry.operator, now=registry.clock.forward(seconds=1)
     )
     return adapter
-
-
-@pytest.fixture
-def pusher() -> Scripted:
-    return Scripted()
 
 
 async def push(adapter: Adapter, **more) -> int:
@@ -352,19 +342,3 @@ async def test_standbys_empty_codes_strangers_and_codes_without_config_are_refus
         with pytest.raises(wrong):
             await config_push.plan(registry.db, code, caller=caller)
         assert pushed.value.next_step
-
-
-def test_a_difference_shows_changed_lines_with_their_neighbours() -> None:
-    before, after = b"a\nb\nc\nd\ne\nf\n", b"a\nb\nc\nX\ne\nf\n"
-
-    assert config_push.difference(before, before) == ""
-    assert config_push.difference(before, after).splitlines()[:2] == ["--- running", "+++ pushed"]
-    assert {"-d", "+X"} <= set(config_push.difference(before, after).splitlines())
-
-
-def test_two_large_configs_without_anything_in_common_are_shown_whole() -> None:
-    before, after = (b"".join(b"%s %d\n" % (word, n) for n in range(30_000)) for word in (b"one", b"two"))
-
-    lines = config_push.difference(before, after).splitlines()
-
-    assert len(lines) == 60_003 and lines[2] == "@@ -1,30000 +1,30000 @@"

@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from controller.domain.difference import difference
 from controller.domain.errors import NotFound
 from controller.faces.api.codes import CodeName, ModuleId
 from controller.faces.api.context import OPERATIONS, Context, own_code
@@ -113,7 +114,7 @@ async def diff(
             module=module,
         )
     bodies = [row["body"] if row else b"" for row in (before, after)]
-    text = await asyncio.to_thread(config_push.difference, *bodies, names=(old, new))  # large ones take a second
+    text = await asyncio.to_thread(difference, *bodies, names=(old, new))  # large ones take a second
     return Stream("text/plain; charset=utf-8", _once(text), filename=f"{code}-{module}.diff")
 
 
