@@ -1,6 +1,19 @@
-"""The small registry that service tests work on, and its adapters."""
+"""The small registry that service tests work on, its adapters, and those who talk with them."""
 
 from tests.registry_fixtures import numbers, registry
 from tests.services.devices import authority, entry, standby
+from tests.services.heartbeat_line import line, new_sender
+from tests.services.scripted_pusher import adapter, controller, pusher
 
-__all__ = ["authority", "entry", "numbers", "registry", "standby"]
+__all__ = [
+    "adapter",
+    "authority",
+    "controller",
+    "entry",
+    "line",
+    "new_sender",
+    "numbers",
+    "pusher",
+    "registry",
+    "standby",
+]

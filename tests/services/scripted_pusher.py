@@ -8,6 +8,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+import pytest
+
 from controller.ports import Pushable, Reach
 from controller.services import operations, push_work, reaches
 from controller.store import operations as rows
@@ -141,6 +143,24 @@ async def connected(registry: Registry, numbers: Callable[[], int], controller: 
     adapter = Adapter(registry, number, f"E{number}", controller, number)
     assert await adapter.connect()
     return adapter
+
+
+@pytest.fixture
+async def controller(registry: Registry) -> int:
+    """The id of a controller that has just begun."""
+    return await reaches.begin(registry.db, registry.clock())
+
+
+@pytest.fixture
+async def adapter(registry: Registry, numbers: Callable[[], int], controller: int) -> Adapter:
+    """An adapter with a confirmed tunnel to that controller."""
+    return await connected(registry, numbers, controller)
+
+
+@pytest.fixture
+def pusher() -> Scripted:
+    """Takes everything on until it is given a script."""
+    return Scripted()
 
 
 def work(registry: Registry, pusher: Scripted, controller: int, **more) -> push_work.Work:

@@ -12,18 +12,12 @@ import pytest
 from controller.services import reaches
 from controller.store import connections
 from controller.store import reaches as rows
-from tests.registry_fixtures import Registry
 from tests.rows import HEADER, csv_row
 from tests.services.scripted_pusher import Adapter
 from tests.waiting import until
 
 IMPATIENT = "SET LOCAL lock_timeout = '500ms'"
 """Shorter than PostgreSQL's wait before it looks for a deadlock, and ends one of those who are in it."""
-
-
-@pytest.fixture
-async def controller(registry: Registry) -> int:
-    return await reaches.begin(registry.db, registry.clock())
 
 
 @pytest.fixture

@@ -67,11 +67,6 @@ class Pair:
 
 
 @pytest.fixture
-async def controller(registry) -> int:
-    return await reaches.begin(registry.db, registry.clock())
-
-
-@pytest.fixture
 async def pair(registry, authority, numbers, controller) -> AsyncIterator[Pair]:
     old, new = Device(registry, authority, numbers()), Device(registry, authority, numbers())
     entry = csv_row(f"E{old.number}", old.number, config=CONFIG)

@@ -6,22 +6,15 @@ import asyncio
 from datetime import timedelta
 
 import asyncpg
-import pytest
 
-from controller.services import config_push, push_work, reaches, swap
+from controller.services import config_push, push_work, swap
 from controller.store import configs, tasks
 from controller.store import operations as rows
 from controller.store import registry as registry_rows
 from protocol.arms.messages import Kind, NoArguments, Ping
-from tests.registry_fixtures import Registry
 from tests.rows import HEADER, csv_row
 from tests.services import scripted_pusher as play
 from tests.services.scripted_pusher import Adapter, Scripted, reached, working
-
-
-@pytest.fixture
-async def controller(registry: Registry) -> int:
-    return await reaches.begin(registry.db, registry.clock())
 
 
 async def test_a_handover_goes_before_the_requests_of_others_also_when_one_place_is_free(
@@ -38,9 +31,7 @@ async def test_a_handover_goes_before_the_requests_of_others_also_when_one_place
     assert (claimed["serial"], claimed["purpose"]) == (entry.serial, "handover")
 
 
-async def test_a_handover_does_not_wait_for_what_is_under_way_on_its_adapter(
-    registry, numbers, controller
-) -> None:
+async def test_a_handover_does_not_wait_for_what_is_under_way_on_its_adapter(registry, numbers, controller) -> None:
     entry = await play.connected(registry, numbers, controller)
     for _ in range(rows.MAX_LIVE):
         operation = await entry.ask(Kind.PING, Ping("192.0.2.1", 1))

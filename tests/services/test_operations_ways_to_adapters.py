@@ -7,8 +7,6 @@ import hashlib
 import ssl
 from datetime import timedelta
 
-import pytest
-
 from controller.services import operations, push_work, reaches, swap
 from controller.store import reaches as rows
 from controller.store import registry as registry_rows
@@ -17,16 +15,6 @@ from protocol.arms.messages import Kind, NoArguments
 from tests.rows import HEADER, csv_row, distribution_id
 from tests.services import scripted_pusher as play
 from tests.services.scripted_pusher import Adapter, Scripted, reached, row, working
-
-
-@pytest.fixture
-async def controller(registry) -> int:
-    return await reaches.begin(registry.db, registry.clock())
-
-
-@pytest.fixture
-async def adapter(registry, numbers, controller) -> Adapter:
-    return await play.connected(registry, numbers, controller)
 
 
 async def connection_of(adapter: Adapter):
