@@ -27,6 +27,7 @@ from controller.faces.device.firmware import FirmwareDoor
 from controller.faces.device.heartbeat import HeartbeatListener
 from controller.faces.device.pull import MAX_REQUEST, PullFace
 from controller.faces.device.shedding import Shedding
+from controller.faces.device.short_pulls import ShortPulls
 from controller.faces.device.tunnels import TunnelFace
 from controller.parts import Parts, utc_now
 from controller.services import liveness, push_work, reaches
@@ -136,11 +137,14 @@ async def _door(shared: _Shared, at: Endpoint, *, legacy: bool) -> _Door:
         return parts.authority.location_server(settings.device_server_name, settings.device_addresses, now=utc_now())
 
     simple = SimpleFace(parts.db, parts.vault, utc_now, shared.pusher, legacy, parts.wake_push.set)
-    runner = http.runner(_http(shared, legacy, simple), drain_s=0.5, idle_s=_HEADER_S)  # by then the drain has waited
+    terms = _terms(parts, legacy)
+    face = PullFace(parts.db, parts.vault, parts.authority, terms, utc_now, shared.shedding, shared.answers, simple)
+    pulls = ShortPulls(face.answer)
+    runner = http.runner(_http(parts, face), drain_s=0.5, idle_s=_HEADER_S)  # by then the drain has waited
     await runner.setup()
     assert runner.server is not None  # after setup
     bounds = Bounds(settings.device_connections, settings.device_connections_per_address)
-    door = DeviceDoor(runner.server, shared.tunnels.tunnel, bounds)
+    door = DeviceDoor(runner.server, shared.tunnels.tunnel, bounds, pulls=pulls)
     context = shared.secured(legacy_device_context if legacy else device_context, certificate)
     try:
         await door.listen(at.host, at.port, context, _BACKLOG)
@@ -149,17 +153,15 @@ async def _door(shared: _Shared, at: Endpoint, *, legacy: bool) -> _Door:
         raise CannotStart(f"Cannot listen on {at}: {error.strerror}. Is another controller running?") from error
 
     async def close() -> None:
+        await pulls.close()
         await simple.close()
         await runner.cleanup()
 
     return door, close
 
 
-def _http(shared: _Shared, legacy: bool, simple: SimpleFace) -> web.Application:
-    parts = shared.parts
+def _http(parts: Parts, face: PullFace) -> web.Application:
     app = web.Application(client_max_size=MAX_REQUEST)
-    terms = _terms(parts, legacy)
-    face = PullFace(parts.db, parts.vault, parts.authority, terms, utc_now, shared.shedding, shared.answers, simple)
     face.add_to(app)
     app.add_routes(firmware_routes(parts.blobs, FirmwareDoor(parts.db, parts.vault).authorise))
     return app

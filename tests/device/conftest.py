@@ -14,9 +14,11 @@ from prometheus_client import CollectorRegistry, Counter
 
 from controller.authority import Authority
 from controller.faces import http
+from controller.faces.device.door import DeviceDoor
 from controller.faces.device.firmware import FirmwareDoor
 from controller.faces.device.pull import MAX_REQUEST, PullFace
 from controller.faces.device.shedding import Shedding
+from controller.faces.device.short_pulls import ShortPulls
 from controller.services import check_in
 from controller.tls import device_context
 from firmware_repo.blobs import Blobs
@@ -37,18 +39,26 @@ class Listener:
 
     async def send(self, raw: bytes) -> bytes:
         """Everything that comes back on a connection of its own, until the server closes it."""
+        return await self.send_slowly([raw])
+
+    async def send_slowly(self, pieces: list[bytes]) -> bytes:
+        """As `send`, with a pause after each piece."""
         trust = ssl.create_default_context(cafile=self.root)
         async with asyncio.timeout(20):
             reader, writer = await asyncio.open_connection("127.0.0.1", self.port, ssl=trust)
-            writer.write(raw)
-            await writer.drain()
+            for piece in pieces:
+                writer.write(piece)
+                await writer.drain()
+                await asyncio.sleep(0.02 if len(pieces) > 1 else 0)
             answer = await reader.read()
             writer.close()
         return answer
 
 
-@pytest.fixture(scope="module")
-async def listener(registry: Registry, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Listener]:
+@pytest.fixture(scope="module", params=["as the product has it", "all by the HTTP server"])
+async def listener(
+    registry: Registry, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+) -> AsyncIterator[Listener]:
     folder = tmp_path_factory.mktemp("device")
     authority = Authority.at(folder / "authority", now=START)
     blobs = Blobs(folder / "firmware")
@@ -72,6 +82,13 @@ async def listener(registry: Registry, tmp_path_factory: pytest.TempPathFactory)
     runner = http.runner(app, drain_s=0.2)
     await runner.setup()
     certificate = authority.location_server("test", ["127.0.0.1"], now=START)
-    await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=device_context(certificate)).start()
-    yield Listener(runner.addresses[0][1], authority.root_file, face, blobs)
+    assert runner.server is not None
+    pulls = ShortPulls(face.answer)
+    door = DeviceDoor(
+        runner.server, lambda _: asyncio.Protocol(), pulls=None if request.param.startswith("all") else pulls
+    )
+    port = await door.listen("127.0.0.1", 0, device_context(certificate))
+    yield Listener(port, authority.root_file, face, blobs)
+    door.close()
+    await pulls.close()
     await runner.cleanup()

@@ -11,6 +11,7 @@ import tracemalloc
 import pytest
 from structlog.testing import capture_logs
 
+from controller.faces.device.short_pulls import ShortPulls
 from protocol.arms.tunnel import ECHO_REQUEST, ECHO_RESPONSE, END, encode_request_header
 from tests.device.doors import authority, entry, port
 from tests.device.raw_adapter import RawAdapter, rs_key, trusting
@@ -81,6 +82,26 @@ async def test_an_http_header_that_drips_is_cut_by_the_http_server(port) -> None
     assert time.monotonic() - begun < 5
     adapter.cut()
     await is_left(port)
+
+
+async def test_half_a_pull_is_left_to_the_http_server_after_the_deadline(port) -> None:
+    async def answer(*_: object) -> bytes:
+        raise AssertionError("it never was whole in time")
+
+    port.door.pulls = ShortPulls(answer)
+    adapter = await port.connect()
+    adapter.write(b"POST /rs HTTP/1.0\r\nContent-Length: 5\r\n\r\nab")
+
+    async def is_waited_for() -> bool:
+        return [each.is_a_pull for each in port.door._waiting] == [True]
+
+    await until(is_waited_for)
+
+    port.monotonic.now += 11
+    port.door.sweep()
+    adapter.write(b"cde")
+
+    assert (await adapter.record()).endswith(b"POST /rs 5")
 
 
 async def test_whoever_begins_no_handshake_is_cut(port) -> None:

@@ -1,4 +1,4 @@
-"""The one TLS port for adapters: LS, RS and firmware (an HTTP server's) and tunnels, told apart by their first bytes.
+"""The one TLS port for adapters: pulls, tunnels, and what is an HTTP server's, told apart by their first bytes.
 
 Whoever connects has shown nothing yet. So connections are bounded, all and by address, from the accept on; handshake
 and header have deadlines; and what is wrong with them is logged once a minute at most.
@@ -18,6 +18,7 @@ from typing import cast
 import structlog
 
 from controller.faces.device.shedding import network_of
+from controller.faces.device.short_pulls import Incomplete, ShortPulls
 from controller.logs import Seldom
 from controller.tls import ServerTls
 
@@ -25,6 +26,7 @@ log = structlog.get_logger()
 
 _TUNNEL = b"POST /tunnel "
 _SWEEP_S = 1.0
+_READS = 4  # clients send header and body by themselves; who sends smaller pieces is the HTTP server's
 
 TunnelMaker = Callable[[Callable[[], None]], asyncio.Protocol]
 """Makes the protocol of a tunnel; it calls its argument once, when its header is complete."""
@@ -49,7 +51,8 @@ class Bounds:
 class DeviceDoor:
     """Any number of listeners, modern and legacy, with bounds in common.
 
-    http: makes the protocol of an HTTP connection (`AppRunner.server`). tunnel: `TunnelFace.tunnel`.
+    http: makes the protocol of an HTTP connection (`AppRunner.server`). tunnel: `TunnelFace.tunnel`. pulls: answers
+    those that need no HTTP server.
     """
 
     def __init__(
@@ -58,9 +61,10 @@ class DeviceDoor:
         tunnel: TunnelMaker,
         bounds: Bounds = Bounds(),
         *,
+        pulls: ShortPulls | None = None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.http, self.tunnel, self.bounds, self.now = http, tunnel, bounds, monotonic
+        self.http, self.tunnel, self.pulls, self.bounds, self.now = http, tunnel, pulls, bounds, monotonic
         self.seldom = Seldom(log)
         self.count = 0
         """Connections that are open, handshakes under way included."""
@@ -89,7 +93,7 @@ class DeviceDoor:
             waiting.cut()
 
     def sweep(self) -> None:
-        """Cut the connections whose first bytes or header did not come in time."""
+        """Cut the connections whose first bytes or header did not come in time. Half a pull goes to the HTTP server."""
         since = self.now() - self.bounds.header_s
         late = []
         for waiting, arrived in self._waiting.items():
@@ -97,6 +101,9 @@ class DeviceDoor:
                 break
             late.append(waiting)
         for waiting in late:
+            if waiting.is_a_pull:
+                waiting.ask_http()
+                continue
             self.seldom.warning(
                 "no-header", "A connection is cut: it asked for nothing in time.", source=waiting.source
             )
@@ -167,12 +174,14 @@ class _Arrival(ServerTls):
 class _FirstBytes(asyncio.Protocol):
     """Reads until it is clear who is asked for, then steps aside. source: the peer's address after the handshake."""
 
-    __slots__ = ("_door", "_seen", "_transport", "source")
+    __slots__ = ("_door", "_reads", "_seen", "_transport", "is_a_pull", "source")
 
     def __init__(self, door: DeviceDoor) -> None:
         self._door = door
         self._transport: asyncio.Transport | None = None
         self._seen = b""
+        self._reads = 0
+        self.is_a_pull = False
         self.source = ""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -186,8 +195,25 @@ class _FirstBytes(asyncio.Protocol):
         if self._seen.startswith(_TUNNEL):
             self._hand_over(self._door.tunnel(self._settled))
         elif not _TUNNEL.startswith(self._seen):
-            self._hand_over(self._door.http())
-            self._settled()
+            self._read_pull()
+
+    def _read_pull(self) -> None:
+        self._reads += 1
+        protocol = None
+        try:
+            if self._door.pulls is not None:
+                protocol = self._door.pulls.protocol(self._seen)
+        except Incomplete:
+            self.is_a_pull = True
+            if self._reads < _READS:
+                return
+        self._hand_over(protocol or self._door.http())
+        self._settled()
+
+    def ask_http(self) -> None:
+        """Let the HTTP server wait for the rest."""
+        self._hand_over(self._door.http())
+        self._settled()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._transport = None

@@ -45,6 +45,8 @@ from protocol.ids import DistributionId
 
 log = structlog.get_logger()
 
+LS, RS = "/ls", "/rs"
+
 MAX_REQUEST = 64 * 1024
 """Bytes of a request's body; the application that serves these routes sets it as its client_max_size."""
 MAX_REPORT = 8 << 20
@@ -90,40 +92,57 @@ class PullFace:
     push: PushSide | None = None
 
     def add_to(self, app: web.Application) -> None:
-        app.router.add_post("/ls", self.location_server)
-        app.router.add_post("/rs", self.resolve_server)
+        app.router.add_post(LS, self.location_server)
+        app.router.add_post(RS, self.resolve_server)
 
     async def location_server(self, request: web.Request) -> web.Response:
         """Answers rs-solicitation; the adapter presents its LS-SA key."""
-        return await self._handle(request, (RsSolicitationRequest,))
+        return await self._handle(request, LS)
 
     async def resolve_server(self, request: web.Request) -> web.Response:
         """Answers config-solicitation, push-method-query and what `push` does.
 
         The adapter presents the key of its registration.
         """
-        pushed = () if self.push is None else (PushConfirmationStartRequest, DoneRequest)
-        return await self._handle(request, (ConfigSolicitationRequest, PushMethodQueryRequest, *pushed))
+        return await self._handle(request, RS)
 
-    async def _handle(self, request: web.Request, served: tuple[type[Request], ...]) -> web.Response:
+    async def answer(self, path: str, authorization: str, source: str, body: bytes) -> bytes:
+        """The body of the answer to one request, whatever is wrong with it. authorization: the header's value or "".
+
+        Raises web.HTTPServiceUnavailable where nothing may be said.
+        """
         try:
-            async with asyncio.timeout(_BODY_S):
-                message = decode_request(await self._body(request), max_bytes=MAX_REPORT)
+            message = decode_request(body, max_bytes=MAX_REPORT)
         except PeerMistake as error:
             # 400, not 201: any 2xx makes a client exit and reboot (arms-protocol 3.6)
             self.answers.labels("unreadable", ResultCode.BAD_REQUEST.value).inc()
-            log.debug("pull cannot be read", source=request.remote, why=str(error))
+            log.debug("pull cannot be read", source=source, why=str(error))
             kind, code = "generic-error", ResultCode.BAD_REQUEST
-            return _reply(Refusal(kind, code, code.phrase), kind)
+            return _encoded(Refusal(kind, code, code.phrase), kind)
+        response = await self._answer(message, authorization, source, self._served_at(path))
+        kind = "other" if isinstance(message, OtherRequest) else _type(message)
+        self.answers.labels(kind, response.result.value).inc()
+        return _encoded(response, _type(message))
+
+    def _served_at(self, path: str) -> tuple[type[Request], ...]:
+        if path == LS:
+            return (RsSolicitationRequest,)
+        pushed = () if self.push is None else (PushConfirmationStartRequest, DoneRequest)
+        return (ConfigSolicitationRequest, PushMethodQueryRequest, *pushed)
+
+    async def _handle(self, request: web.Request, path: str) -> web.Response:
+        try:
+            async with asyncio.timeout(_BODY_S):
+                body = await self._body(request)
         except TimeoutError:
             raise web.HTTPRequestTimeout from None
         except (web.RequestPayloadError, web.PayloadAccessError, ConnectionError) as error:
             log.debug("pull was cut off", source=request.remote, why=str(error))
             raise web.HTTPBadRequest from None
-        response = await self._answer(request, message, served)
-        kind = "other" if isinstance(message, OtherRequest) else _type(message)
-        self.answers.labels(kind, response.result.value).inc()
-        return _reply(response, _type(message))
+        answer = await self.answer(path, request.headers.get("Authorization", ""), request.remote or "", body)
+        reply = web.Response(body=answer, headers={"Content-Type": "text/xml", "Connection": "close"})
+        reply.force_close()
+        return reply
 
     async def _body(self, request: web.Request) -> bytes:
         """What is long is read to its end only when it comes from an adapter that may have something long to say."""
@@ -146,7 +165,9 @@ class PullFace:
             log.warning("report shed: it cannot be known whose it is", why=str(error) or type(error).__name__)
             raise web.HTTPServiceUnavailable from None
 
-    async def _answer(self, request: web.Request, message: Request, served: tuple[type[Request], ...]) -> Reply:
+    async def _answer(
+        self, message: Request, authorization: str, source: str, served: tuple[type[Request], ...]
+    ) -> Reply:
         kind, transaction_id = _type(message), _transaction_id(message)
 
         def refused(code: ResultCode) -> Refusal:
@@ -156,14 +177,14 @@ class PullFace:
             # No push over here: the waits of an adapter that asks are its own (301), nothing is broken.
             return refused(ResultCode.SERVER_BUSY if kind.startswith("push-") else ResultCode.BAD_REQUEST)
         try:
-            claimed, key = parse_basic(request.headers.get("Authorization", ""))
+            claimed, key = parse_basic(authorization)
         except PeerMistake:
             return refused(ResultCode.AUTHENTICATION_FAILED)
         done = isinstance(message, DoneRequest)
         if claimed != message.distribution_id and not (done and message.distribution_id is None):
             return refused(ResultCode.DISTRIBUTION_ID_MISMATCH)
-        async with self.shedding.admit(claimed, request.remote or "", counted=not done) as admitted:
-            knock = Knock(key, request.remote or "", self.clock())
+        async with self.shedding.admit(claimed, source, counted=not done) as admitted:
+            knock = Knock(key, source, self.clock())
             served_now = await self._served(message, claimed, knock) if admitted else None
         if served_now is None and done:  # any code in an answer would end the transaction; this makes the client retry
             raise web.HTTPServiceUnavailable
@@ -195,15 +216,12 @@ class PullFace:
         return None
 
 
-def _reply(response: Reply, kind: str) -> web.Response:
+def _encoded(response: Reply, kind: str) -> bytes:
     try:
-        body = encode(response)
+        return encode(response)
     except OurMistake as error:
         log.error("answer cannot be encoded; the adapter is told to wait", why=str(error))  # noqa: TRY400
-        body = encode(Refusal(kind, ResultCode.SERVER_BUSY, ResultCode.SERVER_BUSY.phrase))
-    reply = web.Response(body=body, headers={"Content-Type": "text/xml", "Connection": "close"})
-    reply.force_close()
-    return reply
+        return encode(Refusal(kind, ResultCode.SERVER_BUSY, ResultCode.SERVER_BUSY.phrase))
 
 
 def _transaction_id(message: Request) -> int | None:
