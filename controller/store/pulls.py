@@ -114,7 +114,7 @@ _RECORD = """
                                $13::text[], $14::text[], $15::boolean[])
           WITH ORDINALITY AS answered (at, adapter, code, since, message, source, trigger, firmware, result, served,
                                        in_service, exchange, exchange_from, exchange_to, repeated, n)
-          ORDER BY code, n) AS answered"""
+          ORDER BY code, adapter, n) AS answered"""
 
 
 async def record(db: Database, answer: Answered) -> bool:

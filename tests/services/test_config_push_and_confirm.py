@@ -80,6 +80,21 @@ async def test_committed_and_confirmed_in_time_it_is_startup_and_running(registr
     assert await orders_to_pull(adapter) == []
 
 
+async def test_what_was_made_startup_during_the_push_stays_startup(registry, adapter, pusher) -> None:
+    """The push is older than that: it becomes what runs, and the next pull gets the newer one."""
+    operation, transaction = await started(adapter, pusher)
+    now = registry.clock.forward(seconds=2)
+    who, newer = registry.operator, b"hostname: newer\n"
+    await configs.write_working(registry.db, adapter.code, "C1", 0, newer, caller=who, now=now)
+    await configs.reflect_at_startup(registry.db, adapter.code, "C1", 0, caller=who, now=now)
+
+    await adapter.report(Kind.CONFIGURE, transaction, NoValue())
+    await adapter.connect()
+
+    assert (await row(registry, operation))["state"] == "done"
+    assert (await stage(adapter, "startup"), await stage(adapter, "running")) == (newer, NEW)
+
+
 async def test_repeated_reports_and_confirmations_change_nothing_more(registry, adapter, pusher) -> None:
     operation, transaction = await started(adapter, pusher)
 

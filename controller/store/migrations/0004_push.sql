@@ -185,7 +185,9 @@ BEGIN
         FROM config_revision c CROSS JOIN (VALUES ('startup'), ('running')) AS s (stage)
         WHERE c.code = p_code AND c.id IN (SELECT jsonb_array_elements_text(v.arguments -> 'revisions')::bigint)
         ON CONFLICT (code, module, stage) DO UPDATE SET revision = excluded.revision, at = excluded.at
-        WHERE config_stage.revision <> excluded.revision;
+        -- What somebody made the startup config while the push was under way is newer than the push.
+        WHERE config_stage.revision <> excluded.revision
+          AND (config_stage.stage = 'running' OR config_stage.at <= v.sent_at);
     END IF;
     INSERT INTO outbox (at, topic, subject, payload)
     VALUES (p_now, CASE WHEN v_pulled THEN 'operation.failed' ELSE 'operation.done' END, p_adapter,
