@@ -123,7 +123,7 @@ class Wire:
         return connection.getresponse()
 
     def _connected(self, left_s: float) -> http.client.HTTPConnection:
-        if self._connection is None:
+        if self._connection is None or self._connection.sock is None:  # None: it said "Connection: close"
             url = self._profile.url
             host, timeout_s = url.hostname or "", min(CONNECT_S, left_s + 0.1)
             if url.scheme == "https":

@@ -114,6 +114,12 @@ def test_a_decision_is_not_asked_for_again(status: str):
     assert len(requests) == 1
 
 
+def test_a_server_that_closes_after_each_answer_is_asked_again():
+    closing = OK.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")
+    with playing(closing, closing) as (profile, _), Client(profile) as client:
+        assert [get(client), get(client)] == [{"ok": 1}] * 2
+
+
 def test_trying_again_ends():
     with playing(*[None] * 4) as (profile, requests), Client(profile) as client, pytest.raises(CliError) as ended:
         get(client)
