@@ -1,12 +1,13 @@
 """`hikitsugi operation`, and the commands of `hikitsugi adapter` that have an adapter do something over ARMS."""
 
 import time
+from collections.abc import Callable
 from typing import Annotated, Any
 
 import typer
 
 from controller.cli.commands import Session, group, segment
-from controller.cli.failures import Exit
+from controller.cli.failures import CliError, Exit
 from controller.cli.groups.adapters import Name, adapter, serial_of
 from controller.cli.output import Column
 from controller.cli.words import _
@@ -14,6 +15,8 @@ from controller.cli.words import _
 operation = group("operation", _("Push operations: what adapters were told to do over ARMS."))
 
 _POLL_S = 0.3
+_PATIENCE_S = 30.0
+"""For how long a controller that does not answer is waited for: it is being restarted, and the operation goes on."""
 ENDED = ("done", "failed", "unknown", "cancelled", "expired")
 
 Reason = Annotated[str, typer.Option(help=_("Why, for the record."))]
@@ -45,15 +48,33 @@ _MORE = (
 
 
 def followed(session: Session, number: int, wait_s: float) -> Any:
-    """The operation when it has ended, or as it is when wait_s seconds are over. Any: a JSON object."""
-    until = time.monotonic() + wait_s
+    """The operation when it has ended, or as it is when wait_s seconds are over. Any: a JSON object.
+
+    Raises CliError; a controller that is away for a while is waited for.
+    """
+    heard_at = time.monotonic()
+    until = heard_at + wait_s
+    found: Any = None
     with session.out.stages(None) as show_stage:
         while True:
-            found = session.api.get(f"/operations/{number}")
-            if found["state"] in ENDED or time.monotonic() >= until:
-                return found
-            show_stage(_state(found), 0)
+            try:
+                found = session.api.get(f"/operations/{number}")
+            except CliError as error:
+                if error.exit_code is not Exit.UNREACHABLE or time.monotonic() >= min(until, heard_at + _PATIENCE_S):
+                    _tell_how_to_follow(session.out.note, found)
+                    raise
+            else:
+                heard_at = time.monotonic()
+                if found["state"] in ENDED or heard_at >= until:
+                    return found
+                show_stage(_state(found), 0)
             time.sleep(min(_POLL_S, max(0.0, until - time.monotonic())))
+
+
+def _tell_how_to_follow(say: Callable[[str], None], found: Any) -> None:
+    """Any: a JSON object, None when nothing was ever heard of it."""
+    if found:
+        say(_("{state}. Follow it with: hikitsugi operation show {id}", state=_state(found), id=found["id"]))
 
 
 def _state(found: Any) -> str:
@@ -71,9 +92,7 @@ def tell(session: Session, found: Any, wait_s: float) -> None:
         session.out.record(found, OPERATIONS)
         _tell_value(session, found)
         if found["state"] not in ENDED:
-            session.out.say(
-                _("{state}. Follow it with: hikitsugi operation show {id}", state=_state(found), id=found["id"])
-            )
+            _tell_how_to_follow(session.out.say, found)
     if found["state"] != "done" and (wait_s or found["state"] in ENDED):
         raise typer.Exit(Exit.SOME_FAILED)
 
@@ -85,7 +104,8 @@ def _tell_value(session: Session, found: Any) -> None:
     value = found["value"] or {}
     if "success" in value:
         session.out.say(_("{success} answered, {failure} did not.", **value))
-    session.out.text("".join(f"{hop['number']:3d}  {hop['address']}\n" for hop in value.get("hops", ())) or "\n")
+    if value.get("hops"):
+        session.out.text("".join(f"{hop['number']:3d}  {hop['address']}\n" for hop in value["hops"]))
     if value.get("modules"):
         columns = (Column(_("module"), "id", right=True), Column(_("version"), "version"), Column(_("info"), "info"))
         session.out.table(value["modules"], columns)
