@@ -83,6 +83,11 @@ class Assembler:
         self._partial: dict[int, bytearray] = {}
         self._held = 0
 
+    @property
+    def held(self) -> int:
+        """Bytes of incomplete messages."""
+        return self._held
+
     def take(self, piece: Piece) -> bytes | None:
         """The whole message if this chunk completes it, else None.
 

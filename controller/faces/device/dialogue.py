@@ -38,6 +38,8 @@ from protocol.arms.messages import (
     PushConfirmationStartRequest,
     PushResponse,
     Refusal,
+    Request,
+    Response,
 )
 from protocol.arms.xml import decode_message, encode
 from protocol.errors import PeerMistake
@@ -47,6 +49,8 @@ log = structlog.get_logger()
 _RECORD_S = 20.0  # for what the database has to say to one message
 _CONFIRM_S = 30.0  # what clients wait for push-confirmation-done
 _MAX_UNREADABLE = 5
+_AT_ONCE = 256 << 10  # bytes of a message that is read on the event loop: at worst 70 ms, usually 2
+_MAX_LARGE = 4  # larger messages of one tunnel that wait to be read
 
 
 class Holder(Protocol):
@@ -75,6 +79,8 @@ class Dialogue:
     _reports: dict[int, deque[DoneRequest]] = field(default_factory=dict)
     _confirming: set[int] = field(default_factory=set)
     _unreadable: dict[int, int] = field(default_factory=dict)  # messages in a row
+    _large: dict[int, int] = field(default_factory=dict)  # messages that wait to be read
+    _reading: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     def forget(self, number: int) -> None:
         """The tunnel is gone."""
@@ -82,11 +88,33 @@ class Dialogue:
 
     def heard(self, tunnel: Tunnel, body: bytes) -> None:
         """One whole message. Answers find who waits for them at once; requests are worked on in tasks."""
+        if len(body) > _AT_ONCE:
+            if self._large.get(tunnel.number, 0) >= _MAX_LARGE:
+                tunnel.hang_up("It sends large messages faster than they can be read.")
+                return
+            self._large[tunnel.number] = self._large.get(tunnel.number, 0) + 1
+            self.holder.spawn(self._heard_large(tunnel, body))
+            return
         try:
-            message = decode_message(body)
+            self._take(tunnel, decode_message(body))
         except PeerMistake as error:
             self._unread(tunnel, str(error))
-            return
+
+    async def _heard_large(self, tunnel: Tunnel, body: bytes) -> None:
+        """In a thread, one at a time: full of markup, 8 MiB take two seconds, and all others would wait for them."""
+        try:
+            async with self._reading:
+                message = await asyncio.to_thread(decode_message, body)
+            if tunnel.is_open:
+                self._take(tunnel, message)
+        except PeerMistake as error:
+            self._unread(tunnel, str(error))
+        finally:
+            self._large[tunnel.number] -= 1
+            if not self._large[tunnel.number]:
+                del self._large[tunnel.number]
+
+    def _take(self, tunnel: Tunnel, message: Request | Response) -> None:
         match message:
             case PushResponse() | PushConfirmationDone() | Refusal() | GenericError():
                 if not self.tunnels.answered(tunnel.number, message):

@@ -121,6 +121,11 @@ class Tunnel(asyncio.Protocol):
         return self.admitted.serial
 
     @property
+    def held(self) -> int:
+        """Bytes of incomplete messages."""
+        return self._assembler.held
+
+    @property
     def is_open(self) -> bool:
         return self._transport is not None and not self._transport.is_closing()
 

@@ -32,6 +32,9 @@ log = structlog.get_logger()
 
 PATH = "/tunnel"
 
+MAX_HELD = 256 << 20
+"""Bytes of unfinished messages in all tunnels together; one alone may hold 8 MiB."""
+
 _TURN_S = 1.0  # between two rounds of what `run` does
 _STALE_EVERY_S = 2.0
 _SEEN_EVERY_S = 5.0
@@ -114,10 +117,15 @@ class TunnelFace:
                 await asyncio.sleep(_TURN_S)
 
     def sweep(self) -> None:
-        """Close every tunnel whose adapter has been silent for too long."""
+        """Close every tunnel whose adapter has been silent for too long, and the fullest while all hold too much."""
         silent_since = self.now() - self._silence_s
         for tunnel in [each for each in self._open.values() if each.heard_at < silent_since]:
             tunnel.hang_up(f"No byte came for {self._silence_s:g} s.")
+        held = sum(each.held for each in self._open.values())
+        while held > MAX_HELD:
+            fullest = max(self._open.values(), key=lambda each: each.held)
+            held -= fullest.held
+            fullest.hang_up("All tunnels together hold too much of unfinished messages, this one most.")
 
     async def tell_lost(self) -> None:
         """Tell the database of closed tunnels. What it cannot hear now it is told next time."""
