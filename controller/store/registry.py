@@ -77,22 +77,14 @@ async def describe_code(
     """Change a code's name and description; None leaves one as it is. Raises NotFound."""
     query = """UPDATE code SET name = coalesce($2, name), description = coalesce($3, description)
                WHERE code = $1 RETURNING contract"""
-    async with db.transaction() as tx:
-        row = await tx.fetchrow(query, name, title, description)
-        if row is None:
-            raise NotFound("No code {name}.", next_step="hikitsugi code ls lists them.", name=name)
-        await audit.write(tx, caller, "code.describe", name, now=now, contract=row["contract"])
+    await _change_code(db, query, name, title, description, action="code.describe", caller=caller, now=now)
 
 
 async def set_firmware_target(db: Database, name: str, version: str | None, *, caller: Caller, now: datetime) -> None:
     """Choose the firmware of a code (R4.2), None for "as it comes". The service has checked that it fits."""
     query = "UPDATE code SET firmware_target = $2 WHERE code = $1 RETURNING contract"
-    async with db.transaction() as tx:
-        row = await tx.fetchrow(query, name, version)
-        if row is None:
-            raise NotFound("No code {name}.", next_step="hikitsugi code ls lists them.", name=name)
-        detail = {"version": version}
-        await audit.write(tx, caller, "code.firmware", name, now=now, contract=row["contract"], detail=detail)
+    detail = {"version": version}
+    await _change_code(db, query, name, version, action="code.firmware", caller=caller, now=now, detail=detail)
 
 
 async def set_push_method(db: Database, name: str, method: str | None, *, caller: Caller, now: datetime) -> None:
@@ -101,12 +93,30 @@ async def set_push_method(db: Database, name: str, method: str | None, *, caller
     The adapter hears of it with its next pull.
     """
     query = "UPDATE code SET preferred_push_method = $2 WHERE code = $1 RETURNING contract"
+    detail = {"method": method}
+    await _change_code(db, query, name, method, action="code.push-method", caller=caller, now=now, detail=detail)
+
+
+async def _change_code(
+    db: Database,
+    query: str,
+    name: str,
+    *values: str | None,
+    action: str,
+    caller: Caller,
+    now: datetime,
+    detail: dict[str, str | None] | None = None,
+) -> None:
+    """query: an UPDATE of the code $1 with the values $2 and so on, that returns its contract."""
     async with db.transaction() as tx:
-        row = await tx.fetchrow(query, name, method)
+        row = await tx.fetchrow(query, name, *values)
         if row is None:
-            raise NotFound("No code {name}.", next_step="hikitsugi code ls lists them.", name=name)
-        detail = {"method": method}
-        await audit.write(tx, caller, "code.push-method", name, now=now, contract=row["contract"], detail=detail)
+            raise _no_code(name)
+        await audit.write(tx, caller, action, name, now=now, contract=row["contract"], detail=detail)
+
+
+def _no_code(name: str) -> NotFound:
+    return NotFound("No code {name}.", next_step="hikitsugi code ls lists them.", name=name)
 
 
 async def set_warm(db: Database, name: str, warm: bool, *, caller: Caller, now: datetime) -> None:
@@ -119,7 +129,7 @@ async def set_warm(db: Database, name: str, warm: bool, *, caller: Caller, now: 
         await operations.registered(tx, code=name)  # an exchange of this code comes before or after, not in between
         row = await tx.fetchrow("SELECT contract, kind, warm FROM code WHERE code = $1 FOR UPDATE", name)
         if row is None:
-            raise NotFound("No code {name}.", next_step="hikitsugi code ls lists them.", name=name)
+            raise _no_code(name)
         if row["kind"] != "standby":
             raise Invalid(
                 "Code {name} is of kind {kind}; only the spare of a standby is kept warm.",
