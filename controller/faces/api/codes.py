@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from datetime import datetime
 from typing import Annotated, Literal
 
@@ -175,11 +174,7 @@ async def read_config(
             stage=stage,
             module=module,
         )
-    return Stream("text/plain; charset=utf-8", _one(row["body"]), filename=f"{code}-{module}-{stage}.txt")
-
-
-async def _one(body: bytes) -> AsyncIterator[bytes]:
-    yield body
+    return Stream.of("text/plain; charset=utf-8", row["body"], filename=f"{code}-{module}-{stage}.txt")
 
 
 class Written(Answer):

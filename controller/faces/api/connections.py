@@ -13,7 +13,6 @@ from controller.faces.api.context import PEOPLE, Context, own_adapter
 from controller.faces.http import Call, Page, Paging, Query, Route, RowId
 from controller.faces.http.payload import Answer, Moment
 from controller.store import connections, heartbeats
-from controller.store.pool import Row
 
 Up = Literal["connected", "disconnected"]
 _DAY = timedelta(days=1)
@@ -54,7 +53,7 @@ async def connection(call: Call, serial: Serial, context: Context) -> Connection
     row = await connections.of(context.db, serial)
     if row is None:
         raise NotFound("No {what} {name}.", next_step="Check the name.", what="adapter", name=serial)
-    return Connection(**{name: row[name] for name in Connection.model_fields})
+    return Connection.from_row(row)
 
 
 class ConnectionEvent(Answer):
@@ -110,11 +109,7 @@ async def list_heartbeats(
     rows = await heartbeats.recent(
         context.db, serial, since or now - _DAY, until or now, limit, contract=call.caller.contract
     )
-    return [_heartbeat(row) for row in rows]
-
-
-def _heartbeat(row: Row) -> Heartbeat:
-    return Heartbeat(**{name: row[name] for name in Heartbeat.model_fields})
+    return [Heartbeat.from_row(row) for row in rows]
 
 
 ROUTES = (

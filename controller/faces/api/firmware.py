@@ -12,7 +12,6 @@ from controller.faces.http import Accepts, Call, Query, Route, Upload
 from controller.faces.http.payload import Answer, Moment
 from controller.services import firmware as firmware_service
 from controller.store import firmware
-from controller.store.pool import Row
 
 IMAGE_LIMIT = 256 << 20
 
@@ -40,11 +39,7 @@ async def list_firmware(
     context: Context, series: Annotated[str | None, Query("only of this series")] = None
 ) -> list[CataloguedImage]:
     """Newest first within each series."""
-    return [_image(row) for row in await firmware.listing(context.db, series=series)]
-
-
-def _image(row: Row) -> CataloguedImage:
-    return CataloguedImage(**{name: row[name] for name in CataloguedImage.model_fields})
+    return [CataloguedImage.from_row(row) for row in await firmware.listing(context.db, series=series)]
 
 
 class ImportedImage(Answer):

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import base64
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
@@ -14,7 +13,7 @@ from controller.domain.operation import State
 from controller.faces.api.adapters import Serial
 from controller.faces.api.context import OPERATIONS, PEOPLE, Context, own_adapter
 from controller.faces.http import Accepts, Call, Page, Paging, Path, Query, Route, RowId
-from controller.faces.http.payload import Answer, Moment, Payload, Stream
+from controller.faces.http.payload import Answer, Moment, Payload, Stream, text_or_base64
 from controller.services import operations as service
 from controller.store import operations
 from controller.store.pool import Row
@@ -228,7 +227,7 @@ async def list_operations(
         before=paging.after,
         limit=paging.rows,
     )
-    return Page[Operation].of(rows, paging, lambda row: row["id"], _operation)
+    return Page[Operation].of(rows, paging, lambda row: row["id"], Operation.from_row)
 
 
 Number = Annotated[RowId, Path("id of the operation")]
@@ -236,8 +235,11 @@ Number = Annotated[RowId, Path("id of the operation")]
 
 async def show_operation(call: Call, operation: Number, context: Context) -> OperationWithOutput:
     row = await _own(context, call, operation)
-    outputs = [_output(at, one) for at, one in enumerate(await _outputs(context, call, operation, row))]
-    return OperationWithOutput(outputs=outputs, **_operation(row).model_dump())
+    outputs = [
+        Output.from_row(one, position=at, **text_or_base64(one["body"]))
+        for at, one in enumerate(await _outputs(context, call, operation, row))
+    ]
+    return OperationWithOutput.from_row(row, outputs=outputs)
 
 
 async def read_output(
@@ -251,15 +253,15 @@ async def read_output(
     outputs = await _outputs(context, call, operation, row)
     if position >= len(outputs):
         raise NotFound("No {what} {name}.", next_step="Check the name.", what="output", name=position)
-    body: bytes = outputs[position]["body"]
-    return Stream("application/octet-stream", _once(body), filename=f"operation-{operation}-{position}")
+    filename = f"operation-{operation}-{position}"
+    return Stream.of("application/octet-stream", outputs[position]["body"], filename=filename)
 
 
 async def cancel(call: Call, operation: Number, context: Context) -> Operation:
     """Take an operation back that has not been sent. One that was sent cannot be called back."""
     await _own(context, call, operation)
     await service.cancel(context.db, operation, caller=call.caller, now=context.clock())
-    return _operation(await _own(context, call, operation))
+    return Operation.from_row(await _own(context, call, operation))
 
 
 async def _own(context: Context, call: Call, number: int) -> Row:
@@ -274,23 +276,6 @@ async def _outputs(context: Context, call: Call, number: int, row: Row) -> Seque
     if row["kind"] == Kind.READ_STORAGE and call.caller.role not in OPERATIONS:
         return ()
     return await operations.outputs(context.db, number)
-
-
-def _operation(row: Row) -> Operation:
-    return Operation(**{name: row[name] for name in Operation.model_fields})
-
-
-def _output(position: int, row: Row) -> Output:
-    body: bytes = row["body"]
-    try:
-        text, coded = body.decode(), None
-    except UnicodeDecodeError:
-        text, coded = None, base64.b64encode(body).decode()
-    return Output(position=position, text=text, base64=coded, module=row["module"], result=row["result"])
-
-
-async def _once(body: bytes) -> AsyncIterator[bytes]:
-    yield body
 
 
 def _route(name: str, handler: Any, roles: frozenset[Any], summary: str) -> Route:  # Any: as Route takes them

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import datetime
 from typing import Annotated, Literal
 
@@ -115,11 +114,7 @@ async def diff(
         )
     bodies = [row["body"] if row else b"" for row in (before, after)]
     text = await asyncio.to_thread(difference, *bodies, names=(old, new))  # large ones take a second
-    return Stream("text/plain; charset=utf-8", _once(text), filename=f"{code}-{module}.diff")
-
-
-async def _once(text: str) -> AsyncIterator[bytes]:
-    yield text.encode()
+    return Stream.of("text/plain; charset=utf-8", text.encode(), filename=f"{code}-{module}.diff")
 
 
 class PushMethod(Payload):

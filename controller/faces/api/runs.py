@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from datetime import datetime
 from typing import Annotated, Literal
 
@@ -11,11 +10,10 @@ from pydantic import Field
 from controller.domain.errors import NotFound
 from controller.faces.api.context import PEOPLE, Context
 from controller.faces.http import Call, Page, Paging, Path, Query, Route, RowId
-from controller.faces.http.payload import Answer, Payload
+from controller.faces.http.payload import Answer, Payload, text_or_base64
 from controller.series import Via
 from controller.services import collect
 from controller.store import tasks
-from controller.store.pool import Row
 
 TaskState = Literal["waiting", "running", "done", "failed"]
 
@@ -148,19 +146,10 @@ async def show_task(
     row = await tasks.task(context.db, task)
     if row is None or not call.caller.sees(row["contract"]):
         raise NotFound("No {what} {name}.", next_step="Check the name.", what="task", name=task)
-    printed = [_transcript(one) for one in await tasks.transcripts(context.db, task)]
+    printed = [
+        Transcript.from_row(one, **text_or_base64(one["body"])) for one in await tasks.transcripts(context.db, task)
+    ]
     return TaskWithTranscripts(transcripts=printed, **row)
-
-
-def _transcript(row: Row) -> Transcript:
-    body: bytes = row["body"]
-    try:
-        text, coded = body.decode(), None
-    except UnicodeDecodeError:
-        text, coded = None, base64.b64encode(body).decode()
-    return Transcript(
-        text=text, base64=coded, **{n: row[n] for n in Transcript.model_fields if n not in ("text", "base64")}
-    )
 
 
 ROUTES = (

@@ -1,9 +1,10 @@
 """What goes in and out besides single values: JSON payloads, uploaded files, streamed answers."""
 
+import base64
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Annotated, BinaryIO, TypeAlias
+from typing import Annotated, Any, BinaryIO, Protocol, Self, TypeAlias
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
@@ -11,6 +12,12 @@ Moment: TypeAlias = Annotated[
     AwareDatetime, Field(ge=datetime(1900, 1, 1, tzinfo=UTC), lt=datetime(9999, 1, 1, tzinfo=UTC))
 ]
 """A time with its zone, far enough from the ends of the calendar to be told in any other zone."""
+
+
+class Row(Protocol):
+    """Values by name, as a database or a dict gives them. Any: as stored."""
+
+    def __getitem__(self, name: str, /) -> Any: ...
 
 
 class Payload(BaseModel):
@@ -23,6 +30,11 @@ class Answer(BaseModel):
     """A JSON object that we send; attribute docstrings become the API document's text."""
 
     model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
+
+    @classmethod
+    def from_row(cls, row: Row, **more: Any) -> Self:
+        """From a row that has all the fields but those given as `more`; others that it has are left out."""
+        return cls(**more, **{name: row[name] for name in cls.model_fields if name not in more})
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +62,23 @@ class Stream:
     content_type: str
     chunks: AsyncIterator[bytes]
     filename: str | None = None
+
+    @classmethod
+    def of(cls, content_type: str, body: bytes, *, filename: str) -> Self:
+        """All of it at once."""
+        return cls(content_type, _once(body), filename)
+
+
+async def _once(body: bytes) -> AsyncIterator[bytes]:
+    yield body
+
+
+def text_or_base64(body: bytes) -> dict[str, str | None]:
+    """The fields `text` and `base64` of an answer that carries bytes: text where they are UTF-8, base64 elsewhere."""
+    try:
+        return {"text": body.decode(), "base64": None}
+    except UnicodeDecodeError:
+        return {"text": None, "base64": base64.b64encode(body).decode()}
 
 
 @dataclass(frozen=True, slots=True)
