@@ -36,6 +36,7 @@ from controller.services.heartbeat_senders import Senders
 from controller.services.heartbeats import Intake
 from controller.settings import Endpoint, Settings
 from controller.startup import CannotStart
+from controller.store.pool import TROUBLE
 from controller.tls import device_context, legacy_device_context, legacy_push_context, push_context
 from controller.transports.arms.push import ArmsPusher
 from controller.transports.arms.simple import Endpoints
@@ -44,7 +45,7 @@ from firmware_repo.web import routes as firmware_routes
 
 log = structlog.stdlib.get_logger("controller")
 
-_HEADER_S = 10.0
+_HEADER_S, _FAREWELL_S = 10.0, 1.0
 _BACKLOG = 4096  # connections that wait to be taken, when a whole region boots at once; the kernel may allow fewer
 
 Secured = Callable[[Callable[[Path], ssl.SSLContext], Callable[[], Path]], ssl.SSLContext]
@@ -123,6 +124,16 @@ async def open_side(parts: Parts, secured: Secured) -> AsyncIterator[AdapterSide
         await heartbeats.intake.turn()
         await tunnels.close()
         await asyncio.gather(*(close() for _, close in doors))
+        await _told_that_we_stop(parts, tunnels.controller)
+
+
+async def _told_that_we_stop(parts: Parts, controller: int) -> None:
+    """So that another controller takes our adapters over at once. Whatever hinders it, they find out by themselves."""
+    try:
+        async with asyncio.timeout(_FAREWELL_S):
+            await reaches.end(parts.db, controller, utc_now())
+    except (*TROUBLE, TimeoutError) as error:
+        log.info("The database was not told of the stop.", why=str(error) or type(error).__name__)
 
 
 _Door = tuple[DeviceDoor, Callable[[], Coroutine[Any, Any, None]]]

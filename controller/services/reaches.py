@@ -137,6 +137,11 @@ async def forget_gone(db: Database, now: datetime) -> list[int]:
     return await reaches.forget_gone(db, now, GONE_AFTER)
 
 
+async def end(db: Database, controller: int, now: datetime) -> None:
+    """This controller stops: what it held is gone now, not in GONE_AFTER."""
+    await reaches.end(db, controller, now)
+
+
 async def take_over(db: Database, now: datetime) -> None:
     """For the only controller of a database, before `begin`: all others are gone."""
     await reaches.forget_gone(db, now, timedelta(0))

@@ -155,6 +155,13 @@ async def seen(db: Database, controller: int, now: datetime) -> bool:
     return status == "UPDATE 1"
 
 
+async def end(db: Database, controller: int, now: datetime) -> None:
+    """Forget a controller that stops, with its tunnels."""
+    async with db.transaction() as tx:
+        await tx.execute("UPDATE controller SET seen_at = '-infinity' WHERE id = $1", controller)
+        await tx.execute("SELECT forget_controllers('-infinity', $1)", now)
+
+
 async def forget_gone(db: Database, now: datetime, unseen: timedelta) -> list[int]:
     """Forget controllers not seen for that long, and the tunnels they held; returns their ids."""
     async with db.connection() as connection:

@@ -246,3 +246,17 @@ async def test_housekeeping_may_be_done_by_many_at_once(registry, adapter) -> No
 
     assert (await row(registry, operation))["state"] == "expired"
     assert await play.news(registry, operation) == ["operation.expired"]
+
+
+async def test_a_controller_that_stops_leaves_nothing_behind(registry, adapter, controller) -> None:
+    await adapter.connect()
+    other = await reaches.begin(registry.db, registry.clock())
+
+    await reaches.end(registry.db, controller, registry.clock())
+
+    async with registry.db.connection() as connection:
+        left = await connection.fetch("SELECT id FROM controller WHERE id = ANY ($1)", [controller, other])
+        ways = await connection.fetchval("SELECT count(*) FROM reach WHERE adapter = $1", adapter.serial)
+        lost = await connection.fetchval("SELECT tunnel_lost_at FROM connection WHERE adapter = $1", adapter.serial)
+    assert ([row["id"] for row in left], ways) == ([other], 0)
+    assert lost == registry.clock()
