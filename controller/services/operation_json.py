@@ -7,9 +7,18 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from controller.store.operation_moves import Output
+from controller.store.operation_moves import Output, Said
 from protocol.arms.codes import ResultCode
-from protocol.arms.messages import Arguments, Kind, MdResult, StatusReports, StoredConfigs, Value
+from protocol.arms.messages import (
+    Arguments,
+    DoneRequest,
+    Kind,
+    MdResult,
+    PushResponse,
+    StatusReports,
+    StoredConfigs,
+    Value,
+)
 from protocol.arms.operations import OPERATIONS
 
 _ARGUMENTS: dict[Kind, TypeAdapter[Any]] = {kind: TypeAdapter(row.arguments) for kind, row in OPERATIONS.items()}
@@ -28,7 +37,20 @@ def to_arguments(kind: Kind, stored: Mapping[str, Any]) -> Arguments:
     return arguments
 
 
-def from_value(kind: Kind, value: Value | None) -> tuple[dict[str, Any] | None, tuple[Output, ...]]:
+def said(kind: Kind, message: PushResponse | DoneRequest, answer: ResultCode | None = None) -> Said:
+    """All that an adapter said with a message of an operation of that kind. answer: what it is answered to a report."""
+    value, outputs = _from_value(kind, message.value)
+    return Said(
+        transaction_id=message.transaction_id,
+        result=message.result,
+        description=text(message.description),
+        answer=answer,
+        value=value,
+        outputs=outputs,
+    )
+
+
+def _from_value(kind: Kind, value: Value | None) -> tuple[dict[str, Any] | None, tuple[Output, ...]]:
     """What an adapter brought back: fields for people and programs, and bodies as they were received."""
     match value:
         case None:

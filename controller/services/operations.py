@@ -17,7 +17,6 @@ from controller.domain.operation import Event, State, advance, reported
 from controller.series import CommandClass, by_name
 from controller.services import operation_json
 from controller.store import audit, operation_moves, operations
-from controller.store.operation_moves import Said
 from controller.store.pool import Connection, Database, Row
 from protocol.arms import xml
 from protocol.arms.codes import ResultCode
@@ -242,15 +241,7 @@ async def _settle(tx: Connection, row: Row | None, request: DoneRequest, now: da
 async def _move(
     tx: Connection, row: Row, state: State, to: State, request: DoneRequest, answer: ResultCode, now: datetime
 ) -> None:
-    value, outputs = operation_json.from_value(request.kind, request.value)
-    said = Said(
-        transaction_id=request.transaction_id,
-        result=request.result,
-        description=operation_json.text(request.description),
-        answer=answer,
-        value=value,
-        outputs=outputs,
-    )
+    said = operation_json.said(request.kind, request, answer)
     deadline_at = now + timedelta(seconds=CONFIRM_S) if to is State.CONFIRMING else None
     detail = _detail(row, request.result, answer) if to is State.FAILED else ""
     await operation_moves.move(tx, row["id"], state, to, now, said=said, detail=detail, deadline_at=deadline_at)

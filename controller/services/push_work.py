@@ -16,7 +16,7 @@ from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, w
 
 from controller.domain.operation import MAX_ATTEMPTS, Event, State, advance, silence
 from controller.ports import AnswerLost, NotSent, Pusher, Reach
-from controller.services import config_push, operation_json
+from controller.services import claiming, config_push, operation_json
 from controller.store import operation_moves, operations
 from controller.store.operation_moves import Said
 from controller.store.pool import TROUBLE, Database, Row
@@ -30,7 +30,6 @@ from protocol.ids import DistributionId
 log = structlog.get_logger()
 
 _POLL_S = 0.5  # how long an operation written by a swap or another controller may go unnoticed
-_PAUSE_S = 2.0  # after the database refused: it is restarting, or gone
 _MARGIN_S = 15.0  # by which a worker gives up earlier than the operation's deadline in the database
 _RECORD_S = 20.0
 _AGAIN_S, _BUSY_S, _LONGEST_S = 1.0, 5.0, 60.0
@@ -68,16 +67,15 @@ class Work:
 
 async def run(work: Work) -> None:
     """Claim and send until `stopping` is set; then wait for what is under way. Cancelled, it records what is lost."""
-    busy: set[asyncio.Task[None]] = set()
-    async with asyncio.TaskGroup() as group:
-        while not work.stopping.is_set():
-            rows = await _claim(work, work.concurrency - len(busy))
-            for row in rows:
-                task = group.create_task(_one(work, row), name=f"operation {row['id']}")
-                busy.add(task)
-                task.add_done_callback(busy.discard)
-            if not rows:
-                await _wait(work, busy)
+    await claiming.run(
+        "operation",
+        lambda limit: operations.claim(work.db, work.controller(), work.clock(), limit, WAITS_S),
+        lambda row: _one(work, row),
+        concurrency=work.concurrency,
+        poll_s=_POLL_S,
+        wake=work.wake,
+        stopping=work.stopping,
+    )
 
 
 async def take_over(db: Database, now: datetime) -> None:
@@ -113,32 +111,12 @@ def _overdue(row: Row) -> tuple[Event, str]:
     return event, "" if event is Event.LOST else _IN_DOUBT
 
 
+_IN_DOUBT_YET = "The answer to it is lost; the adapter may yet report it."
 _IN_DOUBT = "No answer came: it may or may not have been carried out. It was not sent again."
 
 
 def _due(to: State, now: datetime, wait_s: float = 0) -> datetime | None:
     return now + timedelta(seconds=wait_s) if to is State.WAITING else None
-
-
-async def _claim(work: Work, limit: int) -> list[Row]:
-    if limit <= 0:
-        return []
-    try:
-        return await operations.claim(work.db, work.controller(), work.clock(), limit, WAITS_S)
-    except TROUBLE as error:
-        log.warning("operations cannot be claimed; trying again", error=str(error) or type(error).__name__)
-        await asyncio.sleep(_PAUSE_S)
-        return []
-
-
-async def _wait(work: Work, busy: set[asyncio.Task[None]]) -> None:
-    """Until something was asked for or has ended; at most until the poll is due."""
-    woken = asyncio.ensure_future(work.wake.wait())
-    try:
-        await asyncio.wait({woken, *busy}, timeout=_POLL_S, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        woken.cancel()
-    work.wake.clear()
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,6 +181,7 @@ def _attempts(row: Row) -> int:
 async def _record(work: Work, row: Row, outcome: _Outcome) -> bool:
     """False when the operation has moved on without us."""
     if outcome.event is None:
+        await operation_moves.doubt(work.db, row["id"], row["fence"], f"{_IN_DOUBT_YET} {outcome.detail}".rstrip())
         return False
     now = work.clock()
     to = advance(State.SENT, outcome.event)
@@ -245,14 +224,7 @@ async def _send(work: Work, row: Row) -> _Outcome:
 
 
 def _answered(kind: Kind, row: Row, response: PushResponse) -> _Outcome:
-    value, outputs = operation_json.from_value(kind, response.value)
-    said = Said(
-        transaction_id=response.transaction_id,
-        result=response.result,
-        description=operation_json.text(response.description),
-        value=value,
-        outputs=outputs,
-    )
+    said = operation_json.said(kind, response)
     if response.result.is_success:
         if OPERATIONS[kind].is_async:
             return _Outcome(Event.TAKEN_ON, said=said, deadline_s=OPERATIONS[kind].done_s)

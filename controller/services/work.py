@@ -15,6 +15,7 @@ import structlog
 
 from controller.ports import Collected, Collector, Failure, Limits, Reach, Target
 from controller.series import Via, by_name
+from controller.services import claiming
 from controller.store import tasks
 from controller.store.pool import TROUBLE, Database, Row
 from controller.store.secrets import Secrets
@@ -24,7 +25,6 @@ log = structlog.get_logger()
 
 _POLL_S = 1.0  # how long a task made by another controller may go unnoticed
 _GATHER_S = 0.02
-_PAUSE_S = 2.0  # after the database refused: it is restarting, or gone
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,46 +50,21 @@ class Work:
 
 async def run(work: Work) -> None:
     """Claim and run tasks until `stopping` is set; then wait for those under way. Cancelled, it gives them back."""
-    busy: set[asyncio.Task[None]] = set()
-    async with asyncio.TaskGroup() as group:
-        while not work.stopping.is_set():
-            rows = await _claim(work, work.concurrency - len(busy))
-            for row in rows:
-                task = group.create_task(_one(work, row), name=f"task {row['id']}")
-                busy.add(task)
-                task.add_done_callback(busy.discard)
-            await _wait(work, busy)
+    await claiming.run(
+        "task",
+        lambda limit: tasks.claim(work.db, work.clock(), work.lease, limit, controller=work.controller()),
+        lambda row: _one(work, row),
+        concurrency=work.concurrency,
+        poll_s=_POLL_S,
+        gather_s=_GATHER_S,
+        wake=work.wake,
+        stopping=work.stopping,
+    )
 
 
 async def return_lost(work: Work) -> None:
     """Tasks of workers that died wait again. To be called every few seconds, by any controller."""
     await tasks.return_lost(work.db, work.clock())
-
-
-async def _claim(work: Work, limit: int) -> list[Row]:
-    if not limit:
-        return []
-    try:
-        return await tasks.claim(work.db, work.clock(), work.lease, limit, controller=work.controller())
-    except TROUBLE as error:
-        log.warning("tasks cannot be claimed; trying again", error=str(error))
-        await asyncio.sleep(_PAUSE_S)
-        return []
-
-
-async def _wait(work: Work, busy: set[asyncio.Task[None]]) -> None:
-    """Until places are free or something new was asked for; at most until the poll is due.
-
-    Places come free one by one; claiming for each would be a round trip a task, so a moment passes for more of them.
-    """
-    woken = asyncio.ensure_future(work.wake.wait())
-    try:
-        await asyncio.wait({woken, *busy}, timeout=_POLL_S, return_when=asyncio.FIRST_COMPLETED)
-        if not woken.done() and busy:
-            await asyncio.sleep(_GATHER_S)
-    finally:
-        woken.cancel()
-    work.wake.clear()
 
 
 async def _one(work: Work, row: Row) -> None:
