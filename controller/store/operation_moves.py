@@ -178,10 +178,10 @@ async def overdue(tx: Connection, now: datetime, reported: Sequence[str], *, lim
     return await tx.fetch(_OVERDUE, now, list(reported), limit)
 
 
-_END_WAITING = """
+_END = """
     WITH moved AS (
-        UPDATE operation SET state = $2, detail = $3, finished_at = $1
-        WHERE id IN (SELECT o.id FROM operation o WHERE o.state = 'waiting' AND {condition}
+        UPDATE operation SET state = $2, detail = $3, finished_at = $1, deadline_at = NULL
+        WHERE id IN (SELECT o.id FROM operation o WHERE {condition}
                      ORDER BY o.id LIMIT 500 FOR UPDATE SKIP LOCKED)
         RETURNING id, kind, adapter, code, contract, state, exchange
     ), news AS (
@@ -197,9 +197,10 @@ _END_WAITING = """
     )
     SELECT count(*) FROM moved"""
 
-_EXPIRED = _END_WAITING.format(condition="o.expires_at <= $1")
-_CHANGED = _END_WAITING.format(
-    condition="""o.registered_since IS NOT NULL AND NOT EXISTS (SELECT FROM registration r
+_EXPIRED = _END.format(condition="o.state = 'waiting' AND o.expires_at <= $1")
+_CHANGED = _END.format(
+    condition="""(o.state = 'waiting' OR o.kind = 'configure' AND o.state IN ('sent', 'started', 'confirming'))
+                 AND o.registered_since IS NOT NULL AND NOT EXISTS (SELECT FROM registration r
                      WHERE (r.code, r.adapter, r.since) = (o.code, o.adapter, o.registered_since))"""
 )
 
@@ -210,5 +211,12 @@ async def expire(tx: Connection, now: datetime, detail: str) -> int:
 
 
 async def end_of_other_registrations(tx: Connection, now: datetime, detail: str) -> int:
-    """Waiting operations that were meant for a registration which is no more; how many."""
+    """Waiting operations, and config pushes under way, that were meant for a registration which is no more; how many."""
     return int(await tx.fetchval(_CHANGED, now, State.FAILED, detail))
+
+
+async def doubt(db: Database, operation: int, fence: int, detail: str) -> None:
+    """Note that the answer to what was sent is lost, while the adapter may yet report the end."""
+    query = "UPDATE operation SET detail = $3 WHERE id = $1 AND fence = $2 AND state = 'sent'"
+    async with db.connection() as connection:
+        await connection.execute(query, operation, fence, detail)

@@ -150,6 +150,9 @@ $$;
 
 -- A configure whose adapter has confirmed its way back: what was pushed is startup and running from now on. Unless the
 -- adapter has pulled meanwhile: then it runs its startup config again, and needs no order to pull.
+-- An adapter reports a configure before it confirms anything (arms-protocol 3.5). So one whose answer was lost (its
+-- detail says so, or the controller that sent it is gone) and that confirms without a report has not taken it: it is
+-- sent again, but not to an adapter that has pulled instead, for that may be what the config did to it.
 CREATE FUNCTION confirm_configure(p_adapter text, p_code text, p_since timestamptz, p_now timestamptz)
 RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
@@ -165,17 +168,27 @@ BEGIN
     INSERT INTO outbox (at, topic, subject, payload)
     SELECT p_now, 'operation.done', p_adapter, jsonb_build_object('operation', id, 'kind', kind, 'code', p_code)
     FROM heeded;
-    SELECT * INTO v FROM operation
-    WHERE adapter = p_adapter AND kind = 'configure' AND state = 'confirming' AND code = p_code
-      AND registered_since = p_since FOR UPDATE;
+    SELECT * INTO v FROM operation o
+    WHERE adapter = p_adapter AND kind = 'configure' AND code = p_code AND registered_since = p_since
+      AND (state = 'confirming' OR state = 'sent' AND (
+           detail <> '' OR NOT EXISTS (SELECT FROM controller c WHERE c.id = o.controller))) FOR UPDATE;
     IF NOT FOUND THEN
         RETURN;
     END IF;
     v_pulled := EXISTS (SELECT FROM pull WHERE adapter = p_adapter AND message = 'config-solicitation' AND result = 100
                           AND at > v.sent_at);
+    IF v.state = 'sent' AND NOT v_pulled AND v.attempts < 3 THEN
+        UPDATE operation SET state = 'waiting', deadline_at = NULL, due_at = p_now,
+            detail = 'The adapter came back without having taken it; it is sent again.'
+        WHERE id = v.id;
+        RETURN;
+    END IF;
+    v_pulled := v_pulled OR v.state = 'sent';
     UPDATE operation SET state = CASE WHEN v_pulled THEN 'failed' ELSE 'done' END, deadline_at = NULL,
         finished_at = p_now,
-        detail = CASE WHEN v_pulled THEN
+        detail = CASE WHEN v.state = 'sent' THEN
+            'The adapter came back without having taken it; the config it had before is in force.'
+            WHEN v_pulled THEN
             'The adapter pulled its startup config instead of confirming; the config it had before is in force.'
             ELSE '' END
     WHERE id = v.id;
