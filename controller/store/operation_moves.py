@@ -211,7 +211,7 @@ async def expire(tx: Connection, now: datetime, detail: str) -> int:
 
 
 async def end_of_other_registrations(tx: Connection, now: datetime, detail: str) -> int:
-    """Waiting operations, and config pushes under way, that were meant for a registration which is no more; how many."""
+    """Waiting operations, and config pushes under way, meant for a registration that is no more; how many."""
     return int(await tx.fetchval(_CHANGED, now, State.FAILED, detail))
 
 
