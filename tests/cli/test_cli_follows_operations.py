@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from controller.cli import looks
 from controller.cli.client import Client
 from controller.cli.commands import Session
 from controller.cli.failures import CliError, Exit
@@ -30,7 +31,7 @@ def test_a_controller_that_restarts_meanwhile_is_waited_for():
 def test_one_that_stays_away_ends_the_wait_and_how_to_go_on_is_said(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
-    monkeypatch.setattr(operations, "_PATIENCE_S", 0.0)
+    monkeypatch.setattr(looks, "PATIENCE_S", 0.0)
     with playing(answer("sent"), *AWAY) as (profile, _), Client(profile) as client:
         session = Session(Options())
         session.api = client

@@ -1,6 +1,5 @@
 """`hikitsugi operation`, and the commands of `hikitsugi adapter` that have an adapter do something over ARMS."""
 
-import time
 from collections.abc import Callable
 from typing import Annotated, Any
 
@@ -9,13 +8,12 @@ import typer
 from controller.cli.commands import Session, group, segment
 from controller.cli.failures import CliError, Exit
 from controller.cli.groups.adapters import Name, adapter, serial_of
+from controller.cli.looks import looks
 from controller.cli.output import Column
 from controller.cli.words import _
 
 operation = group("operation", _("Push operations: what adapters were told to do over ARMS."))
 
-_POLL_S = 0.3
-_PATIENCE_S = 30.0
 """For how long a controller that does not answer is waited for: it is being restarted, and the operation goes on."""
 ENDED = ("done", "failed", "unknown", "cancelled", "expired")
 
@@ -52,23 +50,17 @@ def followed(session: Session, number: int, wait_s: float) -> Any:
 
     Raises CliError; a controller that is away for a while is waited for.
     """
-    heard_at = time.monotonic()
-    until = heard_at + wait_s
     found: Any = None
-    with session.out.stages(None) as show_stage:
-        while True:
-            try:
-                found = session.api.get(f"/operations/{number}")
-            except CliError as error:
-                if error.exit_code is not Exit.UNREACHABLE or time.monotonic() >= min(until, heard_at + _PATIENCE_S):
-                    _tell_how_to_follow(session.out.note, found)
-                    raise
-            else:
-                heard_at = time.monotonic()
-                if found["state"] in ENDED or heard_at >= until:
-                    return found
+    try:
+        with session.out.stages(None) as show_stage:
+            for found in looks(session.api, f"/operations/{number}", wait_s):
+                if found["state"] in ENDED:
+                    break
                 show_stage(_state(found), 0)
-            time.sleep(min(_POLL_S, max(0.0, until - time.monotonic())))
+    except CliError:
+        _tell_how_to_follow(session.out.note, found)
+        raise
+    return found
 
 
 def _tell_how_to_follow(say: Callable[[str], None], found: Any) -> None:

@@ -1,20 +1,18 @@
 """`hikitsugi run` and `hikitsugi task`: status from one adapter or thousands."""
 
-import time
 from typing import Annotated, Any
 
 import typer
 
 from controller.cli.commands import Commands, Session, group
-from controller.cli.failures import Exit
+from controller.cli.failures import CliError, Exit
+from controller.cli.looks import looks
 from controller.cli.output import Column
 from controller.cli.words import _
 from controller.series import Via
 
 top = Commands()
 task = group("task", _("Tasks and what adapters printed."))
-
-_POLL_S = 0.3
 
 TASKS = (
     Column(_("task"), "id", right=True),
@@ -71,16 +69,20 @@ def run(
 
 def _followed(session: Session, accepted: Any, wait_s: float) -> Any:
     """The campaign when all its tasks ended, or as it is when wait_s seconds are over. Any: JSON objects."""
-    path, seen, until = f"/campaigns/{accepted['campaign']}", 0, time.monotonic() + wait_s
-    with session.out.progress(_("collecting"), accepted["tasks"]) as advance:
-        while True:
-            campaign = session.api.get(path)
-            ended = campaign["done"] + campaign["failed"]
-            advance(ended - seen)
-            seen = ended
-            if ended == campaign["tasks"] or time.monotonic() >= until:
-                return campaign
-            time.sleep(min(_POLL_S, max(0.0, until - time.monotonic())))
+    path, seen = f"/campaigns/{accepted['campaign']}", 0
+    campaign: Any = None
+    try:
+        with session.out.progress(_("collecting"), accepted["tasks"]) as advance:
+            for campaign in looks(session.api, path, wait_s):
+                ended = campaign["done"] + campaign["failed"]
+                advance(ended - seen)
+                seen = ended
+                if ended == campaign["tasks"]:
+                    break
+    except CliError:
+        session.out.note(_("It goes on. Look at it with: hikitsugi task ls --campaign {campaign}", **accepted))
+        raise
+    return campaign
 
 
 def _tell(session: Session, campaign: Any, tasks: list[Any], output: bool) -> None:
