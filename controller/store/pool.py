@@ -62,6 +62,11 @@ def is_away(error: BaseException) -> bool:
     return isinstance(error, _AWAY) and not isinstance(error, ValueError)  # a value that does not fit is our mistake
 
 
+def is_full(error: BaseException) -> bool:
+    """True when the database's disk has no room for what it was asked to write."""
+    return isinstance(error, asyncpg.DiskFullError)
+
+
 class Database:
     """A pool of connections. Made by `Database.open`, ended by `close`."""
 

@@ -7,6 +7,7 @@ import asyncio
 import asyncpg
 import pytest
 
+from controller.faces.http.observe import as_told
 from controller.store.pool import is_away
 from tests.rows import HEADER, csv_row
 from tests.waiting import until
@@ -54,3 +55,10 @@ def test_what_the_driver_raises_while_the_database_is_away_is_known(error: Excep
 )
 def test_a_mistake_in_what_was_asked_is_still_a_mistake(error: Exception) -> None:
     assert not is_away(error)
+
+
+def test_a_full_disk_is_told_as_such_and_not_as_a_database_that_is_away() -> None:
+    told = as_told(asyncpg.DiskFullError("could not extend file: No space left on device"))
+
+    assert told is not None
+    assert "disk is full" in told.sentence and "room" in told.next_step

@@ -11,7 +11,6 @@ from controller.cli.words import _
 adapter = group("adapter", _("Adapters: the physical units."))
 series = group("series", _("Device families and the commands they may be sent."))
 
-Serial = Annotated[str, typer.Argument(help=_("Serial number."))]
 Name = Annotated[str, typer.Argument(help=_("Serial number, or the code that holds the adapter."))]
 
 STAYS = (
@@ -170,21 +169,24 @@ def list_heartbeats(
 @adapter.command("pin", help=_("Trust another SSH host key of an adapter from now on."))
 def pin(
     session: Session,
-    serial: Serial,
+    name: Name,
     host_key: Annotated[str, typer.Argument(help=_("The public key: ssh-ed25519 AAAA…"))],
 ) -> None:
+    serial = serial_of(session, name)
     session.api.send("PUT", f"/adapters/{segment(serial)}/host-key", {"host_key": host_key})
     session.out.done({"serial": serial}, _("The host key of {serial} is pinned.", serial=serial))
 
 
 @adapter.command("lock", help=_("Lock an adapter out: it is answered 501 and gets no firmware."))
-def lock(session: Session, serial: Serial) -> None:
+def lock(session: Session, name: Name) -> None:
+    serial = serial_of(session, name)
     session.api.send("PUT", f"/adapters/{segment(serial)}/lock", {"locked": True})
     session.out.done({"serial": serial}, _("{serial} is locked out.", serial=serial))
 
 
 @adapter.command("unlock", help=_("Let a locked-out adapter in again."))
-def unlock(session: Session, serial: Serial) -> None:
+def unlock(session: Session, name: Name) -> None:
+    serial = serial_of(session, name)
     session.api.send("PUT", f"/adapters/{segment(serial)}/lock", {"locked": False})
     session.out.done({"serial": serial}, _("{serial} may come in again.", serial=serial))
 

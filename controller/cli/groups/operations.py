@@ -14,7 +14,6 @@ from controller.cli.words import _
 
 operation = group("operation", _("Push operations: what adapters were told to do over ARMS."))
 
-"""For how long a controller that does not answer is waited for: it is being restarted, and the operation goes on."""
 ENDED = ("done", "failed", "unknown", "cancelled", "expired")
 
 Reason = Annotated[str, typer.Option(help=_("Why, for the record."))]

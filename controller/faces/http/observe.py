@@ -14,7 +14,7 @@ from controller.domain.errors import ControllerError
 from controller.faces.http.call import LANGUAGE, REFERENCE
 from controller.faces.http.problems import Busy, from_router, internal, problem
 from controller.faces.metrics import Metrics
-from controller.store.pool import is_away
+from controller.store.pool import is_away, is_full
 from controller.words import negotiate
 
 log = structlog.get_logger("hikitsugi.http")
@@ -88,6 +88,13 @@ def as_told(error: Exception) -> ControllerError | None:
     """What a client is told of an exception: itself, or that the database is away; None for a bug of ours."""
     if isinstance(error, ControllerError):
         return error
+    if is_full(error):
+        log.error("The database's disk is full.", error=str(error))
+        return Busy(
+            "The database's disk is full; nothing was changed.",
+            next_step="Make room on the disk of the controller's database, then try again.",
+            retry_after_s=60,
+        )
     if not is_away(error):
         return None
     log.warning("The database does not answer.", error=str(error) or type(error).__name__)
