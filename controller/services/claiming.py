@@ -22,6 +22,7 @@ async def run(
     concurrency: int,
     poll_s: float,
     gather_s: float = 0.0,
+    spacing_s: float = 0.0,
     wake: asyncio.Event,
     stopping: asyncio.Event,
 ) -> None:
@@ -29,11 +30,15 @@ async def run(
 
     what: one of them, for the log. claim: is told how many at most. carry_out: may raise nothing but CancelledError.
     wake: set it when there is more; else it is found within poll_s. Places come free one by one, and claiming for each
-    would be a round trip a row: gather_s passes for more of them.
+    would be a round trip a row: gather_s passes for more of them. After a claim that found nothing the next one is
+    spacing_s away at least, however often `wake` is set meanwhile.
     """
     busy: set[asyncio.Task[None]] = set()
+    now = asyncio.get_running_loop().time
     async with asyncio.TaskGroup() as group:
         while not stopping.is_set():
+            wake.clear()
+            claimed_at = now()
             rows = await _claimed(what, claim, concurrency - len(busy))
             for row in rows:
                 task = group.create_task(carry_out(row), name=f"{what} {row['id']}")
@@ -41,6 +46,7 @@ async def run(
                 task.add_done_callback(busy.discard)
             if not rows:
                 await _wait(wake, busy, poll_s, gather_s)
+                await asyncio.sleep(max(0.0, claimed_at + spacing_s - now()))
 
 
 async def _claimed(what: str, claim: Callable[[int], Awaitable[list[Row]]], limit: int) -> list[Row]:
@@ -62,4 +68,3 @@ async def _wait(wake: asyncio.Event, busy: set[asyncio.Task[None]], poll_s: floa
             await asyncio.sleep(gather_s)
     finally:
         woken.cancel()
-    wake.clear()

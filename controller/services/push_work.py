@@ -30,6 +30,7 @@ from protocol.ids import DistributionId
 log = structlog.get_logger()
 
 _POLL_S = 0.5  # how long an operation written by a swap or another controller may go unnoticed
+_SPACING_S = 0.1  # when a region boots, every adapter that confirms a tunnel wakes the workers
 _MARGIN_S = 15.0  # by which a worker gives up earlier than the operation's deadline in the database
 _RECORD_S = 20.0
 _AGAIN_S, _BUSY_S, _LONGEST_S = 1.0, 5.0, 60.0
@@ -73,6 +74,7 @@ async def run(work: Work) -> None:
         lambda row: _one(work, row),
         concurrency=work.concurrency,
         poll_s=_POLL_S,
+        spacing_s=_SPACING_S,
         wake=work.wake,
         stopping=work.stopping,
     )
