@@ -6,7 +6,8 @@ The controller (embedded PostgreSQL, settings as shipped) and the fleet are proc
 them; every adapter is on an entry code. Seconds count from the start of the fleet's process, imports and inventory
 included, until the first and the last address take a connection, and until the last adapter is in service: three pulls
 each (rs-solicitation, config-solicitation, push-method-query), every one a new TLS connection. Memory is the fleet's
-resident memory at rest less that of a fleet without adapters, divided by their number.
+resident memory at rest less that of a fleet without adapters, divided by their number. Adapters only pull here
+(--no-push): what an open tunnel adds to one is a question of TLS (docs/fleet.md).
 
 Then one client logs in with a password, runs one line and leaves, 50 at a time: at adapters of that fleet, at 50
 devices of FakeNOS, at plain asyncssh, and at the floor (Go's x/crypto, if it can be built). Rounds are interleaved and
@@ -116,7 +117,7 @@ def start_fleet(bench: Bench, rows: list[inventory.Row]) -> Process:
     file = state / "adapters.csv"
     inventory.write(rows, file)
     there = ("--ls-url", f"https://127.0.0.1:{bench.devices}/ls", "--ca", bench.folder / "data/authority/root.pem")
-    return bench.start(*HIKITSUGI, "fleet", "up", "--inventory", file, *there, "--state", state, "--json")
+    return bench.start(*HIKITSUGI, "fleet", "up", "--inventory", file, *there, "--state", state, "--no-push", "--json")
 
 
 def takes_connections(row: inventory.Row) -> bool:
