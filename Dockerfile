@@ -29,6 +29,6 @@ COPY --from=build /opt/hikitsugi /opt/hikitsugi
 ENV PATH=/opt/hikitsugi/bin:$PATH PYTHONUNBUFFERED=1 HIKITSUGI_DATA_DIR=/var/lib/hikitsugi
 USER 10001:10001
 WORKDIR /var/lib/hikitsugi
-EXPOSE 8443 8480
+EXPOSE 8443 8443/udp 8480
 ENTRYPOINT ["hikitsugi"]
 CMD ["serve"]
