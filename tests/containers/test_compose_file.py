@@ -48,7 +48,7 @@ def test_ports_are_published_on_loopback_only():
     published = [port for name in COMPOSE["services"] for port in service(name).get("ports", [])]
 
     assert published
-    assert all(re.fullmatch(r"127\.0\.0\.1:\d+:\d+", port) for port in published)
+    assert all(re.fullmatch(r"127\.0\.0\.1:\d+:\d+(/udp)?", port) for port in published)
 
 
 @pytest.mark.parametrize("name", OURS)
