@@ -8,6 +8,7 @@ import pytest
 
 from controller.ports import AnswerLost, NotSent
 from controller.services import push_work
+from controller.store import pulls
 from protocol.arms.codes import ResultCode
 from protocol.arms.messages import (
     Kind,
@@ -140,3 +141,25 @@ async def test_a_clear_that_is_never_reported_is_unknown_until_its_report_comes(
     await adapter.report(Kind.CLEAR_STATUS, 78, StatusReports((StatusReport(0, 100, b"cleared"),)))
 
     assert (await row(registry, operation))["state"] == "done"
+
+
+async def test_what_an_adapter_had_taken_on_before_it_pulled_anew_is_asked_again(
+    registry, adapter, controller, pusher
+) -> None:
+    """A real client forgets its transactions when it pulls; nobody waits three minutes for reports that never come."""
+    ping = await adapter.ask(Kind.PING, PING)
+    clear = await adapter.ask(Kind.CLEAR_STATUS, StatusRequests((StatusRequest(0, b"clear log"),)))
+    async with working(registry, pusher, controller):
+        await reached(registry, ping, "started")
+        await reached(registry, clear, "started")
+    now = registry.clock.forward(seconds=5)
+    admitted = await adapter.admitted()
+    answer = pulls.Answered(
+        now, adapter.serial, adapter.code, admitted.since, "config-solicitation", "127.0.0.1", "power on boot", "", 100
+    )
+
+    assert await pulls.record(registry.db, answer)
+    await push_work.turn(registry.db, registry.clock.forward(seconds=1))
+
+    assert (await row(registry, ping))["state"] == "waiting"
+    assert (await row(registry, clear))["state"] == "unknown"

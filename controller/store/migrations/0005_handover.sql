@@ -128,6 +128,7 @@ END $$;
 -- As in 0002, and besides:
 -- p_repeated: the answer says what the last one said (a stand-by adapter asks every few seconds); then only the
 -- adapter's contact is renewed, and no row is added to pull.
+-- What an adapter had taken on before it pulled is overdue now.
 -- A pull that the present registration answers is what a handover's order was for: the order is done, told or not.
 DROP FUNCTION record_pull;
 CREATE FUNCTION record_pull(
@@ -170,6 +171,11 @@ BEGIN
         INSERT INTO outbox (at, topic, subject, payload)
         SELECT p_at, 'operation.done', p_adapter, jsonb_build_object('operation', h.id, 'kind', h.kind,
                'code', h.code, 'exchange', h.exchange) FROM heeded h;
+    END IF;
+    IF p_result = 100 AND p_message = 'config-solicitation' THEN
+        -- An adapter that pulls has forgotten what it had taken on; a config push it may still report as rolled back.
+        UPDATE operation SET deadline_at = p_at
+        WHERE adapter = p_adapter AND state = 'started' AND kind <> 'configure' AND started_at < p_at AND deadline_at > p_at;
     END IF;
     IF p_in_service THEN
         INSERT INTO config_stage (code, module, stage, revision, at)
