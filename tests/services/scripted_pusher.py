@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TypeAlias
 
 import pytest
@@ -179,11 +180,35 @@ def work(registry: Registry, pusher: Scripted, controller: int, **more) -> push_
 
 
 @asynccontextmanager
-async def working(registry: Registry, pusher: Scripted, *controllers: int) -> AsyncIterator[None]:
-    """A worker for each of the controllers, until the end of the block."""
-    running = [asyncio.create_task(push_work.run(work(registry, pusher, one))) for one in controllers]
+async def working(
+    registry: Registry, pusher: Scripted, *controllers: int
+) -> AsyncIterator[Callable[[], Awaitable[None]]]:
+    """A worker for each of the controllers, until the end of the block.
+
+    The value waits until each worker has looked at all that is due, from beginning to end, since it was called: what
+    has not been sent by then is not going to be.
+    """
+    begun = [0] * len(controllers)
+
+    def asked(at: int) -> int:  # a worker asks for its id at the beginning of each look
+        begun[at] += 1
+        return controllers[at]
+
+    workers = [
+        replace(work(registry, pusher, one), controller=partial(asked, at)) for at, one in enumerate(controllers)
+    ]
+
+    async def looked() -> None:
+        wanted = [count + 3 for count in begun]
+        async with asyncio.timeout(15):
+            while any(count < least for count, least in zip(begun, wanted, strict=True)):
+                for one in workers:
+                    one.wake.set()
+                await asyncio.sleep(0.02)
+
+    running = [asyncio.create_task(push_work.run(one)) for one in workers]
     try:
-        yield
+        yield looked
     finally:
         for task in running:
             task.cancel()

@@ -222,12 +222,12 @@ async def test_a_configure_that_nobody_asked_for_is_rolled_back_once(registry, a
 async def test_a_lost_start_answer_is_made_up_for_and_it_is_sent_once(registry, adapter, pusher) -> None:
     pusher.script[Kind.CONFIGURE] = [AnswerLost("the adapter closed its tunnel")]
     operation = await push(adapter)
-    async with working(registry, pusher, adapter.controller):
+    async with working(registry, pusher, adapter.controller) as looked:
         await reached(registry, operation, "sent")
         await adapter.drop()
         answer = await adapter.report(Kind.CONFIGURE, 31, NoValue())
         await adapter.connect()
-        await asyncio.sleep(0.6)
+        await looked()
 
     assert answer.result is ResultCode.SUCCESS
     assert ((await row(registry, operation))["state"], pusher.count(adapter.serial, Kind.CONFIGURE)) == ("done", 1)
@@ -241,10 +241,10 @@ async def test_a_kill_in_the_middle_of_a_push_neither_loses_nor_repeats_it(regis
     await push_work.turn(registry.db, registry.clock())
     adapter.controller = await reaches.begin(registry.db, registry.clock())
 
-    async with working(registry, pusher, adapter.controller):
+    async with working(registry, pusher, adapter.controller) as looked:
         answer = await adapter.report(Kind.CONFIGURE, 32, NoValue())
         await adapter.connect()
-        await asyncio.sleep(0.6)
+        await looked()
 
     assert answer.result is ResultCode.SUCCESS
     assert ((await row(registry, operation))["state"], pusher.count(adapter.serial, Kind.CONFIGURE)) == ("done", 0)
@@ -290,8 +290,8 @@ async def test_nothing_else_is_sent_while_a_push_is_under_way(registry, adapter,
     operation, transaction = await started(adapter, pusher)
     registry.clock.forward(seconds=2)
     await adapter.connect()
-    async with working(registry, pusher, adapter.controller):
-        await asyncio.sleep(0.7)
+    async with working(registry, pusher, adapter.controller) as looked:
+        await looked()
         assert (await row(registry, before))["state"] == "waiting"
         await adapter.report(Kind.CONFIGURE, transaction, NoValue())
         await adapter.connect()
@@ -304,11 +304,11 @@ async def test_a_push_is_scheduled_and_cancelled_until_it_is_sent(registry, adap
     operation = await push(adapter, at=registry.clock() + timedelta(hours=1))
     with pytest.raises(Conflict, match=str(operation)):
         await push(adapter)
-    async with working(registry, pusher, adapter.controller):
-        await asyncio.sleep(0.6)
+    async with working(registry, pusher, adapter.controller) as looked:
+        await looked()
         await operations.cancel(registry.db, operation, caller=registry.operator, now=registry.clock())
         registry.clock.forward(hours=2)
-        await asyncio.sleep(0.6)
+        await looked()
 
     assert ((await row(registry, operation))["state"], pusher.seen) == ("cancelled", [])
 

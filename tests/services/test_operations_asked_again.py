@@ -104,11 +104,11 @@ async def test_a_reboot_whose_answer_is_lost_is_never_sent_again(registry, adapt
     pusher.script[Kind.REBOOT] = [AnswerLost("the tunnel broke")]
 
     operation = await adapter.ask(Kind.REBOOT, NoArguments())
-    async with working(registry, pusher, controller):
+    async with working(registry, pusher, controller) as looked:
         await reached(registry, operation, "unknown")
         registry.clock.forward(hours=1)
         await push_work.turn(registry.db, registry.clock())
-        await asyncio.sleep(0.6)
+        await looked()
 
     assert pusher.count(adapter.serial, Kind.REBOOT) == 1
     assert (await row(registry, operation))["state"] == "unknown"

@@ -58,8 +58,8 @@ async def test_a_kill_between_writing_and_recording_does_not_repeat_what_may_not
     operation = await adapter.ask(kind, arguments)
 
     successor = await killed_while_sending(registry, adapter, pusher, operation)
-    async with working(registry, pusher, successor):
-        await asyncio.sleep(0.7)
+    async with working(registry, pusher, successor) as looked:
+        await looked()
 
     assert pusher.seen == []
     assert (await row(registry, operation))["state"] == "unknown"
@@ -69,9 +69,9 @@ async def test_after_a_kill_the_successor_takes_the_report_of_what_was_being_sen
     operation = await adapter.ask(Kind.CLEAR_STATUS, StatusRequests((StatusRequest(0, b"clear log"),)))
 
     successor = await killed_while_sending(registry, adapter, pusher, operation)
-    async with working(registry, pusher, successor):
+    async with working(registry, pusher, successor) as looked:
         await adapter.report(Kind.CLEAR_STATUS, 4711, StatusReports((StatusReport(0, 100, b"cleared"),)))
-        await asyncio.sleep(0.6)
+        await looked()
 
     assert (await row(registry, operation))["state"] == "done"
     assert pusher.seen == []
@@ -87,7 +87,7 @@ async def test_a_worker_that_comes_back_late_records_nothing(registry, adapter, 
     slow = Scripted({Kind.DUMP_DEBUG: [late]})
     pusher.script[Kind.DUMP_DEBUG] = [answered(Kind.DUMP_DEBUG, MdResult(0, b"new"))]
     operation = await adapter.ask(Kind.DUMP_DEBUG, NoArguments())
-    async with working(registry, slow, controller):
+    async with working(registry, slow, controller) as looked:
         sent = await reached(registry, operation, "sent")
         registry.clock.now = sent["deadline_at"]
         slow_one, slow.script = slow, {}
@@ -95,7 +95,7 @@ async def test_a_worker_that_comes_back_late_records_nothing(registry, adapter, 
         slow_one.script = {Kind.DUMP_DEBUG: [answered(Kind.DUMP_DEBUG, MdResult(0, b"new"))]}
         await reached(registry, operation, "done")
         gate.set()
-        await asyncio.sleep(0.1)
+        await looked()
 
     assert await outputs(registry, operation) == [(0, 100, b"new")]
     assert await news(registry, operation) == ["operation.done"]

@@ -23,8 +23,8 @@ async def test_it_waits_until_the_adapter_is_reachable_and_expires_when_that_tak
 ) -> None:
     await adapter.drop()
     first = await adapter.ask(Kind.REBOOT, NoArguments())
-    async with working(registry, pusher, controller):
-        await asyncio.sleep(0.7)
+    async with working(registry, pusher, controller) as looked:
+        await looked()
         assert (await row(registry, first))["state"] == "waiting"
         await adapter.connect()
         await reached(registry, first, "done")
@@ -42,8 +42,8 @@ async def test_it_waits_until_the_adapter_is_reachable_and_expires_when_that_tak
 async def test_it_is_not_sent_before_its_time(registry, adapter, controller, pusher) -> None:
     due = registry.clock.now.replace(year=registry.clock.now.year + 1)
     operation = await adapter.ask(Kind.REBOOT, NoArguments(), due_at=due)
-    async with working(registry, pusher, controller):
-        await asyncio.sleep(0.7)
+    async with working(registry, pusher, controller) as looked:
+        await looked()
         assert (await row(registry, operation))["state"] == "waiting"
         before, registry.clock.now = registry.clock.now, due
         await reached(registry, operation, "done")
@@ -65,8 +65,8 @@ async def test_after_a_swap_a_waiting_operation_fails_and_reaches_neither_adapte
         now=registry.clock.forward(seconds=1),
         deadline=operations.KEPT_FOR,
     )
-    async with working(registry, pusher, controller):
-        await asyncio.sleep(0.7)
+    async with working(registry, pusher, controller) as looked:
+        await looked()
     await push_work.turn(registry.db, registry.clock())
 
     found = await row(registry, operation)
@@ -124,8 +124,8 @@ async def test_only_the_controller_that_holds_the_tunnel_sends(registry, adapter
     other, others = await reaches.begin(registry.db, registry.clock()), Scripted()
     operation = await adapter.ask(Kind.REBOOT, NoArguments())
 
-    async with working(registry, others, other):
-        await asyncio.sleep(0.7)
+    async with working(registry, others, other) as looked:
+        await looked()
         assert (await row(registry, operation))["state"] == "waiting"
     async with working(registry, pusher, controller):
         await reached(registry, operation, "done")
