@@ -5,6 +5,7 @@ Services depend on these names only; `controller/app.py` puts the real transport
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -33,6 +34,10 @@ class Failure(StrEnum):
     DEVICE_REFUSED = "device-refused"
     CONNECTION_LOST = "connection-lost"
     REGISTRATION_CHANGED = "registration-changed"  # found before anything was sent, never said by a transport
+    NOT_PERMITTED = "not-permitted"  # what allowed it ended meanwhile; found before anything was sent
+    STOPPED = "stopped"  # it was told to stop (an aborted campaign); no further line was sent
+    UNKNOWN = "unknown"  # a line that must not be run twice may have been run; nobody saw its end
+    WORKER_LOST = "worker-lost"  # each worker that took it on was lost; never said by a transport
     INTERNAL_ERROR = "internal-error"  # a mistake of ours, never said by a transport
 
 
@@ -44,6 +49,9 @@ class Target:
     address: a numeric IPv4 or IPv6 address; port: 1-65535.
     host_key: the pinned key as "ssh-ed25519 AAAA…" (a comment may follow), or "" when nothing is pinned yet;
     without a pin no SSH connection is made. reach: for ARMS, None when it cannot be reached that way now.
+    private_key: in OpenSSH's form, offered before the password; "" = none. previous: tried once when both are refused,
+    for credentials that are being exchanged. jump: the host that leads to the adapter, None = straight.
+    since: when the registration began that this target was made from. A kept connection of another one is given up.
     """
 
     serial: str
@@ -55,6 +63,29 @@ class Target:
     host_key: str
     via: Via = Via.SSH
     reach: Reach | None = None
+    private_key: str = field(default="", repr=False)
+    previous: Login | None = None
+    jump: Jump | None = None
+    since: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """What opens an SSH server: a user name with a password or a private key in OpenSSH's form, or both."""
+
+    username: str
+    password: str = field(default="", repr=False)
+    private_key: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Jump:
+    """An SSH host on the way (ProxyJump). host_key: pinned, as Target's."""
+
+    address: str
+    port: int
+    login: Login
+    host_key: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,9 +138,13 @@ class Collected:
 class Collector(Protocol):
     """Runs declared lines on adapters: at most one session per adapter, a bounded number at once."""
 
-    async def collect(self, target: Target, lines: Sequence[str], limits: Limits) -> Collected:
+    async def collect(
+        self, target: Target, lines: Sequence[str], limits: Limits, *, stop: asyncio.Event | None = None
+    ) -> Collected:
         """Log in, send the lines one after the other, log out.
 
+        stop: once it is set nothing more is sent, not even a logout; the answer has what was printed so far, with
+        Failure.STOPPED.
         What the adapter or the network does wrong is in the answer, not raised. Raises ValueError, before anything
         is sent, when a line is not declared by the target's series (`Series.find`), LookupError when no such series.
         """

@@ -22,7 +22,7 @@ from controller import logs
 from controller.domain.access import Caller, Role
 from controller.ports import Limits
 from controller.services import collect, work
-from controller.store import tasks
+from controller.store import tasks, transcripts
 from controller.store.embedded import Embedded
 from controller.store.migrate import migrate
 from controller.store.pool import Database
@@ -84,8 +84,8 @@ class Product:
             self.db, campaign_id=asked.campaign, contract=None, adapter=None, state=None, before=None, limit=3
         )
         for one in some:
-            for transcript in await tasks.transcripts(self.db, one["id"]):
-                check(transcript["body"], task.body)
+            for transcript in await transcripts.of_task(self.db, one["id"]):
+                check(transcripts.unpacked(transcript), task.body)
 
 
 async def ready(stack: AsyncExitStack) -> Product:

@@ -14,6 +14,8 @@ from functools import cached_property
 from typing import Any
 
 from controller.series.arguments import WordTest
+from controller.series.masking import mask
+from controller.series.noise import Noise
 
 MAX_LINE = 2046
 MAX_WORDS = 128
@@ -64,6 +66,7 @@ class Command:
     name: the fixed words, as typed. arguments: what may follow them, in this order.
     since: the first firmware that has it ("" = not known). models: those that have it (() = the whole series).
     interactive: it asks questions, so it cannot be run unattended; it is declared to be refused by name.
+    ends_session: the adapter hangs up by itself when it is done (reboot), so that this is no failure.
     parse: text to typed fields, where a parser exists.
     """
 
@@ -74,6 +77,7 @@ class Command:
     since: str = ""
     models: tuple[str, ...] = ()
     interactive: bool = False
+    ends_session: bool = False
     parse: Callable[[str], Any] | None = None  # Any: each command's result is a model of its own
 
     def takes(self, words: list[str]) -> bool:
@@ -121,6 +125,8 @@ class Series:
     pager_answer: the key that shows the next page. set_up: lines sent after login, their replies ignored.
     management_config: what a warm spare is given (`management`); management_configs: the same for models that differ.
     vias: how its adapters are talked to, the preferred transport first.
+    support_may: names of the commands beyond *status* that support staff may run during an investigation (R2.4).
+    secrets: see masking.py. noise: see noise.py.
     refusal: what the single line of an error looks like. Wording is assumed for every series (reference/devices.md §7),
     so nothing is ever taken for a success because of its wording, and an unmatched error is kept as output.
     """
@@ -143,6 +149,9 @@ class Series:
     management_config: bytes = b""
     management_configs: Mapping[str, bytes] = field(default_factory=dict)
     vias: tuple[Via, ...] = (Via.SSH, Via.ARMS)
+    support_may: tuple[str, ...] = ()
+    secrets: tuple[re.Pattern[bytes], ...] = ()
+    noise: Noise = field(default_factory=dict)
 
     def find(self, line: str) -> Command | None:
         """The command that this line is, exactly as declared and with valid arguments; None for anything else.
@@ -162,6 +171,10 @@ class Series:
     def management(self, model: str) -> bytes:
         """The config of module 0 that makes an adapter reachable for its management and does nothing else."""
         return self.management_configs.get(model, self.management_config)
+
+    def mask(self, text: bytes) -> tuple[bytes, int]:
+        """The text without the secrets that this series prints, and how many there were."""
+        return mask(self.secrets, text)
 
     def refuses_in(self, body: bytes) -> bool:
         """Is this body an error and nothing else: one line that looks like one?"""

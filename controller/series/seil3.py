@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 
+from controller.series import masking, noise
 from controller.series.arguments import (
     function_word,
     interface_name,
@@ -119,4 +120,6 @@ SEIL3 = Series(
         macs=("hmac-sha1",),
         host_keys=("ssh-rsa",),
     ),
+    secrets=masking.STATEMENTS,
+    noise=noise.SEIL3,
 )

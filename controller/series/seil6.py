@@ -6,6 +6,7 @@ That they answer over SSH like seil8 is this product's own premise, met by its e
 
 from __future__ import annotations
 
+from controller.series import masking, noise
 from controller.series.arguments import interface_name, ip_address, one_of, whole_number
 from controller.series.assumed import LOGOUT, PAGER, PAGER_ANSWER, PROMPT, REFUSAL
 from controller.series.declaration import Argument, Command, CommandClass, Series, Source, Via
@@ -65,4 +66,6 @@ SEIL6 = Series(
     # ge0 is the WAN (FOUND, §1), and its keys are those of the key-value sample there.
     management_config=management_config("ge0"),
     vias=(Via.ARMS, Via.SSH),
+    secrets=masking.KEY_VALUE,
+    noise=noise.SEIL6,
 )

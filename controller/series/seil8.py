@@ -7,6 +7,7 @@ has none and relies on a wide terminal and on answering the pager.
 
 from __future__ import annotations
 
+from controller.series import masking, noise
 from controller.series.arguments import interface_name, ip_address, one_of, whole_number
 from controller.series.assumed import LOGOUT, PAGER, PAGER_ANSWER, PROMPT, REFUSAL
 from controller.series.declaration import Argument, Command, CommandClass, Series, Source
@@ -63,4 +64,6 @@ SEIL8 = Series(
     # ge0 is the WAN (FOUND, §1), and its keys are those of the key-value sample there.
     management_config=management_config("ge0"),
     management_configs={"CA10": management_config("ge4")},
+    secrets=masking.KEY_VALUE,
+    noise=noise.SEIL8,
 )

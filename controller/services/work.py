@@ -15,7 +15,7 @@ import structlog
 
 from controller.ports import Collected, Collector, Failure, Limits, Reach, Target
 from controller.series import Via, by_name
-from controller.services import claiming
+from controller.services import claiming, transcripts
 from controller.store import tasks
 from controller.store.pool import TROUBLE, Database, Row
 from controller.store.secrets import Secrets
@@ -77,7 +77,12 @@ async def _one(work: Work, row: Row) -> None:
         log.exception("task failed by a mistake in the controller", task=row["id"], adapter=row["serial"])
         detail = f"Internal error; the log has the rest under task={row['id']}."
         collected, via = Collected((), Failure.INTERNAL_ERROR, detail), None
-    finished = tasks.Finished(row["id"], row["fence"], row["since"], row["firmware"], collected, via)
+    series = by_name(row["series"])
+    kept = [transcripts.keep(series, printed) for printed in collected.printed]
+    detail = series.mask(collected.detail.encode())[0].decode()
+    finished = tasks.Finished(
+        row["id"], row["fence"], row["since"], row["firmware"], kept, collected.failure, detail, via
+    )
     try:
         recorded = await tasks.finish(work.db, finished, work.clock())
     except TROUBLE as error:

@@ -9,10 +9,11 @@ from datetime import datetime, timedelta
 from asyncpg import Record, UniqueViolationError
 
 from controller.domain.access import Caller
-from controller.ports import Collected
+from controller.ports import Failure
 from controller.series import ALL, Via
 from controller.store import audit
 from controller.store.pool import Database
+from controller.store.transcripts import Kept
 
 MAX_TASKS = 20_000
 """Most adapters in one campaign."""
@@ -150,30 +151,27 @@ class Finished:
     fence: int
     since: datetime | None
     firmware: str
-    collected: Collected
+    kept: Sequence[Kept]
+    failure: Failure | None
+    detail: str
     via: Via | None
 
 
-_FINISH = "SELECT finish_task($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14,$15)"
+_FINISH = "SELECT finish_task($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14,$15,$16,$17,$18,$19)"
 
 
 async def finish(db: Database, finished: Finished, now: datetime) -> bool:
     """Record result and transcripts in one transaction; False when the lease was lost (then nothing is recorded)."""
-    printed = finished.collected.printed
-    failure = finished.collected.failure
+    kept, failure = finished.kept, finished.failure
     async with db.connection() as connection:
         recorded: bool = await connection.fetchval(
             _FINISH,
-            *(finished.task, finished.fence, now, failure.value if failure else None, finished.collected.detail),
-            *([p.line for p in printed], [p.body for p in printed], [p.truncated for p in printed]),
-            *([p.failure.value if p.failure else "" for p in printed], [p.detail for p in printed]),
-            *(
-                [p.started_at for p in printed],
-                [p.duration_s for p in printed],
-                finished.since,
-                finished.firmware,
-                finished.via,
-            ),
+            *(finished.task, finished.fence, now, failure.value if failure else None, finished.detail),
+            *([k.line for k in kept], [k.command for k in kept], [k.sha256 for k in kept], [k.size for k in kept]),
+            *([k.packed for k in kept], [k.masked for k in kept], [k.truncated for k in kept]),
+            *([k.failure for k in kept], [k.detail for k in kept]),
+            *([k.started_at for k in kept], [k.duration_s for k in kept]),
+            *(finished.since, finished.firmware, finished.via),
         )
     return recorded
 
@@ -227,11 +225,3 @@ async def page(
         ORDER BY t.id DESC LIMIT $6"""
     async with db.connection() as connection:
         return await connection.fetch(query, campaign_id, contract, adapter, state, before, limit)
-
-
-async def transcripts(db: Database, task_id: int) -> list[Record]:
-    """What the adapter printed for each line of the task, in order."""
-    query = """SELECT position, line, body, truncated, failure, detail, adapter, code, registered_since, firmware,
-            started_at, duration_s FROM transcript WHERE task = $1 ORDER BY position"""
-    async with db.connection() as connection:
-        return await connection.fetch(query, task_id)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -15,5 +16,7 @@ class EitherCollector:
 
     by_via: Mapping[Via, Collector]
 
-    async def collect(self, target: Target, lines: Sequence[str], limits: Limits) -> Collected:
-        return await self.by_via[target.via].collect(target, lines, limits)
+    async def collect(
+        self, target: Target, lines: Sequence[str], limits: Limits, *, stop: asyncio.Event | None = None
+    ) -> Collected:
+        return await self.by_via[target.via].collect(target, lines, limits, stop=stop)

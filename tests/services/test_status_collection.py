@@ -11,7 +11,7 @@ import pytest
 from controller.domain.errors import Invalid, NotFound
 from controller.ports import Collected, Failure, Limits, Printed, Target
 from controller.services import collect, swap, work
-from controller.store import audit, tasks
+from controller.store import audit, tasks, transcripts
 from tests.rows import HEADER, csv_row
 from tests.waiting import until
 
@@ -25,7 +25,7 @@ class Scripted:
         self.gate = asyncio.Event()
         self.gate.set()
 
-    async def collect(self, target: Target, lines: Sequence[str], limits: Limits) -> Collected:
+    async def collect(self, target: Target, lines: Sequence[str], limits: Limits, **_: object) -> Collected:
         assert target.serial not in self.running, "two sessions on one adapter"
         self.running.add(target.serial)
         try:
@@ -93,8 +93,8 @@ async def test_what_an_adapter_printed_is_kept_with_who_when_and_why(registry, c
         )
     )[0]
     assert (task["account"], task["reason"]) == ("sato", "a reason")
-    kept = await tasks.transcripts(registry.db, task["id"])
-    assert [(t["line"], bytes(t["body"])) for t in kept] == [
+    kept = await transcripts.of_task(registry.db, task["id"])
+    assert [(t["line"], transcripts.unpacked(t)) for t in kept] == [
         ("show system", b"<show system>\r\n"),
         ("show log", b"<show log>\r\n"),
     ]
@@ -148,7 +148,7 @@ async def test_a_worker_that_comes_back_after_its_lease_records_nothing(registry
     now = (await tasks.claim(registry.db, registry.clock(), lease, 1))[0]
 
     def result(row) -> tasks.Finished:
-        return tasks.Finished(row["id"], row["fence"], row["since"], "", Collected((), Failure.TIMEOUT, "slow"), None)
+        return tasks.Finished(row["id"], row["fence"], row["since"], "", (), Failure.TIMEOUT, "slow", None)
 
     assert late["id"] == now["id"]
     assert await tasks.finish(registry.db, result(late), registry.clock()) is False

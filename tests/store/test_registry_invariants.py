@@ -97,8 +97,11 @@ async def test_history_is_neither_changed_nor_deleted(registry, two, table: str,
                 *(campaign, f"E{a}", f"SER{a:05d}"),
             )
             await tx.execute(
-                """INSERT INTO transcript (task, position, line, body, truncated, adapter, code, registered_since,
-                   firmware, started_at, duration_s) VALUES ($1, 1, 'l', '', false, 'a', 'c', now(), '', now(), 0)""",
+                """WITH kept AS (INSERT INTO output (sha256, size, packing, body) VALUES (sha256(''), 0, 'plain', '')
+                                ON CONFLICT DO NOTHING)
+                   INSERT INTO transcript (task, position, line, sha256, truncated, adapter, code, registered_since,
+                   firmware, started_at, duration_s)
+                   VALUES ($1, 1, 'l', sha256(''), false, 'a', 'c', now(), '', now(), 0)""",
                 task,
             )
     if table == "config_revision":

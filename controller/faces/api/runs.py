@@ -13,7 +13,7 @@ from controller.faces.http import Call, Page, Paging, Path, Query, Route, RowId
 from controller.faces.http.payload import Answer, Payload, text_or_base64
 from controller.series import Via
 from controller.services import collect
-from controller.store import tasks
+from controller.store import tasks, transcripts
 
 TaskState = Literal["waiting", "running", "done", "failed"]
 
@@ -147,7 +147,8 @@ async def show_task(
     if row is None or not call.caller.sees(row["contract"]):
         raise NotFound("No {what} {name}.", next_step="Check the name.", what="task", name=task)
     printed = [
-        Transcript.from_row(one, **text_or_base64(one["body"])) for one in await tasks.transcripts(context.db, task)
+        Transcript.from_row(one, **text_or_base64(transcripts.unpacked(one)))
+        for one in await transcripts.of_task(context.db, task)
     ]
     return TaskWithTranscripts(transcripts=printed, **row)
 

@@ -31,7 +31,9 @@ class ArmsCollector:
     pusher: Pusher
     clock: Callable[[], datetime] = _utc_now
 
-    async def collect(self, target: Target, lines: Sequence[str], limits: Limits) -> Collected:
+    async def collect(
+        self, target: Target, lines: Sequence[str], limits: Limits, *, stop: asyncio.Event | None = None
+    ) -> Collected:
         """See ports.Collector.collect."""
         series = by_name(target.series_name)
         require_declared(series, lines)

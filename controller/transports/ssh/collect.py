@@ -41,7 +41,9 @@ class SshCollector:
         self._attempts = attempts
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
-    async def collect(self, target: Target, lines: Sequence[str], limits: Limits) -> Collected:
+    async def collect(
+        self, target: Target, lines: Sequence[str], limits: Limits, *, stop: asyncio.Event | None = None
+    ) -> Collected:
         """See ports.Collector.collect."""
         series = by_name(target.series_name)
         require_declared(series, lines)
