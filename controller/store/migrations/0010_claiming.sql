@@ -1,0 +1,2 @@
+-- Filled in soon.
+SELECT 1;
