@@ -1,7 +1,7 @@
 """What a series declares about itself: its models, its shell, and every command it may be sent, with its class.
 
 Data and pure functions only. One file per series fills these types in; nothing else in the product asks `if series ==`.
-Not here: who may run what (services), and how a line travels (transports).
+Not here: where and when it may be run (services/policy.py), and how a line travels (transports).
 """
 
 from __future__ import annotations
@@ -13,6 +13,9 @@ from enum import StrEnum
 from functools import cached_property
 from typing import Any
 
+from controller.domain.access import Role
+from controller.domain.policy import CommandClass as CommandClass  # this module's word for its files
+from controller.domain.policy import roles_for
 from controller.series.arguments import WordTest
 from controller.series.masking import mask
 from controller.series.noise import Noise
@@ -23,15 +26,6 @@ MAX_WORDS = 128
 
 _LINE = re.compile(r"[A-Za-z0-9_.:/-]+(?: [A-Za-z0-9_.:/-]+)*")
 """Words of harmless ASCII with single blanks between them: no quotes, no separators, no control characters."""
-
-
-class CommandClass(StrEnum):
-    """How much harm a command can do; the roles that may run it follow from this (R2.3, R2.4)."""
-
-    STATUS = "status"
-    CLEAR = "clear"
-    DIAGNOSTIC = "diagnostic"
-    MANAGEMENT = "management"
 
 
 class Via(StrEnum):
@@ -167,6 +161,10 @@ class Series:
             if command and len(words) <= MAX_WORDS and command.takes(words[length:]):
                 return command
         return None
+
+    def roles_of(self, command: Command) -> frozenset[Role]:
+        """Who may run this command of the series (R2.3, R2.4); where and when is services/policy.py."""
+        return roles_for(command.command_class, listed=command.name in self.support_may)
 
     def management(self, model: str) -> bytes:
         """The config of module 0 that makes an adapter reachable for its management and does nothing else."""

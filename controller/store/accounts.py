@@ -9,7 +9,7 @@ from asyncpg import ForeignKeyViolationError, Record, UniqueViolationError
 from controller.domain.access import Caller, Role
 from controller.domain.errors import Conflict, Invalid, NotFound
 from controller.store import audit
-from controller.store.pool import Database
+from controller.store.pool import Connection, Database
 
 
 async def create_contract(db: Database, contract: str, name: str, *, caller: Caller, now: datetime) -> None:
@@ -35,6 +35,12 @@ async def contracts(db: Database, *, contract: str | None, after: str | None, li
         ORDER BY contract LIMIT $3"""
     async with db.connection() as connection:
         return await connection.fetch(query, contract, after, limit)
+
+
+async def command_classes(connection: Connection, contract: str) -> frozenset[str]:
+    """The command classes that the contract lets its operators run; none for a contract that does not exist."""
+    found = await connection.fetchval("SELECT command_classes FROM contract WHERE contract = $1", contract)
+    return frozenset(found or ())
 
 
 async def create_account(
