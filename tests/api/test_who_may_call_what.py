@@ -23,6 +23,8 @@ TABLE: dict[str, set[Role]] = {
     "GET /keys": ONLY_A,
     "DELETE /keys/{key}": ONLY_A,
     "GET /audit": EVERYBODY,
+    "GET /audit/export": EVERYBODY,
+    "GET /audit/verify": ONLY_A,
     "GET /series": EVERYBODY,
     "GET /adapters": EVERYBODY,
     "GET /adapters/{serial}": EVERYBODY,

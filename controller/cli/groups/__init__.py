@@ -4,7 +4,18 @@ from __future__ import annotations
 
 import typer
 
-from controller.cli.groups import accounts, adapters, codes, configs, exchanges, firmware, inventory, operations, runs
+from controller.cli.groups import (
+    accounts,
+    adapters,
+    audit,
+    codes,
+    configs,
+    exchanges,
+    firmware,
+    inventory,
+    operations,
+    runs,
+)
 
 ALL: tuple[typer.Typer, ...] = (
     runs.top,
@@ -22,5 +33,5 @@ ALL: tuple[typer.Typer, ...] = (
     accounts.contract,
     accounts.account,
     accounts.key,
-    accounts.audit,
+    audit.audit,
 )

@@ -1,4 +1,4 @@
-"""`hikitsugi whoami`, `contract`, `account`, `key`, `audit`."""
+"""`hikitsugi whoami`, `contract`, `account`, `key`."""
 
 from typing import Annotated
 
@@ -12,7 +12,6 @@ top = Commands()
 contract = group("contract", _("Contracts."))
 account = group("account", _("Accounts of people and programs."))
 key = group("key", _("Access keys of accounts."))
-audit = group("audit", _("Who did, or was refused, what."))
 
 Note = Annotated[str, typer.Option(help=_("What the key is for."))]
 
@@ -119,24 +118,6 @@ def list_keys(session: Session, account: Annotated[str, typer.Option(help=_("Onl
 def revoke_key(session: Session, key: Annotated[str, typer.Argument(help=_("Id of the key."))]) -> None:
     session.api.send("DELETE", f"/keys/{segment(key)}")
     session.out.done({"key": key}, _("Key {key} opens nothing any more.", key=key))
-
-
-@audit.command("ls", help=_("List the audit trail, newest first."))
-def list_audit(
-    session: Session,
-    subject: Annotated[str, typer.Option(help=_("Only rows about this code, adapter, account …"))] = "",
-    limit: Annotated[int, typer.Option(help=_("At most so many rows."), min=1)] = 50,
-) -> None:
-    columns = (
-        Column(_("at"), "at"),
-        Column(_("account"), "account"),
-        Column(_("role"), "role"),
-        Column(_("action"), "action"),
-        Column(_("subject"), "subject"),
-        Column(_("outcome"), "outcome"),
-        Column(_("detail"), lambda row: ", ".join(f"{name}={value}" for name, value in row["detail"].items())),
-    )
-    session.out.table(session.api.first(limit, "/audit", subject=subject or None), columns)
 
 
 def write_secret(path: str, secret: str) -> None:

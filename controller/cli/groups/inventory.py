@@ -1,7 +1,6 @@
 """`hikitsugi inventory`: the registry in and out as a file."""
 
 import json
-import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -9,6 +8,7 @@ import typer
 
 from controller.cli.commands import Session, group
 from controller.cli.failures import CliError, Exit, from_problem
+from controller.cli.files import save
 from controller.cli.words import _
 
 inventory = group("inventory", _("The registry as a file, in and out."))
@@ -73,14 +73,4 @@ def export(
 ) -> None:
     query = {"format": "json" if session.out.json else format, "contract": contract or None, "secrets": secrets}
     chunks = session.api.lines("GET", "/inventory/export", query=query)
-    if out is None:
-        for chunk in chunks:
-            sys.stdout.buffer.write(chunk)
-        sys.stdout.buffer.flush()
-        return
-    draft = out.with_name(out.name + ".part")
-    draft.unlink(missing_ok=True)
-    draft.touch(mode=0o600, exist_ok=False)
-    with draft.open("wb") as file:
-        file.writelines(chunks)
-    draft.replace(out)
+    save(chunks, out)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from controller.faces.api import (
     accounts,
     adapters,
+    audit,
     codes,
     connections,
     exchanges,
@@ -19,6 +20,7 @@ from controller.faces.http import Route
 
 ROUTES: tuple[Route, ...] = (
     *accounts.ROUTES,
+    *audit.ROUTES,
     *adapters.ROUTES,
     *codes.ROUTES,
     *connections.ROUTES,

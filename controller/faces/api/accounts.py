@@ -1,18 +1,18 @@
-"""Contracts, accounts, access keys, the audit trail, and who am I."""
+"""Contracts, accounts, access keys, and who am I."""
 
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from controller.domain.access import Role
 from controller.faces.api.context import ADMINISTRATOR, PEOPLE, Context
-from controller.faces.http import Call, Page, Paging, Path, Query, Route, RowId
+from controller.faces.http import Call, Page, Paging, Path, Query, Route
 from controller.faces.http.payload import Answer, Payload
 from controller.services import access
-from controller.store import accounts, audit
+from controller.store import accounts
 from controller.store.pool import Row
 
 Number = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,31}$")]
@@ -144,33 +144,6 @@ async def revoke_key(call: Call, key: Annotated[str, Path("id of the key")], con
     await accounts.revoke_key(context.db, key, caller=call.caller, now=context.clock())
 
 
-class AuditRow(Answer):
-    id: int
-    at: datetime
-    account: str
-    role: str
-    source: str
-    action: str
-    subject: str
-    contract: str | None
-    outcome: Literal["done", "refused"]
-    detail: dict[str, Any]
-    """Any: what was done differs by action."""
-
-
-async def list_audit(
-    call: Call,
-    paging: Paging[RowId],
-    context: Context,
-    subject: Annotated[str | None, Query("only rows about this code, adapter, account …")] = None,
-) -> Page[AuditRow]:
-    """Newest first. An operator sees the rows about the own contract, every run of support staff included (R2.3)."""
-    rows = await audit.page(
-        context.db, contract=call.caller.contract, subject=subject, before=paging.after, limit=paging.rows
-    )
-    return Page[AuditRow].of(rows, paging, lambda row: row["id"], lambda row: AuditRow(**row))
-
-
 ROUTES = (
     Route("GET", "/whoami", who_am_i, roles=PEOPLE, summary="The account behind this key", tags=("accounts",)),
     Route("GET", "/contracts", list_contracts, roles=PEOPLE, summary="Contracts", tags=("accounts",)),
@@ -196,5 +169,4 @@ ROUTES = (
     ),
     Route("GET", "/keys", list_keys, roles=ADMINISTRATOR, summary="Access keys", tags=("accounts",)),
     Route("DELETE", "/keys/{key}", revoke_key, roles=ADMINISTRATOR, summary="Revoke an access key", tags=("accounts",)),
-    Route("GET", "/audit", list_audit, roles=PEOPLE, summary="The audit trail", tags=("audit",)),
 )
