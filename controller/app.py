@@ -8,12 +8,7 @@ handle: PostgreSQL dies with it, tasks lose their lease, a half-done change neve
 from __future__ import annotations
 
 import asyncio
-import gc
-import os
-import resource
-import signal
 import ssl
-import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from datetime import timedelta
@@ -25,6 +20,7 @@ from typing import Any
 import structlog
 from aiohttp import web
 
+from controller import process
 from controller.adapter_side import AdapterSide, open_side
 from controller.authority import Authority
 from controller.cli import profile
@@ -33,9 +29,8 @@ from controller.faces.api import ROUTES, Context
 from controller.faces.api.doors import KeptAnswers, authenticator
 from controller.files import replace
 from controller.parts import Parts, utc_now
-from controller.ports import Limits
-from controller.series import Via
-from controller.services import access, housekeeping, work
+from controller.ports import Collector
+from controller.services import access, audit, housekeeping, work
 from controller.services.repeats import Repeats
 from controller.settings import Endpoint, Settings
 from controller.startup import CannotStart
@@ -44,9 +39,7 @@ from controller.store.migrate import migrate
 from controller.store.pool import TROUBLE, Database
 from controller.store.secrets import unlock
 from controller.tls import api_context
-from controller.transports.arms.collect import ArmsCollector
-from controller.transports.either import EitherCollector
-from controller.transports.ssh.collect import SshCollector
+from controller.working import collectors, limits_of
 from firmware_repo.blobs import Blobs
 
 log = structlog.stdlib.get_logger("controller")
@@ -59,58 +52,24 @@ async def serve(settings: Settings) -> None:
     """Run the controller until SIGTERM or SIGINT. Raises CannotStart with a sentence for the terminal."""
     stop, starting = asyncio.Event(), asyncio.current_task()
 
-    def told() -> None:
-        _end_not_later_than(max(settings.drain_s, _CUT_OFF_S))
-        stop.set()
+    def give_up_starting() -> None:
         if starting is not None:  # nothing is under way yet that could be lost
             starting.cancel()
 
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, told)
-    _as_many_descriptors_as_allowed()
+    process.told_to_stop(stop, within_s=max(settings.drain_s, _CUT_OFF_S), also=give_up_starting)
+    process.as_many_descriptors_as_allowed()
     try:
         async with AsyncExitStack() as stack:
             dsn, database_gave_up = await _postgres(settings, stack)
             parts = await _parts(settings, await _database(settings, dsn, stack))
             side, renew = await stack.enter_async_context(_listening(parts))
             starting = None
-            _collect_garbage_seldom()
+            process.collect_garbage_seldom()
             await _until(stop, parts, side, database_gave_up, renew)
     except asyncio.CancelledError:
         if not stop.is_set():
             raise
         log.info("Stopped before it was ready.")
-
-
-def _as_many_descriptors_as_allowed() -> None:
-    """Each tunnel takes one, and the usual soft limit is 1024."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft != hard:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-
-
-def _collect_garbage_seldom() -> None:
-    """Cycles are rare here, and looking for them takes a tenth of a boot's CPU time with Python's own thresholds.
-
-    What the start has made stays for good, so it is not looked at again; and 20,000 new objects instead of 700 are a
-    few megabytes, or what a few hundred connections leave behind.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(20_000, 20, 20)
-
-
-def _end_not_later_than(wait_s: float) -> None:
-    """The last resort against whatever hangs at the stop, threads included. It leaves what a kill leaves: nothing that
-    the next start cannot handle."""
-
-    def end() -> None:
-        log.warning("Not everything ended in time; cut off.")
-        os._exit(0)
-
-    timer = threading.Timer(wait_s, end)
-    timer.daemon = True
-    timer.start()
 
 
 async def _postgres(settings: Settings, stack: AsyncExitStack) -> tuple[str, Callable[[], Awaitable[object]]]:
@@ -235,12 +194,14 @@ async def _until(
     renew: Callable[[], None],
 ) -> None:
     """Work until told to stop; then let what is under way end. Raises what ended a part that must not end."""
-    workers = _work(parts, side)
+    ssh, collector = collectors(parts.settings, side.work.pusher)
+    workers = _work(parts, side, collector)
     kept = timedelta(days=parts.settings.heartbeats_kept_days)
     endless: list[asyncio.Future[Any]] = [  # Any: none of them ends with a result
         asyncio.create_task(work.run(workers), name="workers"),
         *(asyncio.create_task(endless, name=name) for name, endless in side.endless(parts).items()),
         asyncio.create_task(housekeeping.run(workers, parts.db, utc_now, kept), name="housekeeping"),
+        asyncio.create_task(audit.run(parts.db, utc_now), name="audit chain"),
         asyncio.create_task(_renewing(renew), name="certificates"),
         asyncio.ensure_future(database_gave_up()),
     ]
@@ -263,6 +224,7 @@ async def _until(
         for task in (told, *endless):
             task.cancel()
         await asyncio.wait({told, *endless}, timeout=1.5)
+        await ssh.close()
     log.info("Stopped.")
 
 
@@ -276,17 +238,13 @@ async def _renewing(renew: Callable[[], None]) -> None:
             log.warning("Certificates could not be renewed; trying again.", why=str(error))
 
 
-def _work(parts: Parts, side: AdapterSide) -> work.Work:
+def _work(parts: Parts, side: AdapterSide, collector: Collector) -> work.Work:
     settings = parts.settings
-    limits = Limits(settings.ssh_connect_s, settings.ssh_login_s, settings.ssh_line_s, settings.ssh_total_s)
-    collector = EitherCollector(
-        {Via.SSH: SshCollector(at_once=settings.ssh_concurrency), Via.ARMS: ArmsCollector(side.work.pusher, utc_now)}
-    )
     return work.Work(
         parts.db,
         parts.vault,
         collector,
-        limits,
+        limits_of(settings),
         settings.ssh_concurrency,
         utc_now,
         parts.wake,

@@ -48,6 +48,15 @@ _SETTINGS = {
 }
 
 
+def running_dsn(data_dir: Path) -> str:
+    """The address of the embedded server that another process runs in data_dir. Raises CannotStart."""
+    return _dsn(postgres_folders.socket_of_running(data_dir.absolute() / "postgres"))
+
+
+def _dsn(socket: Path) -> str:
+    return f"postgresql://{_NAME}@/{_NAME}?host={quote(str(socket))}&port={postgres_folders.PORT}"
+
+
 class Embedded:
     """One embedded server. Use: `async with Embedded(data_dir).running() as server: … server.dsn`.
 
@@ -78,7 +87,7 @@ class Embedded:
     @property
     def dsn(self) -> str:
         """For asyncpg, psql and pgbench. The same after a restart."""
-        return f"postgresql://{_NAME}@/{_NAME}?host={quote(str(self._socket))}&port={postgres_folders.PORT}"
+        return _dsn(self._socket)
 
     @property
     def binaries(self) -> Binaries:

@@ -67,6 +67,22 @@ async def migrate(dsn: str, folder: Path = FOLDER, *, lock_wait_s: float = 60) -
         await connection.close(timeout=5)  # and with it the session's advisory lock
 
 
+async def require_current(dsn: str, folder: Path = FOLDER) -> None:
+    """Raises CannotStart unless the database has exactly the schema of this version; nothing is migrated."""
+    known = read(folder)
+    connection = await asyncpg.connect(dsn, server_settings={"application_name": "hikitsugi migrate"})
+    try:
+        there = await connection.fetchval("SELECT to_regclass('migration') IS NOT NULL")
+        applied = await connection.fetch("SELECT number, name, sha256 FROM migration ORDER BY number") if there else []
+        if missing := _missing(known, applied):
+            raise CannotStart(
+                f"The database does not have {missing[0].file} yet. Start the controller of this version first: "
+                "it brings the database up to date."
+            )
+    finally:
+        await connection.close(timeout=5)
+
+
 def read(folder: Path) -> tuple[Migration, ...]:
     """The folder's migrations in order. Raises CannotStart for a misnamed file, a gap or a number used twice."""
     found = tuple(_read_one(path) for path in sorted(folder.glob("*.sql")))

@@ -63,6 +63,20 @@ def make_socket_folder(home: Path, account: Account) -> tuple[Path, str]:
     return folder, for_server
 
 
+def socket_of_running(home: Path) -> Path:
+    """The socket folder of the server that runs on home/cluster. Raises CannotStart when none does."""
+    cluster = home / "cluster"
+    try:
+        lines = (cluster / "postmaster.pid").read_text().splitlines()
+        folder = Path(lines[4])
+    except (OSError, IndexError) as error:
+        raise CannotStart(
+            f"No database runs in {home}. Start the controller (hikitsugi serve) with this data directory, or set "
+            "database_url."
+        ) from error
+    return (cluster / folder).resolve()
+
+
 def major_version(cluster: Path) -> int | None:
     """The major version that wrote the cluster, None when there is none yet. Raises CannotStart for anything else."""
     if not cluster.exists():
