@@ -10,7 +10,7 @@ import structlog
 
 from controller.services import push_work, reaches, work
 from controller.services.repeats import KEPT
-from controller.store import connections, exchanges, heartbeats, idempotency, pulls, tasks
+from controller.store import claims, connections, exchanges, heartbeats, idempotency, pulls
 from controller.store.pool import TROUBLE, Database
 
 log = structlog.get_logger()
@@ -33,7 +33,7 @@ async def run(workers: work.Work, db: Database, clock: Callable[[], datetime], h
 async def take_over(db: Database, now: datetime) -> None:
     """For the only controller of a database, before it works: what its predecessor had under way need not wait for
     its lease or deadline, and the tunnels it held are gone."""
-    await tasks.end_leases(db, now)
+    await claims.end_leases(db, now)
     await reaches.take_over(db, now)
     await push_work.take_over(db, now)
 

@@ -16,7 +16,7 @@ import structlog
 from controller.ports import Collected, Collector, Failure, Limits, Reach, Target
 from controller.series import Via, by_name
 from controller.services import claiming, transcripts
-from controller.store import tasks
+from controller.store import claims
 from controller.store.pool import TROUBLE, Database, Row
 from controller.store.secrets import Secrets
 from protocol.ids import DistributionId
@@ -52,7 +52,7 @@ async def run(work: Work) -> None:
     """Claim and run tasks until `stopping` is set; then wait for those under way. Cancelled, it gives them back."""
     await claiming.run(
         "task",
-        lambda limit: tasks.claim(work.db, work.clock(), work.lease, limit, controller=work.controller()),
+        lambda limit: claims.claim(work.db, work.clock(), work.lease, limit, controller=work.controller()),
         lambda row: _one(work, row),
         concurrency=work.concurrency,
         poll_s=_POLL_S,
@@ -64,7 +64,7 @@ async def run(work: Work) -> None:
 
 async def return_lost(work: Work) -> None:
     """Tasks of workers that died wait again. To be called every few seconds, by any controller."""
-    await tasks.return_lost(work.db, work.clock())
+    await claims.return_lost(work.db, work.clock())
 
 
 async def _one(work: Work, row: Row) -> None:
@@ -80,11 +80,11 @@ async def _one(work: Work, row: Row) -> None:
     series = by_name(row["series"])
     kept = [transcripts.keep(series, printed) for printed in collected.printed]
     detail = series.mask(collected.detail.encode())[0].decode()
-    finished = tasks.Finished(
+    finished = claims.Finished(
         row["id"], row["fence"], row["since"], row["firmware"], kept, collected.failure, detail, via
     )
     try:
-        recorded = await tasks.finish(work.db, finished, work.clock())
+        recorded = await claims.finish(work.db, finished, work.clock())
     except TROUBLE as error:
         # The lease runs out and the task is run again: the result is late, not lost.
         log.warning("result could not be recorded", task=row["id"], adapter=row["serial"], error=str(error))
@@ -97,7 +97,7 @@ async def _give_back(work: Work, row: Row) -> None:
     """Quickly, since the controller is stopping; what cannot be given back waits for its lease to run out."""
     try:
         async with asyncio.timeout(1):
-            await tasks.release(work.db, row["id"], row["fence"])
+            await claims.release(work.db, row["id"], row["fence"])
     except (*TROUBLE, TimeoutError) as error:
         log.warning("task could not be given back", task=row["id"], error=str(error) or type(error).__name__)
 

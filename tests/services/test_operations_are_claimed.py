@@ -8,7 +8,7 @@ from datetime import timedelta
 import asyncpg
 
 from controller.services import config_push, push_work, swap
-from controller.store import configs, tasks
+from controller.store import claims, configs, tasks
 from controller.store import operations as rows
 from controller.store import registry as registry_rows
 from protocol.arms.messages import Kind, NoArguments, Ping
@@ -79,7 +79,7 @@ async def test_a_run_has_no_way_over_arms_to_an_adapter_that_is_locked_out(regis
         )
         await lock_out(adapter, locked)
         now = registry.clock.forward(seconds=1)
-        (claimed,) = await tasks.claim(registry.db, now, timedelta(minutes=1), 16, controller=controller)
+        (claimed,) = await claims.claim(registry.db, now, timedelta(minutes=1), 16, controller=controller)
         assert (claimed["reach"] is None) is locked
         async with registry.db.connection() as connection:
             await connection.execute("UPDATE task SET state = 'done', lease_until = NULL WHERE id = $1", claimed["id"])

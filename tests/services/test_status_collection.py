@@ -11,7 +11,7 @@ import pytest
 from controller.domain.errors import Invalid, NotFound
 from controller.ports import Collected, Failure, Limits, Printed, Target
 from controller.services import collect, swap, work
-from controller.store import audit, tasks, transcripts
+from controller.store import audit, claims, tasks, transcripts
 from tests.rows import HEADER, csv_row
 from tests.waiting import until
 
@@ -142,17 +142,17 @@ async def test_two_tasks_of_one_adapter_never_run_at_once(registry, code) -> Non
 async def test_a_worker_that_comes_back_after_its_lease_records_nothing(registry, code) -> None:
     asked = await ask(registry, [code])
     lease = timedelta(seconds=90)
-    late = (await tasks.claim(registry.db, registry.clock(), lease, 1))[0]
+    late = (await claims.claim(registry.db, registry.clock(), lease, 1))[0]
     registry.clock.forward(seconds=91)
-    await tasks.return_lost(registry.db, registry.clock())
-    now = (await tasks.claim(registry.db, registry.clock(), lease, 1))[0]
+    await claims.return_lost(registry.db, registry.clock())
+    now = (await claims.claim(registry.db, registry.clock(), lease, 1))[0]
 
-    def result(row) -> tasks.Finished:
-        return tasks.Finished(row["id"], row["fence"], row["since"], "", (), Failure.TIMEOUT, "slow", None)
+    def result(row) -> claims.Finished:
+        return claims.Finished(row["id"], row["fence"], row["since"], "", (), Failure.TIMEOUT, "slow", None)
 
     assert late["id"] == now["id"]
-    assert await tasks.finish(registry.db, result(late), registry.clock()) is False
-    assert await tasks.finish(registry.db, result(now), registry.clock()) is True
+    assert await claims.finish(registry.db, result(late), registry.clock()) is False
+    assert await claims.finish(registry.db, result(now), registry.clock()) is True
     assert (await tasks.campaign(registry.db, asked.campaign, contract=None))["failed"] == 1
 
 
@@ -160,9 +160,9 @@ async def test_a_task_whose_workers_all_die_fails_in_the_end(registry, code) -> 
     asked = await ask(registry, [code])
 
     for _ in range(3):
-        assert await tasks.claim(registry.db, registry.clock(), timedelta(seconds=1), 1)
+        assert await claims.claim(registry.db, registry.clock(), timedelta(seconds=1), 1)
         registry.clock.forward(seconds=2)
-        await tasks.return_lost(registry.db, registry.clock())
+        await claims.return_lost(registry.db, registry.clock())
 
     assert (await tasks.campaign(registry.db, asked.campaign, contract=None))["failed"] == 1
 
@@ -209,7 +209,7 @@ async def test_a_task_that_outlived_an_exchange_is_not_run_on_the_adapter_that_w
     spare = numbers()
     await registry.load(HEADER + csv_row(f"S{spare}", spare, kind="standby"))
     asked = await ask(registry, [code])
-    lost = await tasks.claim(registry.db, registry.clock(), timedelta(seconds=1), 100)
+    lost = await claims.claim(registry.db, registry.clock(), timedelta(seconds=1), 100)
     assert [row["code"] for row in lost] == [code]
     await swap.carry_out(
         registry.db,
@@ -219,7 +219,7 @@ async def test_a_task_that_outlived_an_exchange_is_not_run_on_the_adapter_that_w
         now=registry.clock(),
         deadline=timedelta(days=1),
     )
-    await tasks.return_lost(registry.db, registry.clock.forward(seconds=2))
+    await claims.return_lost(registry.db, registry.clock.forward(seconds=2))
 
     collector = Scripted()
     running = asyncio.create_task(work.run(worker(registry, collector)))

@@ -1,0 +1,171 @@
+"""Tasks in the hands of workers: claimed under a lease with a fencing number, ended, given back, lost.
+
+The rules are functions of the database (migration 0010), since what may be claimed depends on what others just have.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from asyncpg import Record
+
+from controller.domain.task import MAX_LOSSES, State
+from controller.ports import Failure
+from controller.series import ALL, Via
+from controller.store.pool import Connection, Database
+from controller.store.transcripts import Kept
+
+CONTRACT_AT_ONCE = 1000
+"""Tasks of one contract that run at once, where neither the contract nor the controller says another number."""
+
+UNSEEN = timedelta(seconds=30)
+"""A controller that was not seen for this long has lost its tasks, whatever their leases say."""
+
+_ARMS_FIRST = [series.name for series in ALL if series.vias[0] is Via.ARMS]
+
+# What opens the adapter (view ssh_login) is looked up for each row that was claimed: the fence keeps it from being made
+# for all adapters.
+_CLAIM = """
+    SELECT m.*, l.* FROM claim_tasks($1, $2, $3, $4, $5, $6) m
+    LEFT JOIN LATERAL (SELECT * FROM ssh_login v WHERE v.adapter = m.serial OFFSET 0) l ON true"""
+
+
+async def claim(
+    db: Database,
+    now: datetime,
+    lease: timedelta,
+    limit: int,
+    *,
+    controller: int = 0,
+    contract_at_once: int = CONTRACT_AT_ONCE,
+) -> list[Record]:
+    """Claim up to `limit` due tasks; each row has what its run needs (views task_to_run and ssh_login).
+
+    At most one an adapter and one of a pair, within the bounds of campaigns and contracts, however many workers claim.
+    address is None when the adapter has never been heard of, since when it is no longer on the task's code (a task that
+    was claimed before an exchange and returned after it). reach is None when ARMS does not get there from here.
+    controller: id of this one (0: none); what goes through another one's tunnel is left to that one.
+    """
+    async with db.connection() as connection:
+        return await connection.fetch(_CLAIM, now, now + lease, limit, controller, _ARMS_FIRST, contract_at_once)
+
+
+async def hold(tx: Connection) -> None:
+    """No task is claimed until this transaction has ended. For changes after which nothing more may begin."""
+    await tx.execute("SELECT pg_advisory_xact_lock(hashtext('claim tasks'))")
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """What became of one claimed task. since: of the registration it ran on, None when it did not run for want of one.
+
+    via: the transport that was used, None when none was. again_at: the adapter could not be reached, and is waited for;
+    tried again at that time at the latest. is_cancelled: it was told to stop, and nothing is in doubt.
+    Otherwise it has failed when there is a failure, and is done when there is none. detail: a sentence, or "".
+    """
+
+    task: int
+    fence: int
+    since: datetime | None
+    firmware: str
+    kept: Sequence[Kept]
+    failure: Failure | None
+    detail: str
+    via: Via | None
+    again_at: datetime | None = None
+    is_cancelled: bool = False
+
+    @property
+    def state(self) -> State:
+        """The task's next state."""
+        if self.again_at is not None:
+            return State.WAITING
+        if self.is_cancelled:
+            return State.CANCELLED
+        return State.FAILED if self.failure else State.DONE
+
+
+_FINISH = "SELECT finish_task($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14,$15,$16,$17,$18,$19,$20,$21)"
+
+
+async def finish(db: Database, finished: Finished, now: datetime) -> bool:
+    """Record result and transcripts in one transaction; False when the lease was lost (then nothing is recorded).
+
+    A failed task may stop its campaign (campaign.stop_share), and one of which nobody knows is told of: both in the
+    same transaction.
+    """
+    kept, state = finished.kept, finished.state
+    failure = finished.failure.value if finished.failure and state is State.FAILED else None
+    async with db.connection() as connection:
+        recorded: bool = await connection.fetchval(
+            _FINISH,
+            *(finished.task, finished.fence, now, state.value, finished.again_at, failure, finished.detail),
+            *([k.line for k in kept], [k.command for k in kept], [k.sha256 for k in kept], [k.size for k in kept]),
+            *([k.packed for k in kept], [k.masked for k in kept], [k.truncated for k in kept]),
+            *([k.failure for k in kept], [k.detail for k in kept]),
+            *([k.started_at for k in kept], [k.duration_s for k in kept]),
+            *(finished.since, finished.firmware, finished.via),
+        )
+    return recorded
+
+
+async def release(db: Database, task: int, fence: int) -> None:
+    """Give a claimed task back: it waits for its next worker at once. Nothing happens when the lease was lost.
+
+    Only when nothing of it was sent, or all of it may be sent twice.
+    """
+    query = """UPDATE task SET state = 'waiting', lease_until = NULL, started_at = NULL, controller = NULL
+               WHERE id = $1 AND fence = $2 AND state = 'running'"""
+    async with db.connection() as connection:
+        await connection.execute(query, task, fence)
+
+
+async def return_lost(db: Database, now: datetime, *, unseen: timedelta = UNSEEN, attempts: int = MAX_LOSSES) -> int:
+    """Take tasks from workers that are gone: the lease ran out, or the controller was not seen for `unseen`.
+
+    What may be repeated waits again, and has failed after `attempts` losses; what may not has failed as "unknown", and a
+    person is told. Returns how many; at most 500 a call.
+    """
+    async with db.connection() as connection:
+        return int(await connection.fetchval("SELECT return_lost_tasks($1, $2, $3)", now, now - unseen, attempts))
+
+
+async def end_leases(db: Database, now: datetime, *, controller: int | None = None) -> None:
+    """End every lease now, or those of one controller: the next `return_lost` takes the tasks from it.
+
+    Only when whoever held them is not at work any more.
+    """
+    query = "UPDATE task SET lease_until = $1 WHERE state = 'running' AND ($2::bigint IS NULL OR controller = $2)"
+    async with db.connection() as connection:
+        await connection.execute(query, now, controller)
+
+
+async def turn(db: Database, now: datetime) -> int:
+    """What the clock does to tasks and campaigns: see task_turn in migration 0010. Returns how many moved."""
+    async with db.connection() as connection:
+        return int(await connection.fetchval("SELECT task_turn($1)", now))
+
+
+_TO_STOP = """
+    SELECT u.task, u.fence,
+           CASE WHEN t.fence <> u.fence OR t.state <> 'running' THEN 'The lease was lost.'
+                WHEN t.stop_why <> '' THEN 'Cancelled: ' || t.stop_why
+                ELSE 'The campaign was aborted: ' || p.why END AS why
+    FROM unnest($1::bigint[], $2::integer[]) AS u (task, fence)
+    JOIN task t ON t.id = u.task JOIN campaign p ON p.id = t.campaign
+    WHERE t.fence <> u.fence OR t.state <> 'running' OR t.stop_why <> '' OR p.state = 'aborted'"""
+
+
+async def to_stop(db: Database, held: Mapping[int, int]) -> dict[int, str]:
+    """Which of the held tasks (by id, with their fences) must not go on, and why, in a sentence."""
+    async with db.connection() as connection:
+        rows = await connection.fetch(_TO_STOP, list(held), list(held.values()))
+    return {row["task"]: row["why"] for row in rows}
+
+
+async def cancel_waiting(tx: Connection, campaign: int, detail: str, now: datetime) -> int:
+    """End the waiting tasks of a campaign as cancelled; how many. What a worker just has hold of is left to `turn`,
+    which finds it when the campaign has ended (state aborted or stopped, ended_at set)."""
+    return int(await tx.fetchval("SELECT cancel_waiting($1, $2, $3)", campaign, detail, now))
