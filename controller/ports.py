@@ -128,11 +128,16 @@ class Collected:
 
     printed: one item per line that was sent, in order; lines after the one that ended the run are missing.
     failure: the first thing that ended or marred the run; detail: one sentence with a next step, or "".
+    offered_host_key: "ssh-ed25519 AAAA…", what the adapter showed instead of the pinned key; "" unless the failure is
+    HOST_KEY_CHANGED (and with that one too when it was no readable key, or a jump host's).
+    used_previous: Target.previous opened it, after the login proper was refused.
     """
 
     printed: tuple[Printed, ...]
     failure: Failure | None
     detail: str
+    offered_host_key: str = ""
+    used_previous: bool = False
 
 
 class Collector(Protocol):
@@ -141,7 +146,7 @@ class Collector(Protocol):
     async def collect(
         self, target: Target, lines: Sequence[str], limits: Limits, *, stop: asyncio.Event | None = None
     ) -> Collected:
-        """Log in, send the lines one after the other, log out.
+        """Log in (or go on with a connection that was kept), send the lines one after the other, log out or keep it.
 
         stop: once it is set nothing more is sent, not even a logout; the answer has what was printed so far, with
         Failure.STOPPED.

@@ -7,13 +7,13 @@ import contextlib
 import inspect
 import logging
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
 
 import asyncssh
 import pytest
 from asyncssh.connection import SSHConnection
 from asyncssh.logging import SSHLogger
 
+from controller.ports import Login
 from controller.series import ALL, Series
 from controller.transports.ssh.collect import SshCollector
 from controller.transports.ssh.tuned import TunedConnection, options_for
@@ -31,13 +31,20 @@ def overridden() -> set[str]:
     return {name for name, value in members if inspect.isfunction(value) or isinstance(value, property)}
 
 
+def options_of(
+    adapter: ScriptedAdapter, series_name: str = "seil8"
+) -> tuple[asyncssh.SSHClientConnectionOptions, asyncio.Future[None]]:
+    login = Login("admin", "secret")
+    return options_for("127.0.0.1", adapter.target.port, login, series_name, "ssh-ed25519", asyncssh.SSHClient)
+
+
 async def untuned(adapter: ScriptedAdapter) -> asyncssh.SSHClientConnection:
-    options, _ = options_for(adapter.target, "ssh-ed25519", asyncssh.SSHClient)
+    options, _ = options_of(adapter)
     return asyncssh.SSHClientConnection(asyncio.get_running_loop(), options, wait="auth")
 
 
 def test_every_override_replaces_something_and_every_addition_is_one() -> None:
-    added = {"_flush", "open_shell"}
+    added = {"_flush", "open_shell", "ask", "carries", "lead_to"}
 
     for name in overridden() - added:
         assert hasattr(asyncssh.SSHClientConnection, name), f"asyncssh has no {name} any more"
@@ -86,7 +93,7 @@ async def test_what_the_channel_leans_on_exists_on_a_plain_one(adapter_with: Sta
 async def test_what_is_set_on_the_options_exists_on_plain_ones(adapter_with: Start) -> None:
     adapter = await adapter_with(Script())
     plain = vars(asyncssh.SSHClientConnectionOptions(config=None, username="x", client_keys=None))
-    options, logged_in = options_for(adapter.target, "ssh-ed25519", asyncssh.SSHClient)
+    options, logged_in = options_of(adapter)
 
     assert {"host", "port", "username", "password", "protocol_factory"} <= set(plain)
     assert set(vars(options)) - set(plain) == {"waiter"}
@@ -94,8 +101,8 @@ async def test_what_is_set_on_the_options_exists_on_plain_ones(adapter_with: Sta
 
 
 async def test_options_are_never_shared_between_targets(adapter_with: Start) -> None:
-    one, _ = options_for((await adapter_with(Script())).target, "ssh-ed25519", asyncssh.SSHClient)
-    two, _ = options_for((await adapter_with(Script())).target, "ssh-ed25519", asyncssh.SSHClient)
+    one, _ = options_of(await adapter_with(Script()))
+    two, _ = options_of(await adapter_with(Script()))
 
     assert one.port != two.port
     assert one.waiter is not two.waiter
@@ -104,7 +111,7 @@ async def test_options_are_never_shared_between_targets(adapter_with: Start) -> 
 @pytest.mark.parametrize("series", ALL, ids=lambda series: series.name)
 async def test_old_algorithms_come_last_and_only_where_declared(adapter_with: Start, series: Series) -> None:
     adapter = await adapter_with(Script())
-    options, _ = options_for(replace(adapter.target, series_name=series.name), "ssh-ed25519", asyncssh.SSHClient)
+    options, _ = options_of(adapter, series.name)
     old = series.old_algorithms
 
     assert options.encryption_algs[0] == b"aes128-gcm@openssh.com"
@@ -144,7 +151,7 @@ async def test_turns_of_the_loop_are_one_write_each(adapter_with: Start) -> None
         def is_closing(self) -> bool:
             return False
 
-    options, _ = options_for(adapter.target, "ssh-ed25519", asyncssh.SSHClient)
+    options, _ = options_of(adapter)
     connection = TunedConnection(asyncio.get_running_loop(), options)
     connection.connection_made(Wire())
     connection._send(b"and ")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from functools import partial
 from typing import TypeVar
 from weakref import WeakValueDictionary
@@ -18,28 +19,37 @@ from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, wait
 from controller.ports import Collected, Limits, Target
 from controller.series import Series, by_name, require_declared
 from controller.transports.ssh import failures
+from controller.transports.ssh.brake import Brake, braked
 from controller.transports.ssh.connect import open_exec, open_session
 from controller.transports.ssh.exec_session import ExecSession
 from controller.transports.ssh.failures import NotOpened
+from controller.transports.ssh.jump import JumpHosts
+from controller.transports.ssh.kept import Kept, KeptSessions
 from controller.transports.ssh.session import Session
 
 _S = TypeVar("_S", bound=Session | ExecSession)
-_Way = Callable[[Target, Series, Limits], Awaitable[_S]]
+_Way = Callable[[Target, Series, Limits, JumpHosts], Awaitable[_S]]
 
 
 class SshCollector:
-    """Implements ports.Collector. One per process: its bounds hold only for what goes through it.
+    """Implements ports.Collector. One per process: its bounds hold only for what goes through it. To be closed.
 
-    at_once: sessions open at the same time (50 keep two cores as busy as 200 do).
+    at_once: sessions in use at the same time (50 keep two cores as busy as 200 do).
     attempts: how often a connection is tried that is refused or dropped before the login; nothing else is tried again.
-    prefer_exec: use exec requests instead of a shell where the series allows them.
+    prefer_exec: use exec requests instead of a shell where the series allows them; such a connection is not kept.
+    kept: how sessions are kept for the adapter's next run; None: each run logs in and out.
     """
 
-    def __init__(self, *, at_once: int = 50, attempts: int = 3, prefer_exec: bool = False) -> None:
+    def __init__(
+        self, *, at_once: int = 50, attempts: int = 3, prefer_exec: bool = False, kept: Kept | None = None
+    ) -> None:
         self._prefer_exec = prefer_exec
         self._places = asyncio.Semaphore(at_once)
         self._attempts = attempts
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._kept = KeptSessions(kept or Kept(most=0))
+        self._evicted: set[str] = set()  # while their session was in use
+        self._jumps = JumpHosts()
 
     async def collect(
         self, target: Target, lines: Sequence[str], limits: Limits, *, stop: asyncio.Event | None = None
@@ -48,21 +58,64 @@ class SshCollector:
         series = by_name(target.series_name)
         require_declared(series, lines)
         try:
-            async with self._place(target, limits) as ends_at:
-                way: _Way[Session | ExecSession] = open_exec if self._prefer_exec and series.exec_mode else open_session
-                session = await self._open(way, target, series, limits, ends_at)
-                try:
-                    return await session.run_all(lines, ends_at=ends_at)
-                finally:
-                    await session.close()
+            if stop is None:
+                return await self._collect(target, series, lines, limits, None)
+            async with braked(stop, target.serial) as brake:
+                return await self._collect(target, series, lines, limits, brake)
         except NotOpened as reason:
-            return Collected((), reason.failure, reason.detail)
+            return Collected((), reason.failure, reason.detail, reason.offered_host_key)
+
+    async def _collect(
+        self, target: Target, series: Series, lines: Sequence[str], limits: Limits, brake: Brake | None
+    ) -> Collected:
+        way: _Way[Session | ExecSession] = open_exec if self._prefer_exec and series.exec_mode else open_session
+        async with self._place(target, limits) as ends_at:
+            session = await self._kept_one(target, limits) or await self._open(way, target, series, limits, ends_at)
+            try:
+                if brake:
+                    brake.ends(session.stop)
+                collected = await session.run_all(lines, ends_at=ends_at)
+            finally:
+                await self._leave(target, session)
+        return replace(collected, used_previous=True) if session.used_previous else collected
+
+    def evict(self, serial: str) -> None:
+        """End what is kept with this adapter, and do not keep what is in use: its registration has changed."""
+        self._kept.evict(serial)
+        if serial in self._locks:
+            self._evicted.add(serial)
+
+    async def close(self) -> None:
+        """Log out of all that is kept. Runs under way go on, and end their sessions themselves."""
+        await self._kept.close()
+        await self._jumps.close()
+
+    async def _kept_one(self, target: Target, limits: Limits) -> Session | None:
+        """The kept session, if it is still this target's and the adapter is there; else None, and a login is due."""
+        session = await self._kept.take(target)
+        if session is None or await session.ready(limits):
+            return session
+        await session.close()
+        return None
+
+    async def _leave(self, target: Target, session: Session | ExecSession) -> None:
+        """Keep the session, if it is good for another run, else end it.
+
+        After Target.previous the next run logs in anew: the login proper has yet to work.
+        """
+        evicted = target.serial in self._evicted
+        self._evicted.discard(target.serial)
+        if isinstance(session, Session) and session.at_prompt and not evicted and not session.used_previous:
+            self._kept.keep(target, session)
+        else:
+            await session.close()
 
     async def open(self, target: Target, limits: Limits) -> Session:
         """A session to keep. It holds the adapter and one place until it is closed. Raises NotOpened, LookupError."""
         series = by_name(target.series_name)
         async with AsyncExitStack() as stack:
             ends_at = await stack.enter_async_context(self._place(target, limits))
+            await self._kept.end(target.serial)
             session = await self._open(open_session, target, series, limits, ends_at)
             session.released = stack.pop_all().aclose
             return session
@@ -92,9 +145,9 @@ class SshCollector:
         try:
             async with asyncio.timeout_at(ends_at):
                 try:
-                    return await way(target, series, limits)
+                    return await way(target, series, limits, self._jumps)
                 except NotOpened as reason:  # only now: going through tenacity is 7 % of the work of a good run
-                    return await self._again(reason, partial(way, target, series, limits))
+                    return await self._again(reason, partial(way, target, series, limits, self._jumps))
         except TimeoutError:
             raise failures.too_slow(target, "prompt", limits.total_s) from None
 

@@ -14,7 +14,7 @@ import asyncssh
 
 from controller.ports import Collected, Failure, Limits, Printed, Target
 from controller.series import ExecMode, Series, require_declared
-from controller.transports.ssh.failures import ended, refused, unfinished
+from controller.transports.ssh.failures import ended, refused, stopped_amid, unfinished
 
 
 def told_apart(raw: bytes, mode: ExecMode) -> tuple[bytes, bool]:
@@ -68,21 +68,31 @@ class ExecSession:
         self._series = series
         self._mode = series.exec_mode
         self._limits = limits
+        self._stopped = False
+        self.used_previous = False
 
     async def run_all(self, lines: Sequence[str], *, ends_at: float) -> Collected:
         """As Session.run_all."""
         require_declared(self._series, lines)
         printed: list[Printed] = []
         for line in lines:
+            if self._stopped:
+                return Collected(tuple(printed), Failure.STOPPED, stopped_amid(self._target))
             printed.append(await self._run(line, ends_at))
-            if printed[-1].failure in (Failure.TIMEOUT, Failure.CONNECTION_LOST):
+            if printed[-1].failure in (Failure.TIMEOUT, Failure.CONNECTION_LOST, Failure.STOPPED):
                 break
         marred = next((item for item in printed if item.failure), None)
         return Collected(tuple(printed), marred.failure if marred else None, marred.detail if marred else "")
 
+    def stop(self) -> None:
+        """As Session.stop."""
+        self._stopped = True
+        self._connection.abort()
+
     async def close(self) -> None:
         """Close the connection."""
-        self._connection.close()
+        if not self._stopped:
+            self._connection.close()
         await self._connection.wait_closed()
 
     async def _run(self, line: str, ends_at: float) -> Printed:
@@ -99,7 +109,9 @@ class ExecSession:
         except asyncssh.Error as error:
             output.lost = error
         body, failed = told_apart(bytes(output.raw), self._mode)
-        if output.lost:
+        if self._stopped:
+            failure, detail = Failure.STOPPED, stopped_amid(self._target)
+        elif output.lost:
             failure, detail = Failure.CONNECTION_LOST, ended(self._target, str(output.lost))
         elif not failure and (failed or output.status or self._series.refuses_in(body)):
             failure, detail = Failure.DEVICE_REFUSED, refused(self._target, line, body)

@@ -41,3 +41,9 @@ def parse(text: str) -> PinnedKey:
 def fingerprint(blob: bytes) -> str:
     """SHA256:… of a public key in wire form."""
     return "SHA256:" + base64.b64encode(hashlib.sha256(blob).digest()).decode().rstrip("=")
+
+
+def as_text(blob: bytes) -> str:
+    """A public key in wire form as it is written into an inventory: "ssh-ed25519 AAAA…"."""
+    length = int.from_bytes(blob[:4], "big")
+    return f"{blob[4 : 4 + length].decode('ascii', 'replace')} {base64.b64encode(blob).decode()}"

@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import asyncssh
-from asyncssh.connection import SSHConnection
 
 from controller.ports import Collected, Failure, Limits, Printed, Target
 from controller.series import Series, require_declared
-from controller.transports.ssh.failures import NotOpened, ended, lost, refused, unfinished
+from controller.transports.ssh.failures import NotOpened, ended, lost, refused, stopped_amid, unfinished
 from controller.transports.ssh.shell import Answer, Event, Rest, Shell
+from controller.transports.ssh.tuned import TunedConnection
 
 _SETTLE_S = 0.01
 """A prompt or pager has come to rest when nothing followed it for so long, or for three times the longest pause that
@@ -27,6 +27,10 @@ _LONGEST_SETTLE_S = 1.0
 _FIRST_ECHO_S = 0.25
 """How long a prompt must rest before a device that has never echoed is taken for one that does not."""
 
+_SURELY_THERE_S = 1.0
+"""An adapter that was heard no longer ago than this is not asked whether it is there."""
+
+_KEEPALIVES = 3
 _NEVER = float("inf")
 
 
@@ -59,8 +63,10 @@ class Session(asyncssh.SSHClientSession[bytes]):
         self._loop = asyncio.get_running_loop()
         self._shell = Shell(series, limits.max_bytes)
         self._channel: asyncssh.SSHClientChannel[bytes] | None = None
-        self._connection: SSHConnection | None = None
+        self._connection: TunedConnection | None = None
         self._gone = ""  # why there is no connection any more
+        self._stopped = False
+        self._disturbed: Callable[[], None] | None = None  # while nobody uses it
         self._answers: list[Answer] = []
         self._typed: list[_Typed] = []
         self._heard_at = 0.0
@@ -69,11 +75,18 @@ class Session(asyncssh.SSHClientSession[bytes]):
         self._settling: asyncio.TimerHandle | None = None
         self.released: Callable[[], Awaitable[None]] | None = None
         """Called once, when the session is closed."""
+        self.used_previous = False
+        """Target.previous opened it."""
 
     @property
     def alive(self) -> bool:
         """The connection is there, as far as known."""
         return not self._gone
+
+    @property
+    def at_prompt(self) -> bool:
+        """It can take a line: the adapter waits for one, as far as known."""
+        return self.alive and self._shell.rest is Rest.PROMPT and not self._shell.awaits_echo
 
     async def greet(self) -> None:
         """Wait for the first prompt and type the series' set-up lines.
@@ -104,9 +117,38 @@ class Session(asyncssh.SSHClientSession[bytes]):
         require_declared(self._series, lines)
         return await self._converse(lines, ends_at)
 
+    def idle(self, keepalive_s: float, disturbed: Callable[[], None] | None) -> None:
+        """Nobody uses the session now: ask every keepalive_s whether the adapter is there, and call `disturbed` once
+        when it says anything or ends the session. With 0 and None somebody uses it again."""
+        self._disturbed = disturbed
+        if self._connection and self.alive:
+            self._connection.set_keepalive(keepalive_s, _KEEPALIVES)
+
+    async def ready(self, limits: Limits) -> bool:
+        """Take up a session that was idle, with these limits. False: the adapter does not answer within connect_s, or
+        ended it."""
+        self._limits = limits
+        self._shell.max_bytes = limits.max_bytes
+        if self._connection and self._loop.time() - self._heard_at > _SURELY_THERE_S:
+            try:
+                async with asyncio.timeout(limits.connect_s):
+                    await self._connection.ask()
+            except TimeoutError:
+                return False
+        return self.at_prompt
+
+    def stop(self) -> None:
+        """Send nothing more, not even a logout, and end what is under way: its outcome is STOPPED."""
+        if self.alive:
+            self._stopped, self._gone = True, "it was stopped"
+            if self._connection:
+                self._connection.abort()
+            self._awake()
+
     async def close(self) -> None:
         """Log out, if the adapter is listening, and close the connection."""
-        if self._shell.rest is Rest.PROMPT and not self._shell.awaits_echo:
+        self._disturbed = None
+        if self.at_prompt:
             self._write(self._shell.type(self._series.logout))
         self._hang_up("it was closed")
         if self._connection:
@@ -117,7 +159,9 @@ class Session(asyncssh.SSHClientSession[bytes]):
 
     def connection_made(self, chan: asyncssh.SSHClientChannel[bytes]) -> None:
         self._channel = chan
-        self._connection = chan.get_connection()
+        connection = chan.get_connection()
+        assert isinstance(connection, TunedConnection)
+        self._connection = connection
 
     def data_received(self, data: bytes, datatype: int | None) -> None:
         now = self._loop.time()
@@ -126,10 +170,17 @@ class Session(asyncssh.SSHClientSession[bytes]):
         self._heard_at = now
         self._take(self._shell.feed(data))
         self._look()
+        self._disturb()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._gone = self._gone or str(exc or "it ended the session")
         self._awake()
+        self._disturb()
+
+    def _disturb(self) -> None:
+        if self._disturbed:
+            disturbed, self._disturbed = self._disturbed, None
+            disturbed()
 
     async def _converse(self, lines: Sequence[str], ends_at: float) -> Collected:
         self._answers, self._typed = [], []
@@ -206,11 +257,13 @@ class Session(asyncssh.SSHClientSession[bytes]):
             self._woken.set_result(rested)
 
     def _hang_up(self, why: str) -> None:
-        if self._connection and not self._gone:
+        if self._connection and not self._stopped:  # also when only the shell has ended: the connection is still there
             self._connection.close()
         self._gone = self._gone or why
 
     def _interruption(self) -> _Interrupted:
+        if self._stopped:
+            return _Interrupted(Failure.STOPPED, stopped_amid(self._target))
         if self._gone:
             return _Interrupted(Failure.CONNECTION_LOST, ended(self._target, self._gone))
         line = self._typed[-1].line if self._typed else "the login"

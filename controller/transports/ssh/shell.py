@@ -66,7 +66,7 @@ class Shell:
 
     def __init__(self, series: Series, max_bytes: int) -> None:
         self._series = series
-        self._max_bytes = max_bytes
+        self.max_bytes = max_bytes
         self._escapes = Escapes()
         self._tail = b""  # the unfinished last line
         self._inside_long_line = False
@@ -151,7 +151,7 @@ class Shell:
             seen = b""
         elif self._current is not None:
             answers.append(
-                Answer(self._current, (seen + self._tail)[: self._max_bytes], self._truncated, complete=False)
+                Answer(self._current, (seen + self._tail)[: self.max_bytes], self._truncated, complete=False)
             )
             seen = b""
         if self._next is not None:
@@ -206,7 +206,7 @@ class Shell:
         return None
 
     def _keep(self, data: bytes) -> None:
-        room = self._max_bytes - len(self._body)
+        room = self.max_bytes - len(self._body)
         self._truncated |= len(data) > room
         self._body += data[:room] if len(data) > room else data
 

@@ -14,14 +14,15 @@ import copy
 import logging
 from collections.abc import Callable
 from functools import cache
+from typing import cast
 
 import asyncssh
 from asyncssh.constants import MSG_IGNORE, OPEN_REQUEST_SESSION_FAILED, PTY_OP_END
 from asyncssh.logging import SSHLogger
 from asyncssh.packet import Byte, SSHPacketLogger, String, UInt32
 
-from controller.ports import Target
-from controller.series import Series, by_name
+from controller.ports import Login
+from controller.series import OldAlgorithms, by_name
 
 # curve25519 first: the post-quantum exchanges cost 7 % more, finite-field groups several times as much.
 _KEY_EXCHANGE = (
@@ -61,18 +62,28 @@ _AUTHENTICATED = (b"gcm@openssh.com", b"poly1305@openssh.com")
 
 
 def options_for(
-    target: Target, key_type: str, owner: Callable[[], asyncssh.SSHClient]
+    address: str,
+    port: int,
+    login: Login,
+    series_name: str,
+    key_type: str,
+    owner: Callable[[], asyncssh.SSHClient],
+    private_key: asyncssh.SSHKey | None = None,
 ) -> tuple[asyncssh.SSHClientConnectionOptions, asyncio.Future[None]]:
-    """The connection's options, a copy of the prebuilt ones with the target's own values; and what to wait for.
+    """The connection's options, a copy of the prebuilt ones with the host's own values; and what to wait for.
 
     Building options anew costs as much as a key exchange, and `asyncssh.connect` does it in a thread each time.
-    key_type: of the pinned host key, "ssh-ed25519". owner: makes the object that judges the host key.
+    series_name: "" for a jump host, which knows no old algorithms. key_type: of the pinned host key, "ssh-ed25519".
+    owner: makes the object that judges the host key. private_key: the login's own, read.
     """
-    options = copy.copy(_prebuilt(target.series_name, key_type))
-    options.host = target.address
-    options.port = target.port
-    options.username = target.username
-    options.password = target.password
+    options = copy.copy(_prebuilt(series_name, key_type))
+    options.host = address
+    options.port = port
+    options.username = login.username
+    options.password = login.password
+    if private_key:
+        options.client_keys = asyncssh.load_keypairs([private_key])  # a pair notes what it was last used with
+        options.password = login.password or None
     options.protocol_factory = owner
     options.waiter = asyncio.get_running_loop().create_future()  # resolved when logged in, or failed
     return options, options.waiter
@@ -80,9 +91,8 @@ def options_for(
 
 @cache
 def _prebuilt(series_name: str, key_type: str) -> asyncssh.SSHClientConnectionOptions:
-    """Options without a target: nothing of this machine's SSH set-up is read, no key, agent, config or known_hosts."""
-    series = by_name(series_name)
-    old = series.old_algorithms
+    """Options without a host: nothing of this machine's SSH set-up is read, no key, agent, config or known_hosts."""
+    old = by_name(series_name).old_algorithms if series_name else OldAlgorithms()
     return asyncssh.SSHClientConnectionOptions(
         config=None,
         client_keys=None,
@@ -91,8 +101,9 @@ def _prebuilt(series_name: str, key_type: str) -> asyncssh.SSHClientConnectionOp
         x509_trusted_certs=None,
         x509_trusted_cert_paths=[],
         known_hosts=([], [], [], [], [], [], []),  # trusts nothing: each key is put before the owner
-        server_host_key_algs=_host_key_algorithms(key_type, series),
-        preferred_auth=["password", "keyboard-interactive"],
+        server_host_key_algs=_host_key_algorithms(key_type, old),
+        signature_algs=[*_HOST_KEYS, *old.host_keys],
+        preferred_auth=["publickey", "password", "keyboard-interactive"],
         kex_algs=_KEY_EXCHANGE + old.key_exchange,
         encryption_algs=_CIPHERS + old.ciphers,
         mac_algs=_MACS + old.macs,
@@ -102,10 +113,10 @@ def _prebuilt(series_name: str, key_type: str) -> asyncssh.SSHClientConnectionOp
     )
 
 
-def _host_key_algorithms(key_type: str, series: Series) -> list[str]:
-    """Those of the pinned key first, so that an adapter with several keys shows that one; then the others, so that
-    one that has it no longer shows what it has instead."""
-    known = [*_HOST_KEYS, *series.old_algorithms.host_keys]
+def _host_key_algorithms(key_type: str, old: OldAlgorithms) -> list[str]:
+    """Those of the pinned key first, so that a host with several keys shows that one; then the others, so that one
+    that has it no longer shows what it has instead."""
+    known = [*_HOST_KEYS, *old.host_keys]
     pinned = [name for name in known if name == key_type or (key_type == "ssh-rsa" and name.startswith("rsa-"))]
     return pinned + [name for name in known if name not in pinned]
 
@@ -135,17 +146,30 @@ class TunedConnection(asyncssh.SSHClientConnection):
     def __init__(self, loop: asyncio.AbstractEventLoop, options: asyncssh.SSHClientConnectionOptions) -> None:
         super().__init__(loop, options, wait="auth")
         self._silent = not logging.getLogger("asyncssh").isEnabledFor(logging.DEBUG)
-        if options.password:  # saves the round trip of asking, with method "none", which methods there are
+        # Either saves the round trip of asking, with method "none", which methods there are.
+        if options.client_keys:
+            self._auth_methods = [b"publickey"]
+        elif options.password:
             self._auth_methods = [b"password"]
         self._unsent: list[bytes] = []
-        self._wire: asyncio.Transport | None = None
+        self._wire: asyncio.Transport | asyncssh.SSHTCPChannel[bytes] | None = None
+
+    @property
+    def carries(self) -> int:
+        """How many channels are open in it."""
+        return len(self._channels)
+
+    async def ask(self) -> None:
+        """Wait for any answer to a question that means nothing, the one that OpenSSH keeps connections alive with. One
+        that is refused is an answer too, and so is the end of the connection."""
+        await self._make_global_request(b"keepalive@openssh.com")
 
     @property
     def logger(self) -> SSHLogger:
         return _SILENCE if self._silent else super().logger
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
+        assert isinstance(transport, asyncio.Transport | asyncssh.SSHTCPChannel)
         self._wire = transport  # asyncssh forgets its own reference before the last bytes are out
         super().connection_made(transport)
 
@@ -158,8 +182,13 @@ class TunedConnection(asyncssh.SSHClientConnection):
     def _flush(self) -> None:
         data = b"".join(self._unsent)
         self._unsent.clear()
-        if self._wire and not self._wire.is_closing():
+        if data and self._wire and not self._wire.is_closing():
             self._wire.write(data)
+
+    def abort(self) -> None:
+        """Close without sending anything more, not even what waits for the end of this turn of the loop."""
+        self._unsent.clear()
+        super().abort()
 
     def send_packet(self, pkttype: int, *args: bytes, handler: SSHPacketLogger | None = None) -> None:
         """Leave out the empty message that asyncssh sends before every packet.
@@ -168,6 +197,12 @@ class TunedConnection(asyncssh.SSHClientConnection):
         """
         if pkttype != MSG_IGNORE or not self._enc_alg_cs.endswith(_AUTHENTICATED):
             super().send_packet(pkttype, *args)  # without the handler, which would only be asked to log
+
+    async def lead_to(self, address: str, port: int, make: Callable[[], TunedConnection]) -> TunedConnection:
+        """A connection through this one, to a server behind it. Raises asyncssh.ChannelOpenError when there is none."""
+        factory = cast(Callable[[], asyncssh.SSHTCPSession[bytes]], make)  # it has all that a session needs
+        _, connection = await self.create_connection(factory, address, port)
+        return cast(TunedConnection, connection)
 
     async def open_shell(
         self, session: asyncssh.SSHClientSession[bytes], terminal: str, columns: int, rows: int
