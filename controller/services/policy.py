@@ -26,7 +26,7 @@ _SHOWN = 10  # adapters, codes or lines named in one sentence
 
 @dataclass(frozen=True, slots=True)
 class Permitted:
-    """What was allowed. kind: the most harmful class among the lines. investigation: it runs under this one, None: none.
+    """What was allowed. kind: the most harmful class among the lines. investigation: under which it runs.
 
     uncovered: serials that the investigation does not concern, so nothing may be run there; empty unless asked by
     attribute (`named=False`).
@@ -114,7 +114,7 @@ async def allowed(
     if faults:
         raise Forbidden(
             "Nothing was sent: rule R2.4 keeps what support staff run to status and the commands their lists name.",
-            next_step="Leave the line out, or ask the operator to run it. hikitsugi series show SERIES says who may run what.",
+            next_step="Leave the line out, or ask the operator to run it: hikitsugi series show SERIES says who may.",
             faults=faults,
         )
     kind = most_harmful(command.command_class for _, _, command in commands)

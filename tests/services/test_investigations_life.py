@@ -1,0 +1,219 @@
+"""An investigation is opened from an operator's report, is time-boxed, and takes what waits with it when it closes."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from controller.domain.errors import Conflict, Invalid, NotFound
+from controller.services import investigations, operations
+from controller.store import audit
+from controller.store import investigations as rows
+from controller.store import operations as operation_rows
+from protocol.arms.messages import Kind, Ping
+from tests.rows import HEADER, csv_row
+
+
+@pytest.fixture
+async def place(registry, numbers) -> tuple[str, str]:
+    """An entry of C1 and its adapter."""
+    number = numbers()
+    await registry.load(HEADER + csv_row(f"E{number}", number))
+    return f"E{number}", f"SER{number:05d}"
+
+
+async def opened(registry, *codes: str, **more) -> int:
+    report = {"contract": "C1", "title": "Restarts", "observed": "It restarts at night.", "reported_by": "olga"}
+    days = more.pop("days", 14)
+    return await investigations.open_(
+        registry.db,
+        investigations.Report(**{**report, **more}, codes=codes),
+        days=days,
+        caller=registry.support,
+        now=registry.clock(),
+    )
+
+
+async def campaign(registry, code: str, serial: str, investigation: int | None, account: str = "sato") -> int:
+    """A campaign with one waiting task, as rows; its task's id."""
+    async with registry.db.transaction() as tx:
+        number = await tx.fetchval(
+            "INSERT INTO campaign (account, reason, lines, created_at, investigation) VALUES ($1, '', $2, $3, $4)"
+            " RETURNING id",
+            *(account, ["show system"], registry.clock(), investigation),
+        )
+        query = """INSERT INTO task (campaign, code, contract, adapter, due_at)
+                   VALUES ($1, $2, 'C1', $3, $4) RETURNING id"""
+        return await tx.fetchval(query, number, code, serial, registry.clock())
+
+
+async def ran(registry, task: int, began: timedelta = timedelta(0), took_s: float = 5) -> None:
+    """The task was carried out from `began` after now on."""
+    async with registry.db.connection() as connection:
+        query = "UPDATE task SET state = 'done', started_at = $2, finished_at = $3 WHERE id = $1"
+        at = registry.clock() + began
+        await connection.execute(query, task, at, at + timedelta(seconds=took_s))
+
+
+async def one(registry, table: str, number: int):
+    async with registry.db.connection() as connection:
+        return await connection.fetchrow(f"SELECT * FROM {table} WHERE id = $1", number)
+
+
+async def newest(registry, contract: str | None = None):
+    return (await audit.page(registry.db, contract=contract, subject=None, before=None, limit=1))[0]
+
+
+async def test_it_is_open_for_two_weeks_unless_told_otherwise_and_the_operator_sees_it(registry, place) -> None:
+    code, serial = place
+
+    number = await opened(registry, code)
+
+    row = await rows.one(registry.db, number, registry.clock())
+    assert (row["state"], row["adapter_count"]) == ("open", 1)
+    assert row["expires_at"] == registry.clock() + timedelta(days=14)
+    noted = await newest(registry, "C1")
+    assert (noted["action"], noted["account"], noted["detail"]["adapters"]) == ("investigation.open", "sato", [serial])
+
+
+@pytest.mark.parametrize("reporter", ["", "otto", "sato", "root", "nobody"])
+async def test_only_a_registered_operators_report_opens_one(registry, place, reporter: str) -> None:
+    with pytest.raises(Invalid, match=r"registered operators") as refused:
+        await opened(registry, place[0], reported_by=reporter)
+
+    assert "R1.2" in str(refused.value.faults[0])
+    noted = await newest(registry)
+    assert (noted["action"], noted["outcome"]) == ("investigation.open", "refused")
+
+
+async def test_adapters_of_another_contract_do_not_get_in(registry, place, numbers) -> None:
+    number = numbers()
+    await registry.load(HEADER + csv_row(f"E{number}", number, contract="C2"))
+    investigation = await opened(registry, place[0])
+
+    with pytest.raises(Invalid, match=f"E{number}"):
+        await opened(registry, f"E{number}")
+    with pytest.raises(Invalid, match=f"SER{number:05d}"):
+        await investigations.add_adapters(
+            registry.db,
+            investigation,
+            [],
+            [f"SER{number:05d}"],
+            caller=registry.support,
+            now=registry.clock(),
+        )
+
+
+@pytest.mark.parametrize("days", [0, -1, 91])
+async def test_the_time_box_has_bounds(registry, place, days: int) -> None:
+    with pytest.raises(Invalid):
+        await opened(registry, place[0], days=days)
+
+
+async def test_a_lapsed_one_takes_nothing_in_until_it_is_extended(registry, place, numbers) -> None:
+    number = await opened(registry, place[0], days=1)
+    late = registry.clock() + timedelta(days=1)
+
+    with pytest.raises(Conflict, match="lapsed"):
+        await investigations.add_adapters(registry.db, number, [place[0]], [], caller=registry.support, now=late)
+    ends = await investigations.extend(registry.db, number, 90, "still seen", caller=registry.support, now=late)
+
+    assert ends == late + timedelta(days=90)
+    assert (await rows.one(registry.db, number, late))["state"] == "open"
+
+
+async def test_closing_ends_all_that_waits_under_it_and_nothing_else(registry, place) -> None:
+    code, serial = place
+    number = await opened(registry, code)
+    waiting, other = await campaign(registry, code, serial, number), await campaign(registry, code, serial, None)
+    ping = await operations.ask(
+        registry.db,
+        Kind.PING,
+        Ping("192.0.2.1", 2),
+        serial,
+        reason="",
+        investigation=number,
+        caller=registry.operator,
+        now=registry.clock(),
+    )
+
+    ended = await investigations.close(
+        registry.db, number, "A defect of 3.40.", caller=registry.support, now=registry.clock()
+    )
+
+    task = await one(registry, "task", waiting)
+    assert (ended.tasks, ended.operations) == ((waiting,), (ping,))
+    assert (task["state"], task["finished_at"]) == ("cancelled", registry.clock())
+    assert "R2.3" in task["detail"]
+    assert (await one(registry, "campaign", task["campaign"]))["state"] == "aborted"
+    assert (await operation_rows.one(registry.db, ping))["state"] == "cancelled"
+    assert (await one(registry, "task", other))["state"] == "waiting"
+    noted = await newest(registry, "C1")
+    assert (noted["action"], noted["detail"]["finding"]) == ("investigation.close", "A defect of 3.40.")
+
+
+async def test_it_is_closed_once_and_with_a_finding(registry, place) -> None:
+    number = await opened(registry, place[0])
+    who = {"caller": registry.support, "now": registry.clock()}
+
+    with pytest.raises(Invalid, match="stays open"):
+        await investigations.close(registry.db, number, "  ", **who)
+    await investigations.close(registry.db, number, "none", **who)
+    with pytest.raises(Conflict, match="closed by sato"):
+        await investigations.close(registry.db, number, "again", **who)
+    with pytest.raises(Conflict):
+        await investigations.extend(registry.db, number, 1, "", **who)
+
+
+async def test_to_another_contracts_operator_it_does_not_exist(registry, place) -> None:
+    number = await opened(registry, place[0])
+
+    with pytest.raises(NotFound):
+        await investigations.point_at(
+            registry.db, number, place[1], registry.clock(), caller=registry.stranger, now=registry.clock()
+        )
+
+
+async def test_an_execution_time_makes_the_operators_results_of_that_minute_readable(registry, place) -> None:
+    code, serial = place
+    number = await opened(registry, code)
+    mine = await campaign(registry, code, serial, None, "olga")
+    before = await campaign(registry, code, serial, None, "olga")
+    theirs = await campaign(registry, code, serial, None, "root")
+    await ran(registry, mine)
+    await ran(registry, before, -timedelta(minutes=5))
+    await ran(registry, theirs)
+    named = registry.clock() + timedelta(seconds=50)
+
+    pointed = await investigations.point_at(
+        registry.db, number, serial, named, caller=registry.support, now=registry.clock()
+    )
+
+    assert pointed == investigations.Pointed((mine,), ())
+    tasks = [{"id": task, "contract": "C1"} for task in (mine, before, theirs)]
+    async with registry.db.connection() as connection:
+        assert await investigations.readable(connection, registry.support, tasks) == {mine}
+        assert await investigations.readable(connection, registry.operator, tasks) == {mine, before, theirs}
+        assert await investigations.readable(connection, registry.stranger, tasks) == set()
+        assert await investigations.readable(connection, registry.administrator, tasks) == {mine, before, theirs}
+
+
+async def test_a_time_at_which_nothing_ran_points_at_nothing(registry, place) -> None:
+    number = await opened(registry, place[0])
+
+    with pytest.raises(NotFound, match="task ls"):
+        await investigations.point_at(
+            registry.db, number, place[1], registry.clock(), caller=registry.support, now=registry.clock()
+        )
+
+
+async def test_what_ran_under_an_investigation_stays_readable_after_it(registry, place) -> None:
+    code, serial = place
+    number = await opened(registry, code)
+    task = await campaign(registry, code, serial, number, "root")
+    await ran(registry, task)
+    await investigations.close(registry.db, number, "found", caller=registry.support, now=registry.clock())
+
+    async with registry.db.connection() as connection:
+        assert await investigations.may_read(connection, registry.support, {"id": task, "contract": "C1"})
