@@ -162,6 +162,10 @@ class Series:
                 return command
         return None
 
+    def named(self, name: str) -> Command | None:
+        """The declared command of this name, without arguments; None when there is none."""
+        return self._by_name.get(name)
+
     def roles_of(self, command: Command) -> frozenset[Role]:
         """Who may run this command of the series (R2.3, R2.4); where and when is services/policy.py."""
         return roles_for(command.command_class, listed=command.name in self.support_may)
