@@ -125,8 +125,8 @@ async def release(db: Database, task: int, fence: int) -> None:
 async def return_lost(db: Database, now: datetime, *, unseen: timedelta = UNSEEN, attempts: int = MAX_LOSSES) -> int:
     """Take tasks from workers that are gone: the lease ran out, or the controller was not seen for `unseen`.
 
-    What may be repeated waits again, and has failed after `attempts` losses; what may not has failed as "unknown", and a
-    person is told. Returns how many; at most 500 a call.
+    What may be repeated waits again, and has failed after `attempts` losses; what may not has failed as "unknown", and
+    a person is told. Returns how many; at most 500 a call.
     """
     async with db.connection() as connection:
         return int(await connection.fetchval("SELECT return_lost_tasks($1, $2, $3)", now, now - unseen, attempts))
