@@ -1,24 +1,27 @@
-"""What opens the adapters' SSH: credentials of one adapter or of a contract's, and how one takes the place of another."""
+"""What opens the adapters' SSH: looked up for a run, and what a run says about it. Changing it: services/rotation.py."""
 
 from __future__ import annotations
 
+from datetime import datetime
 from functools import lru_cache
 
-from controller.ports import Jump, Login
-from controller.store.pool import Row
+from controller.ports import Collected, Failure, Jump, Login
+from controller.store import logins
+from controller.store.pool import Database, Row
 from controller.store.secrets import Secrets
 
 _KEPT_OPEN = 1024  # secrets that many tasks share (a contract's, a jump host's) are unsealed once, not once a task
 
 
 def login_of(vault: Secrets, row: Row) -> tuple[Login, Login | None, Jump | None]:
-    """The login to try, the one that was before it (None: there is no other to try), and the jump host (None: straight).
+    """The login to try, the one that was before it (None: no other is tried), and the jump host (None: straight).
 
     row: has the columns of the view ssh_login. Raises CannotOpen when a secret does not open with this key file.
     """
-    stored, earlier = row["credential"] is not None, row["previous_credential"] is not None
-    previous = _login(vault, row, "previous_", stored=earlier) if row["previous_username"] is not None else None
-    return _login(vault, row, "", stored=stored), previous, _jump(vault, row)
+    previous = None
+    if row["previous_username"] is not None:
+        previous = _login(vault, row, "previous_", stored=row["previous_credential"] is not None)
+    return _login(vault, row, "", stored=row["credential"] is not None), previous, _jump(vault, row)
 
 
 def _login(vault: Secrets, row: Row, which: str, *, stored: bool) -> Login:
@@ -49,3 +52,20 @@ def _opened(vault: Secrets, sealed: bytes | None, purpose: str) -> str:
 @lru_cache(maxsize=_KEPT_OPEN)
 def _unsealed(vault: Secrets, sealed: bytes, purpose: str) -> str:
     return vault.open_text(sealed, purpose=purpose)
+
+
+async def tried(db: Database, row: Row, collected: Collected, now: datetime) -> None:
+    """Keep which credential let us in, after a run over SSH. Costs nothing once it is settled.
+
+    row: the columns of ssh_login that the run was made from. Once the current one has worked on an adapter, the one
+    before it is not tried there any more, and deleted when no other adapter wants it (store/credentials.py).
+    """
+    current = row["credential"]
+    if collected.used_previous:
+        await logins.opened(db, row["adapter"], row["previous_credential"], refused=current, now=now)
+    elif row["settled"]:
+        return
+    elif collected.printed:
+        await logins.opened(db, row["adapter"], current, refused=None, now=now)
+    elif collected.failure is Failure.AUTHENTICATION_REFUSED and current is not None:
+        await logins.refused(db, row["adapter"], current, now=now)

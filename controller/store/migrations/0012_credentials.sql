@@ -26,14 +26,15 @@ CREATE UNIQUE INDEX one_current_credential_per_contract ON credential (contract)
 CREATE INDEX credential_of_adapter ON credential (adapter, superseded_at DESC) WHERE adapter IS NOT NULL;
 CREATE INDEX credential_of_contract ON credential (contract, superseded_at DESC) WHERE contract IS NOT NULL;
 
--- What last opened each adapter (NULL: what the inventory says), and the one that it refused then or since. Only
--- adapters that have been logged in to with a credential of the table above are here.
+-- What last opened each adapter (NULL: what the inventory says; at NULL: nothing did yet), and the one that it refused
+-- last. Only adapters that a credential of the table above was tried on are here.
 CREATE TABLE credential_login (
     adapter    text PRIMARY KEY REFERENCES adapter,
     credential bigint REFERENCES credential ON DELETE CASCADE,
-    at         timestamptz NOT NULL,
+    at         timestamptz,
     refused    bigint REFERENCES credential ON DELETE SET NULL,
-    refused_at timestamptz
+    refused_at timestamptz,
+    CONSTRAINT opened_at_a_time CHECK (credential IS NULL OR at IS NOT NULL)
 );
 CREATE INDEX ON credential_login (credential);
 CREATE INDEX ON credential_login (refused);
@@ -83,13 +84,13 @@ LEFT JOIN LATERAL (
     ORDER BY x.adapter LIMIT 1  -- NULL, the contract's, comes last
 ) cur ON true
 CROSS JOIN LATERAL (
-    SELECT CASE WHEN w.adapter IS NULL THEN cur.id IS NULL ELSE w.credential IS NOT DISTINCT FROM cur.id END AS settled
+    SELECT CASE WHEN w.at IS NULL THEN cur.id IS NULL ELSE w.credential IS NOT DISTINCT FROM cur.id END AS settled
 ) s
 LEFT JOIN LATERAL (
     SELECT * FROM credential x
     WHERE NOT s.settled AND NOT coalesce(cur.alone, false) AND x.id IS DISTINCT FROM cur.id
       AND (x.adapter = a.serial OR x.contract = c.contract)
-      AND CASE WHEN w.adapter IS NOT NULL THEN x.id = w.credential
+      AND CASE WHEN w.at IS NOT NULL THEN x.id = w.credential
                ELSE x.adapter = cur.adapter OR cur.adapter IS NOT NULL AND x.superseded_at IS NULL
                     OR x.contract = cur.contract END
     ORDER BY x.adapter, x.superseded_at DESC NULLS LAST LIMIT 1

@@ -1,0 +1,90 @@
+"""A file of credentials, one adapter a row: what its rows may say by themselves. Pure.
+
+Every wrong cell is reported, not the first one; a file with one wrong row changes nothing.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import TextIO
+
+from controller.domain.credential import Credential
+from controller.domain.errors import Fault
+
+COLUMNS = ("serial", "username", "password", "private_key")
+MAX_ROWS = 100_000
+MAX_FAULTS = 1000
+
+
+@dataclass(slots=True)
+class CredentialFile:
+    """What was read: the credential of each serial, the line each stands in, and the first MAX_FAULTS faults.
+
+    An empty username means: the one that is in use now.
+    """
+
+    credentials: dict[str, Credential] = field(default_factory=dict)
+    lines: dict[str, int] = field(default_factory=dict)
+    faults: list[Fault] = field(default_factory=list)
+
+    def fault(self, line: int, column: str, sentence: str, **params: object) -> None:
+        if len(self.faults) < MAX_FAULTS:
+            self.faults.append(Fault(column, sentence, params, location="file", line=line))
+
+
+def read(file: TextIO) -> CredentialFile:
+    """Read CSV with a header of COLUMNS; serial is wanted, and password or private_key."""
+    found = CredentialFile()
+    reader = csv.DictReader(file, strict=True)
+    try:
+        if _header_is_right(found, list(reader.fieldnames or ())):
+            for line, cells in _rows(found, reader):
+                _take(found, line, cells)
+    except csv.Error as error:
+        found.fault(reader.line_num, "", "This line is not CSV: {why}.", why=error)
+    except UnicodeDecodeError as error:
+        found.fault(reader.line_num + 1, "", "The file is not UTF-8 ({why}).", why=error.reason)
+    return found
+
+
+def _header_is_right(found: CredentialFile, header: list[str]) -> bool:
+    for name in sorted(set(header) - set(COLUMNS)):
+        found.fault(1, name[:40], "There is no such column; the columns are {columns}.", columns=COLUMNS)
+    for name in sorted({name for name in header if header.count(name) > 1}):
+        found.fault(1, name[:40], "This column is there twice.")
+    if "serial" not in header:
+        found.fault(1, "serial", "This column is missing.")
+    if not {"password", "private_key"} & set(header):
+        found.fault(1, "password", "This column is missing.")
+    return not found.faults
+
+
+def _rows(found: CredentialFile, reader: csv.DictReader[str]) -> Iterator[tuple[int, dict[str, str]]]:
+    """Rows with the line each begins in; a quoted private key has several lines."""
+    columns, line = len(reader.fieldnames or ()), reader.line_num + 1
+    for cells in reader:
+        given = [value for name, value in cells.items() if name is not None and value is not None]
+        count = len(given) + len(cells.get(None) or ())  # under None: those beyond the header
+        if count != columns:
+            found.fault(line, "", "This row has {cells} cells, the header {columns}.", cells=count, columns=columns)
+        elif len(found.lines) >= MAX_ROWS:
+            found.fault(line, "", "A file has at most {most} rows.", most=MAX_ROWS)
+            return
+        else:
+            yield line, cells
+        line = reader.line_num + 1
+
+
+def _take(found: CredentialFile, line: int, cells: dict[str, str]) -> None:
+    serial = cells["serial"].strip()
+    first = found.lines.setdefault(serial, line)
+    if first != line:
+        found.fault(line, "serial", "{value} stands in line {first} already.", value=serial[:64], first=first)
+    username = cells.get("username", "").strip()
+    credential = Credential.of(username, cells.get("password", ""), cells.get("private_key", ""))
+    for fault in credential.faults():
+        if fault.field != "username" or username:
+            found.fault(line, fault.field, fault.sentence, **fault.params)
+    found.credentials[serial] = credential

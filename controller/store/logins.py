@@ -1,0 +1,83 @@
+"""Which credential opened which adapter last, and who is logged in to with what."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from asyncpg import Record
+
+from controller.store.pool import Database
+
+_OPENED = """
+    INSERT INTO credential_login AS w (adapter, credential, at, refused, refused_at)
+    SELECT $1, $2, $4, $3, CASE WHEN $3::bigint IS NOT NULL THEN $4::timestamptz END
+    WHERE ($2::bigint IS NULL OR EXISTS (SELECT FROM credential c WHERE c.id = $2 FOR KEY SHARE))
+      AND ($3::bigint IS NULL OR EXISTS (SELECT FROM credential c WHERE c.id = $3 FOR KEY SHARE))
+    ON CONFLICT (adapter) DO UPDATE SET credential = excluded.credential, at = excluded.at,
+        refused = excluded.refused, refused_at = excluded.refused_at
+    WHERE w.at IS NULL OR w.credential IS DISTINCT FROM excluded.credential
+          OR w.refused IS DISTINCT FROM excluded.refused"""
+
+_REFUSED = """
+    INSERT INTO credential_login AS w (adapter, refused, refused_at)
+    SELECT $1, c.id, $3 FROM credential c WHERE c.id = $2 FOR KEY SHARE
+    ON CONFLICT (adapter) DO UPDATE SET refused = excluded.refused, refused_at = excluded.refused_at"""
+
+
+async def opened(db: Database, adapter: str, credential: int | None, *, refused: int | None, now: datetime) -> None:
+    """The adapter let us in with this credential (None: the inventory's), after it had refused the other one, if any.
+
+    Nothing happens when one of them was deleted meanwhile.
+    """
+    async with db.connection() as connection:
+        await connection.execute(_OPENED, adapter, credential, refused, now)
+
+
+async def refused(db: Database, adapter: str, credential: int, *, now: datetime) -> None:
+    """The adapter let nobody in, and this credential was tried first."""
+    async with db.connection() as connection:
+        await connection.execute(_REFUSED, adapter, credential, now)
+
+
+_STATE = """
+    CASE WHEN l.credential IS NULL AND l.settled THEN 'inventory' WHEN l.settled THEN 'logged-in'
+         WHEN l.credential IS NOT NULL AND w.refused = l.credential THEN 'refused' ELSE 'not-tried' END"""
+
+_ADAPTERS = """
+    FROM adapter a LEFT JOIN registration r ON r.adapter = a.serial LEFT JOIN code c ON c.code = r.code
+    CROSS JOIN LATERAL (SELECT * FROM ssh_login v WHERE v.adapter = a.serial OFFSET 0) l
+    LEFT JOIN credential_login w ON w.adapter = a.serial
+    WHERE ($1::text IS NULL OR c.contract = $1)"""
+
+_LOGIN = f"""
+    SELECT a.serial, c.code, c.contract, l.username, l.password IS NOT NULL AS has_password, k.key_fingerprint,
+           CASE WHEN k.adapter IS NOT NULL THEN 'adapter' WHEN k.contract IS NOT NULL THEN 'contract'
+                ELSE 'inventory' END AS source,
+           k.set_at, k.account, k.reason, {_STATE} AS state, w.at AS opened_at,
+           CASE WHEN w.refused = l.credential THEN w.refused_at END AS refused_at,
+           l.previous_username IS NOT NULL AS has_earlier, l.jump_address
+    {_ADAPTERS.replace("WHERE", "LEFT JOIN credential k ON k.id = l.credential WHERE")}"""
+
+_PAGE = f"""
+    SELECT * FROM ({_LOGIN} AND ($2::text IS NULL OR a.serial > $2) ORDER BY a.serial) p
+    WHERE $3::text IS NULL OR state = $3 LIMIT $4"""  # noqa: S608 (made of the constants above)
+_ONE = f"{_LOGIN} AND a.serial = $2"
+_COUNTS = f"SELECT {_STATE} AS state, count(*) AS adapters {_ADAPTERS} GROUP BY 1"  # noqa: S608 (the same)
+
+
+async def page(db: Database, *, contract: str | None, state: str | None, after: str | None, limit: int) -> list[Record]:
+    """Adapters by serial with what opens each; see the API's answer for the columns."""
+    async with db.connection() as connection:
+        return await connection.fetch(_PAGE, contract, after, state, limit)
+
+
+async def of(db: Database, serial: str) -> Record | None:
+    """The same of one adapter."""
+    async with db.connection() as connection:
+        return await connection.fetchrow(_ONE, None, serial)
+
+
+async def counts(db: Database, contract: str | None) -> dict[str, int]:
+    """How many adapters are in which state."""
+    async with db.connection() as connection:
+        return {row["state"]: row["adapters"] for row in await connection.fetch(_COUNTS, contract)}
