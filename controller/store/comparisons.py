@@ -1,0 +1,122 @@
+"""Which outputs stand beside each other: an adapter's earlier ones, a peer's, and what most of a campaign printed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from asyncpg import Record
+
+from controller.domain.access import Caller
+from controller.store.pool import Connection, Database
+
+_SIDE = """
+    SELECT p.task, t.id, t.campaign, t.contract, t.state, p.position, p.line, p.command, p.sha256, p.truncated,
+           p.failure, p.adapter, p.code, p.firmware, p.started_at, a.series, a.model
+    FROM transcript p JOIN task t ON t.id = p.task JOIN adapter a ON a.serial = p.adapter"""
+
+
+async def sides(db: Database, task: int) -> list[Record]:
+    """The task's transcripts without their outputs, in order; id is the task's, for `investigations.readable`."""
+    async with db.connection() as connection:
+        return await connection.fetch(_SIDE + " WHERE p.task = $1 ORDER BY p.position", task)
+
+
+async def earlier(db: Database, side: Record, *, good: bool, contract: str | None, limit: int) -> list[Record]:
+    """What the adapter printed for the same line before, newest first. good: only lines without a failure, of tasks
+    that were done. contract: only of its tasks (the adapter may have been another contract's), None for all."""
+    query = f"""{_SIDE} WHERE p.adapter = $1 AND p.command = $2 AND p.line = $3 AND p.started_at < $4 AND p.task <> $5
+          AND ($6::text IS NULL OR t.contract = $6) AND (NOT $7 OR p.failure IS NULL AND t.state = 'done')
+        ORDER BY p.started_at DESC LIMIT $8"""
+    values = (side["adapter"], side["command"], side["line"], side["started_at"], side["task"], contract, good, limit)
+    async with db.connection() as connection:
+        return await connection.fetch(query, *values)
+
+
+_PRINTED = """
+    SELECT t.id AS task, t.code, t.adapter, a.series, a.model, p.position, p.line, p.command, p.sha256, r.digest
+    FROM task t JOIN adapter a ON a.serial = t.adapter JOIN transcript p ON p.task = t.id
+    JOIN reading r ON r.sha256 = p.sha256 AND r.series = a.series AND r.command = p.command AND r.version = $2
+    WHERE t.campaign = $1 AND p.failure IS NULL AND ($3::text IS NULL OR t.contract = $3)
+      AND ($4::text IS NULL OR p.command = $4 OR p.line = $4) AND ($5::bigint[] IS NULL OR t.id = ANY ($5))"""
+
+_SAID = """
+    SELECT series, model, position, line, command, digest, count(*) AS alike, min(task) AS task
+    FROM printed GROUP BY series, model, position, line, command, digest"""
+
+_MOST = """
+    SELECT DISTINCT ON (series, model, position, line) series, model, position, line, command, digest, alike, task,
+           sum(alike) OVER same AS printed, count(*) OVER same AS different
+    FROM said WINDOW same AS (PARTITION BY series, model, position, line)
+    ORDER BY series, model, position, line, alike DESC, task"""
+
+_ODD = f"""
+    WITH printed AS MATERIALIZED ({_PRINTED}), said AS MATERIALIZED ({_SAID}), most AS MATERIALIZED ({_MOST}),
+    odd AS (
+        SELECT p.*, s.alike AS alike_odd, m.alike::float8 / m.printed AS share
+        FROM most m JOIN said s USING (series, model, position, line)
+        JOIN printed p USING (series, model, position, line)
+        WHERE p.digest = s.digest AND s.digest <> m.digest AND m.alike * 2 >= m.printed AND m.printed >= $6
+        ORDER BY share DESC, alike_odd, p.code, position LIMIT $7)
+    SELECT m.series, m.model, m.position, m.line, m.command, m.printed::bigint AS printed, m.different, m.alike,
+           m.task AS common_task, c.sha256 AS common_sha256,
+           o.task, o.code, o.adapter, o.sha256, o.digest, o.alike_odd, o.share
+    FROM most m
+    JOIN transcript c ON c.task = m.task AND c.position = m.position
+    LEFT JOIN odd o USING (series, model, position, line)
+    ORDER BY o.share DESC NULLS LAST, o.alike_odd, o.code, m.series, m.model, m.position"""  # noqa: S608 (constants)
+
+FEWEST = 3
+"""So many have to have printed a line for most of them to mean anything."""
+
+
+async def odd(
+    connection: Connection,
+    campaign: int,
+    *,
+    version: int,
+    contract: str | None,
+    command: str | None,
+    readable: Sequence[int] | None,
+    limit: int,
+) -> list[Record]:
+    """What most adapters of a model printed for each line (columns up to common_sha256), and beside it at most `limit`
+    of those that printed something else, where half or more agree; task is None in rows without such a one.
+
+    version: of the readings to go by; outputs without one do not count. command: its name, or the whole line.
+    readable: only these tasks, None for all.
+    """
+    return await connection.fetch(_ODD, campaign, version, contract, command, readable, FEWEST, limit)
+
+
+async def most(
+    connection: Connection,
+    campaign: int,
+    side: Record,
+    *,
+    version: int,
+    contract: str | None,
+    readable: Sequence[int] | None,
+) -> Record | None:
+    """What most adapters of the same model printed for the same line of the campaign: a row of `sides` with alike and
+    printed (how many of how many); None when nothing was read."""
+    query = f"""WITH printed AS ({_PRINTED} AND a.series = $6 AND a.model = $7), said AS ({_SAID}),
+            most AS ({_MOST})
+        SELECT s.*, m.alike, m.printed::bigint AS printed
+        FROM most m JOIN LATERAL ({_SIDE} WHERE p.task = m.task AND p.position = m.position) s ON true
+        ORDER BY m.alike DESC LIMIT 1"""  # noqa: S608 (constants)
+    values = (campaign, version, contract, side["line"], readable, side["series"], side["model"])
+    return await connection.fetchrow(query, *values)
+
+
+async def campaign_of(db: Database, campaign: int, caller: Caller) -> Record | None:
+    """account and investigation of the campaign, None when there is no such one with tasks that the caller may see."""
+    query = """SELECT p.account, p.investigation FROM campaign p
+        WHERE p.id = $1
+          AND ($2::text IS NULL OR EXISTS (SELECT FROM task t WHERE t.campaign = $1 AND t.contract = $2))"""
+    async with db.connection() as connection:
+        return await connection.fetchrow(query, campaign, caller.contract)
+
+
+async def tasks_of(connection: Connection, campaign: int) -> list[Record]:
+    """id and contract of each of its tasks."""
+    return await connection.fetch("SELECT id, contract FROM task WHERE campaign = $1", campaign)
