@@ -21,8 +21,9 @@ from rounds import AT_ONCE, check, read_task, serve_rounds
 from controller import logs
 from controller.domain.access import Caller, Role
 from controller.ports import Limits
-from controller.services import collect, work
-from controller.store import tasks, transcripts
+from controller.services import campaigns, selections, work
+from controller.store import campaigns as kept_campaigns
+from controller.store import task_pages, transcripts
 from controller.store.embedded import Embedded
 from controller.store.migrate import migrate
 from controller.store.pool import Database
@@ -30,7 +31,7 @@ from controller.store.secrets import Secrets
 from controller.transports.ssh.collect import SshCollector
 
 task = read_task()
-CALLER = Caller("bench", Role.SUPPORT, None, "bench", "127.0.0.1")
+CALLER = Caller("bench", Role.ADMINISTRATOR, None, "bench", "127.0.0.1")
 
 
 def now() -> datetime:
@@ -42,7 +43,7 @@ async def load(db: Database, vault: Secrets) -> None:
     password = vault.seal(task.password, purpose="ssh-password")
     async with db.transaction() as tx:
         await tx.execute("INSERT INTO contract (contract) VALUES ('C')")
-        await tx.execute("INSERT INTO account (account, role) VALUES ('bench', 'support')")
+        await tx.execute("INSERT INTO account (account, role) VALUES ('bench', 'administrator')")
         await tx.executemany(
             """INSERT INTO adapter (serial, series, model, distribution_id, ls_sa_key, ssh_username, ssh_password,
                ssh_host_key, ssh_address, ssh_port) VALUES ($1, 'seil8', 'SEIL/X4', $2, '', $3, $4, $5, $6, $7)""",
@@ -68,21 +69,20 @@ class Product:
         self.workers = asyncio.create_task(work.run(everything))
 
     async def campaign(self, hosts: list[str]) -> None:
-        asked = await collect.ask(
-            self.db, task.lines, collect.Selection(tuple(hosts)), "benchmark", caller=CALLER, now=now()
+        asked = await campaigns.ask(
+            self.db, task.lines, selections.Selection(tuple(hosts)), "benchmark", caller=CALLER, now=now()
         )
         self.wake.set()
         while True:
-            row = await tasks.campaign(self.db, asked.campaign, contract=None)
+            row = await kept_campaigns.one(self.db, asked.campaign, contract=None)
             assert row is not None
             if row["failed"]:
                 raise SystemExit("a task failed")
             if row["done"] == row["tasks"]:
                 break
             await asyncio.sleep(0.05)
-        some = await tasks.page(
-            self.db, campaign_id=asked.campaign, contract=None, adapter=None, state=None, before=None, limit=3
-        )
+        wanted = task_pages.Wanted(campaign=asked.campaign)
+        some = await task_pages.page(self.db, wanted, before=None, limit=3)
         for one in some:
             for transcript in await transcripts.of_task(self.db, one["id"]):
                 check(transcripts.unpacked(transcript), task.body)

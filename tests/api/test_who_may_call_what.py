@@ -57,6 +57,9 @@ TABLE: dict[str, set[Role]] = {
     "GET /codes/{code}/history": EVERYBODY,
     "GET /codes/{code}/pulls": EVERYBODY,
     "PUT /codes/{code}/firmware-target": STAFF_OF_THE_CUSTOMER,
+    "PUT /codes/{code}/group": STAFF_OF_THE_CUSTOMER,
+    "POST /codes/{code}/tags": STAFF_OF_THE_CUSTOMER,
+    "PUT /codes/{code}/designated-standby": STAFF_OF_THE_CUSTOMER,
     "GET /codes/{code}/configs": STAFF_OF_THE_CUSTOMER,
     "GET /codes/{code}/configs/{module}/{stage}": STAFF_OF_THE_CUSTOMER,
     "PUT /codes/{code}/configs/{module}/working": STAFF_OF_THE_CUSTOMER,
@@ -69,7 +72,18 @@ TABLE: dict[str, set[Role]] = {
     "GET /exchanges": EVERYBODY,
     "GET /exchanges/{exchange}": EVERYBODY,
     "POST /campaigns": EVERYBODY,
+    "POST /campaigns/preview": EVERYBODY,
+    "GET /campaigns": EVERYBODY,
     "GET /campaigns/{campaign}": EVERYBODY,
+    "PATCH /campaigns/{campaign}": EVERYBODY,
+    "GET /campaigns/{campaign}/skips": EVERYBODY,
+    "POST /campaigns/{campaign}/pause": EVERYBODY,
+    "POST /campaigns/{campaign}/resume": EVERYBODY,
+    "POST /campaigns/{campaign}/abort": EVERYBODY,
+    "GET /selections": EVERYBODY,
+    "GET /selections/{name}": EVERYBODY,
+    "PUT /selections/{name}": EVERYBODY,
+    "DELETE /selections/{name}": EVERYBODY,
     "GET /tasks": EVERYBODY,
     "GET /tasks/{task}": EVERYBODY,
     "POST /inventory/import": ONLY_A,
@@ -82,7 +96,7 @@ ACCOUNTS = {A: "root", O: "olga", S: "sato"}
 
 
 def path_of(template: str) -> str:
-    for name in ("account", "key", "serial", "code", "entry"):
+    for name in ("account", "key", "serial", "code", "entry", "name"):
         template = template.replace("{" + name + "}", "nothing")
     return (
         template.replace("{stage}", "startup")

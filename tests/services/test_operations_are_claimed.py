@@ -7,8 +7,9 @@ from datetime import timedelta
 
 import asyncpg
 
-from controller.services import config_push, push_work, swap
-from controller.store import claims, configs, tasks
+from controller.services import campaigns, config_push, push_work, swap
+from controller.services.selections import Selection
+from controller.store import claims, configs
 from controller.store import operations as rows
 from controller.store import registry as registry_rows
 from protocol.arms.messages import Kind, NoArguments, Ping
@@ -72,11 +73,9 @@ async def test_nothing_goes_to_an_adapter_that_was_locked_out_since(registry, nu
 
 async def test_a_run_has_no_way_over_arms_to_an_adapter_that_is_locked_out(registry, numbers, controller) -> None:
     adapter = await play.connected(registry, numbers, controller)
-    (target,) = await tasks.selected(registry.db, codes=[adapter.code], contract=None, series=None)
+    selection = Selection((adapter.code,))
     for locked in (False, True):
-        await tasks.create_campaign(
-            registry.db, ["show system"], [target], "", via=None, caller=registry.operator, now=registry.clock()
-        )
+        await campaigns.ask(registry.db, ["show system"], selection, "", caller=registry.operator, now=registry.clock())
         await lock_out(adapter, locked)
         now = registry.clock.forward(seconds=1)
         (claimed,) = await claims.claim(registry.db, now, timedelta(minutes=1), 16, controller=controller)

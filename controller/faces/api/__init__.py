@@ -5,7 +5,9 @@ from __future__ import annotations
 from controller.faces.api import (
     accounts,
     adapters,
+    arrangement,
     audit,
+    campaigns,
     codes,
     connections,
     exchanges,
@@ -13,7 +15,8 @@ from controller.faces.api import (
     inventory,
     operations,
     pushes,
-    runs,
+    selections,
+    tasks,
 )
 from controller.faces.api.context import Context
 from controller.faces.http import Route
@@ -23,11 +26,14 @@ ROUTES: tuple[Route, ...] = (
     *audit.ROUTES,
     *adapters.ROUTES,
     *codes.ROUTES,
+    *arrangement.ROUTES,
     *connections.ROUTES,
     *operations.ROUTES,
     *pushes.ROUTES,
     *exchanges.ROUTES,
-    *runs.ROUTES,
+    *campaigns.ROUTES,
+    *tasks.ROUTES,
+    *selections.ROUTES,
     *inventory.ROUTES,
     *firmware.ROUTES,
 )

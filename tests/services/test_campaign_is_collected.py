@@ -8,10 +8,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from controller.domain.errors import Invalid, NotFound
+from controller.domain.errors import Forbidden, Invalid, NotFound
 from controller.ports import Collected, Failure, Limits, Printed, Target
-from controller.services import collect, swap, work
-from controller.store import audit, claims, tasks, transcripts
+from controller.services import campaigns, selections, swap, work
+from controller.store import audit, claims, task_pages, transcripts
+from controller.store import campaigns as rows
 from tests.rows import HEADER, csv_row
 from tests.waiting import until
 
@@ -48,12 +49,12 @@ async def code(registry, numbers) -> str:
 
 
 def ask(registry, codes: Sequence[str], *lines: str, caller=None):
-    return collect.ask(
+    return campaigns.ask(
         registry.db,
         lines or ("show system",),
-        collect.Selection(tuple(codes)),
+        selections.Selection(tuple(codes)),
         "a reason",
-        caller=caller or registry.support,
+        caller=caller or registry.operator,
         now=registry.clock(),
     )
 
@@ -73,7 +74,7 @@ def worker(registry, collector: Scripted, **more) -> work.Work:
 
 async def finished(registry, campaign: int):
     async def ended():
-        row = await tasks.campaign(registry.db, campaign, contract=None)
+        row = await rows.one(registry.db, campaign, contract=None)
         return row if row["waiting"] + row["running"] == 0 else None
 
     return await until(ended)
@@ -87,12 +88,8 @@ async def test_what_an_adapter_printed_is_kept_with_who_when_and_why(registry, c
     running.cancel()
 
     assert (row["done"], row["failed"]) == (1, 0)
-    task = (
-        await tasks.page(
-            registry.db, campaign_id=asked.campaign, contract=None, adapter=None, state=None, before=None, limit=5
-        )
-    )[0]
-    assert (task["account"], task["reason"]) == ("sato", "a reason")
+    task = (await task_pages.page(registry.db, task_pages.Wanted(campaign=asked.campaign), before=None, limit=5))[0]
+    assert (task["account"], task["reason"]) == ("olga", "a reason")
     kept = await transcripts.of_task(registry.db, task["id"])
     assert [(t["line"], transcripts.unpacked(t)) for t in kept] == [
         ("show system", b"<show system>\r\n"),
@@ -101,24 +98,15 @@ async def test_what_an_adapter_printed_is_kept_with_who_when_and_why(registry, c
 
 
 @pytest.mark.parametrize("line", ["reboot", "clear log", "show nothing", "show system; reboot", "show system\nreboot"])
-async def test_anything_but_a_status_command_is_refused_and_recorded_before_a_task_exists(
-    registry, code, line: str
-) -> None:
-    with pytest.raises(Invalid) as refused:
-        await ask(registry, [code], line)
+async def test_what_support_may_not_run_is_refused_and_recorded_before_a_task_exists(registry, code, line: str) -> None:
+    with pytest.raises((Invalid, Forbidden)) as refused:
+        await ask(registry, [code], line, caller=registry.support)
 
     assert refused.value.faults and refused.value.next_step
     newest = await audit.page(registry.db, contract=None, subject=None, before=None, limit=1)
     assert (newest[0]["action"], newest[0]["outcome"], newest[0]["account"]) == ("run", "refused", "sato")
-    listed = await tasks.page(
-        registry.db,
-        campaign_id=None,
-        contract=None,
-        adapter=f"SER{int(code[1:]):05d}",
-        state=None,
-        before=None,
-        limit=5,
-    )
+    wanted = task_pages.Wanted(adapter=f"SER{int(code[1:]):05d}")
+    listed = await task_pages.page(registry.db, wanted, before=None, limit=5)
     assert listed == []
 
 
@@ -132,11 +120,11 @@ async def test_two_tasks_of_one_adapter_never_run_at_once(registry, code) -> Non
     collector = Scripted()
     workers = [asyncio.create_task(work.run(worker(registry, collector))) for _ in range(2)]
 
-    rows = [await finished(registry, one.campaign) for one in asked]
+    ended = [await finished(registry, one.campaign) for one in asked]
     for running in workers:
         running.cancel()
 
-    assert [row["done"] for row in rows] == [1, 1, 1]
+    assert [row["done"] for row in ended] == [1, 1, 1]
 
 
 async def test_a_worker_that_comes_back_after_its_lease_records_nothing(registry, code) -> None:
@@ -153,7 +141,7 @@ async def test_a_worker_that_comes_back_after_its_lease_records_nothing(registry
     assert late["id"] == now["id"]
     assert await claims.finish(registry.db, result(late), registry.clock()) is False
     assert await claims.finish(registry.db, result(now), registry.clock()) is True
-    assert (await tasks.campaign(registry.db, asked.campaign, contract=None))["failed"] == 1
+    assert (await rows.one(registry.db, asked.campaign, contract=None))["failed"] == 1
 
 
 async def test_a_task_whose_workers_all_die_fails_in_the_end(registry, code) -> None:
@@ -164,7 +152,7 @@ async def test_a_task_whose_workers_all_die_fails_in_the_end(registry, code) -> 
         registry.clock.forward(seconds=2)
         await claims.return_lost(registry.db, registry.clock())
 
-    assert (await tasks.campaign(registry.db, asked.campaign, contract=None))["failed"] == 1
+    assert (await rows.one(registry.db, asked.campaign, contract=None))["failed"] == 1
 
 
 async def test_a_worker_told_to_stop_gives_unfinished_tasks_back(registry, code) -> None:
@@ -180,7 +168,7 @@ async def test_a_worker_told_to_stop_gives_unfinished_tasks_back(registry, code)
     running.cancel()
     await asyncio.wait([running])
 
-    row = await tasks.campaign(registry.db, asked.campaign, contract=None)
+    row = await rows.one(registry.db, asked.campaign, contract=None)
     assert (row["waiting"], row["running"]) == (1, 0)
     collector.gate.set()
     again = asyncio.create_task(work.run(worker(registry, collector)))
@@ -197,11 +185,7 @@ async def test_an_adapter_never_heard_of_is_unreachable_with_a_next_step(registr
     await finished(registry, asked.campaign)
     running.cancel()
 
-    task = (
-        await tasks.page(
-            registry.db, campaign_id=asked.campaign, contract=None, adapter=None, state=None, before=None, limit=5
-        )
-    )[0]
+    task = (await task_pages.page(registry.db, task_pages.Wanted(campaign=asked.campaign), before=None, limit=5))[0]
     assert task["failure"] == "unreachable" and "Plug it in" in task["detail"]
 
 
@@ -226,5 +210,6 @@ async def test_a_task_that_outlived_an_exchange_is_not_run_on_the_adapter_that_w
     await finished(registry, asked.campaign)
     running.cancel()
 
-    task = await tasks.task(registry.db, lost[0]["id"])
+    async with registry.db.connection() as connection:
+        task = await task_pages.one(connection, lost[0]["id"])
     assert (task["failure"], collector.seen) == ("registration-changed", [])
