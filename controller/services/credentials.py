@@ -1,4 +1,4 @@
-"""What opens the adapters' SSH: looked up for a run, and what a run says about it. Changing it: services/rotation.py."""
+"""What opens the adapters' SSH: looked up for a run, and what a run says about it. Changed by services/rotation.py."""
 
 from __future__ import annotations
 

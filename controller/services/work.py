@@ -13,9 +13,9 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from controller.ports import Collected, Collector, Failure, Limits, Reach, Target
+from controller.ports import Collected, Collector, Failure, Limits, Login, Reach, Target
 from controller.series import Via, by_name
-from controller.services import claiming, transcripts
+from controller.services import claiming, credentials, host_keys, transcripts
 from controller.store import claims
 from controller.store.pool import TROUBLE, Database, Row
 from controller.store.secrets import Secrets
@@ -89,8 +89,19 @@ async def _one(work: Work, row: Row) -> None:
         # The lease runs out and the task is run again: the result is late, not lost.
         log.warning("result could not be recorded", task=row["id"], adapter=row["serial"], error=str(error))
         return
+    if via is Via.SSH:
+        await _learn(work, row, collected)
     outcome = collected.failure.value if collected.failure else "done"
     log.info("task finished", task=row["id"], adapter=row["serial"], code=row["code"], outcome=outcome, kept=recorded)
+
+
+async def _learn(work: Work, row: Row, collected: Collected) -> None:
+    """What the run says about credential and host key. The next run says it again, so trouble costs nothing."""
+    try:
+        await credentials.tried(work.db, row, collected, work.clock())
+        await host_keys.offered(work.db, row, collected, work.clock())
+    except TROUBLE as error:
+        log.warning("what a login told could not be recorded", adapter=row["serial"], error=str(error))
 
 
 async def _give_back(work: Work, row: Row) -> None:
@@ -128,16 +139,24 @@ def chosen(row: Row) -> Via:
 
 
 def _target(vault: Secrets, row: Row, via: Via) -> Target:
+    if via is Via.SSH:
+        login, previous, jump = credentials.login_of(vault, row)
+    else:
+        login, previous, jump = Login(row["username"]), None, None
     return Target(
         serial=row["serial"],
         series_name=row["series"],
         address=row["address"] or "",
         port=row["ssh_port"],
-        username=row["ssh_username"],
-        password=vault.open(row["ssh_password"], purpose="ssh-password").decode() if via is Via.SSH else "",
+        username=login.username,
+        password=login.password,
         host_key=row["ssh_host_key"],
         via=via,
         reach=_reach(vault, row) if via is Via.ARMS and row["reach"] is not None else None,
+        private_key=login.private_key,
+        previous=previous,
+        jump=jump,
+        since=row["since"],
     )
 
 

@@ -16,9 +16,10 @@ from controller.store.pool import Connection, Database
 _OFFERED = """
     WITH shown AS (
         INSERT INTO host_key_offer AS o (adapter, contract, offered, pinned, task, first_at, last_at)
-        SELECT $1, (SELECT c.contract FROM registration r JOIN code c USING (code) WHERE r.adapter = $1), $2, $3, $4, $5, $5
-        ON CONFLICT (adapter, offered) WHERE state IN ('open', 'refused')
-            DO UPDATE SET times = o.times + 1, last_at = excluded.last_at, task = excluded.task, pinned = excluded.pinned
+        SELECT $1, (SELECT c.contract FROM registration r JOIN code c USING (code) WHERE r.adapter = $1),
+               $2, $3, $4, $5, $5
+        ON CONFLICT (adapter, offered) WHERE state IN ('open', 'refused') DO UPDATE
+            SET times = o.times + 1, last_at = excluded.last_at, task = excluded.task, pinned = excluded.pinned
         RETURNING *
     ), news AS (
         INSERT INTO outbox (at, topic, subject, payload)

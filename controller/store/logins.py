@@ -62,7 +62,7 @@ _PAGE = f"""
     SELECT * FROM ({_LOGIN} AND ($2::text IS NULL OR a.serial > $2) ORDER BY a.serial) p
     WHERE $3::text IS NULL OR state = $3 LIMIT $4"""  # noqa: S608 (made of the constants above)
 _ONE = f"{_LOGIN} AND a.serial = $2"
-_COUNTS = f"SELECT {_STATE} AS state, count(*) AS adapters {_ADAPTERS} GROUP BY 1"  # noqa: S608 (the same)
+_COUNTS = f"SELECT {_STATE} AS state, count(*) AS adapters {_ADAPTERS} GROUP BY 1"
 
 
 async def page(db: Database, *, contract: str | None, state: str | None, after: str | None, limit: int) -> list[Record]:
