@@ -27,7 +27,8 @@ _ADAPTER = """
 
 _CODE = """
     SELECT c.code, c.contract, c.kind, c.name, c.description, c.firmware_target, c.preferred_push_method, c.warm,
-           c.created_at, CASE WHEN r.adapter IS NOT NULL THEN coalesce(n.state, 'disconnected') END AS connection,
+           c.group_name AS "group", c.tags, c.designated_standby, c.created_at,
+           CASE WHEN r.adapter IS NOT NULL THEN coalesce(n.state, 'disconnected') END AS connection,
            r.adapter, r.since, a.series, a.model, a.hardware_revision, k.firmware, k.first_pull_at, k.last_pull_at,
            k.last_result, host(k.last_address) AS last_address, k.in_service_at, x.id AS exchange,
            x.state AS exchange_state

@@ -7,8 +7,8 @@ import typer
 from controller.cli.groups import (
     accounts,
     adapters,
+    arrangement,
     audit,
-    codes,
     configs,
     exchanges,
     firmware,
@@ -22,7 +22,7 @@ ALL: tuple[typer.Typer, ...] = (
     exchanges.top,
     accounts.top,
     inventory.inventory,
-    codes.code,
+    arrangement.code,
     configs.config,
     adapters.adapter,
     adapters.series,

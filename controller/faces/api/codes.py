@@ -34,6 +34,11 @@ class Code(Answer):
     """null: no preference; the tunnel is tried first."""
     warm: bool
     """A standby whose spare is kept reachable, its firmware up to date."""
+    group: str
+    """"" when it is in none."""
+    tags: list[str]
+    designated_standby: str | None
+    """The standby that takes over for this entry."""
     created_at: datetime
     adapter: str | None
     connection: Literal["connected", "disconnected"] | None
