@@ -108,7 +108,8 @@ class Printed:
     """What one line made the adapter print.
 
     body: the exact bytes between the echo of the line and the next prompt, CR LF as the adapter sent them; only what
-    belongs to the terminal is gone (escape sequences, pager text). Partial when failure is TIMEOUT or CONNECTION_LOST.
+    belongs to the terminal is gone (escape sequences, pager text). Partial when failure is TIMEOUT, CONNECTION_LOST
+    or STOPPED.
     truncated: more than Limits.max_bytes came, and the body is its beginning.
     detail: one sentence for a person when failure is set, else "".
     """

@@ -55,6 +55,8 @@ class ScriptedAdapter:
         self.keys = [asyncssh.generate_private_key(name, **_KEY_SIZE.get(name, {})) for name in script.host_keys]
         self.target = Target("AD9010J-BAA000000123", "seil8", "127.0.0.1", 0, "admin", "secret", self.public_key())
         self.connections: list[asyncssh.SSHServerConnection] = []
+        self.shells: list[_ScriptedShell] = []
+        self._fronts: list[_Front] = []
 
     def public_key(self, index: int = 0) -> str:
         return self.keys[index].export_public_key().decode().strip()
@@ -73,13 +75,22 @@ class ScriptedAdapter:
             **self.script.options,
         )
         self._listener = await asyncssh.listen("127.0.0.1", 0, options=self._options)
-        self._front = await loop.create_server(lambda: _Front(self), "127.0.0.1", 0)
+        self._front = await loop.create_server(self._front_for_one, "127.0.0.1", 0)
         port = self._front.sockets[0].getsockname()[1]
         self.target = replace(self.target, port=port)
+
+    def _front_for_one(self) -> _Front:
+        self._fronts.append(_Front(self))
+        return self._fronts[-1]
 
     @property
     def inner_port(self) -> int:
         return self._listener.get_port()
+
+    def go_deaf(self) -> None:
+        """From now on nothing that comes in on the connections that are open is answered; new ones work."""
+        for front in self._fronts:
+            front.deaf = True
 
     async def stop(self) -> None:
         self._front.close()
@@ -100,6 +111,7 @@ class _Front(asyncio.Protocol):
         self._adapter = adapter
         self._back: asyncio.Transport | None = None
         self._early: list[bytes] = []
+        self.deaf = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
@@ -122,6 +134,8 @@ class _Front(asyncio.Protocol):
             self._back.write(data)
 
     def data_received(self, data: bytes) -> None:
+        if self.deaf:
+            return
         if self._back:
             self._back.write(data)
         else:
@@ -176,7 +190,10 @@ class _Server(asyncssh.SSHServer):
         return responses == [self._script.password]
 
     def session_requested(self) -> object:
-        return _ScriptedShell(self._adapter) if self._script.gives_shell else False
+        if not self._script.gives_shell:
+            return False
+        self._adapter.shells.append(_ScriptedShell(self._adapter))
+        return self._adapter.shells[-1]
 
 
 class _ScriptedShell(asyncssh.SSHServerSession[bytes]):
@@ -224,6 +241,12 @@ class _ScriptedShell(asyncssh.SSHServerSession[bytes]):
             else:
                 line, _, self._typed = self._typed.partition(b"\r")
                 self._answer(line.decode())
+
+    def say(self, text: bytes, *, exits: bool = False) -> None:
+        """Something that nobody asked for."""
+        self._chan.write(text)
+        if exits:
+            self._chan.exit(0)
 
     def _answer(self, line: str) -> None:
         self._seen.lines.append(line)

@@ -105,9 +105,8 @@ class SshCollector:
         """
         evicted = target.serial in self._evicted
         self._evicted.discard(target.serial)
-        if isinstance(session, Session) and session.at_prompt and not evicted and not session.used_previous:
-            self._kept.keep(target, session)
-        else:
+        fit = not evicted and not session.used_previous
+        if not (fit and isinstance(session, Session) and self._kept.keep(target, session)):
             await session.close()
 
     async def open(self, target: Target, limits: Limits) -> Session:

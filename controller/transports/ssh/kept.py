@@ -52,18 +52,17 @@ class KeptSessions:
     def __len__(self) -> int:
         return len(self._idle)
 
-    def keep(self, target: Target, session: Session) -> None:
-        """Keep a session that is at its prompt; the caller has no more to do with it."""
+    def keep(self, target: Target, session: Session) -> bool:
+        """Keep a session that is at its prompt; the caller has no more to do with it. False: it stays the caller's."""
+        if self._closed or self._kept.most < 1 or not session.at_prompt:
+            return False
         serial = target.serial
-        self.evict(serial)
-        if self._closed or self._kept.most < 1:
-            self._give_up(session)
-            return
         session.idle(self._kept.keepalive_s, lambda: self.evict(serial))
         until = asyncio.get_running_loop().call_later(self._kept.idle_s, self.evict, serial)
         self._idle[serial] = _Idle(target, session, until)
         if len(self._idle) > self._kept.most:
             self.evict(next(iter(self._idle)))
+        return True
 
     async def take(self, target: Target) -> Session | None:
         """The session of this very target, which is the caller's now; one of another registration or login is ended."""

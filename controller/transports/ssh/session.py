@@ -27,7 +27,7 @@ _LONGEST_SETTLE_S = 1.0
 _FIRST_ECHO_S = 0.25
 """How long a prompt must rest before a device that has never echoed is taken for one that does not."""
 
-_SURELY_THERE_S = 1.0
+_SURELY_THERE_S = 0.2
 """An adapter that was heard no longer ago than this is not asked whether it is there."""
 
 _KEEPALIVES = 3
@@ -200,7 +200,7 @@ class Session(asyncssh.SSHClientSession[bytes]):
         for item in printed:
             if item.failure:
                 return Collected(printed, item.failure, item.detail)
-        if interrupted:
+        if interrupted and len(printed) < len(lines):
             return Collected(printed, interrupted.failure, interrupted.detail)
         return Collected(printed, None, "")
 
@@ -280,11 +280,19 @@ class Session(asyncssh.SSHClientSession[bytes]):
         if self._channel and not self._gone:
             self._channel.write(data)
 
+    def _ends_session(self, line: str) -> bool:
+        """Is it the end of such a line that the adapter hangs up?"""
+        command = self._series.find(line)
+        return command is not None and command.ends_session
+
     def _printed(self, typed: _Typed, answer: Answer, interrupted: _Interrupted | None) -> Printed:
         failure, detail = None, ""
         if not answer.complete and interrupted:
-            failure, detail = interrupted.failure, interrupted.detail
             typed.ended = self._loop.time()
+            if not (
+                interrupted.failure is Failure.CONNECTION_LOST and answer.echoed and self._ends_session(typed.line)
+            ):
+                failure, detail = interrupted.failure, interrupted.detail
         elif self._series.refuses_in(answer.body):
             failure, detail = Failure.DEVICE_REFUSED, refused(self._target, typed.line, answer.body)
         duration_s = max(typed.ended - typed.began, 0.0)

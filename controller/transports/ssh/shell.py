@@ -39,12 +39,14 @@ class Rest(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What one line printed. complete: its end was seen. truncated: more came than is kept."""
+    """What one line printed. complete: its end was seen. truncated: more came than is kept. echoed: the adapter has
+    certainly read it."""
 
     line: str
     body: bytes
     truncated: bool
     complete: bool
+    echoed: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +158,7 @@ class Shell:
             seen = b""
         if self._next is not None:
             unechoed = b"" if self.echoes or not self._heard_since else seen[self._typed_at :] + self._tail
-            answers.append(Answer(self._next, self._without_prompt(unechoed), truncated=False, complete=False))
+            answers.append(Answer(self._next, self._without_prompt(unechoed), False, complete=False, echoed=False))
         self._current = self._next = None
         return answers
 
