@@ -20,6 +20,21 @@ from controller.series.arguments import (
 )
 from controller.series.assumed import LOGOUT, PAGER, PAGER_ANSWER, PROMPT, REFUSAL
 from controller.series.declaration import Argument, Command, CommandClass, ExecMode, OldAlgorithms, Series, Source
+from controller.series.parsers import (
+    bgp,
+    config,
+    dhcp,
+    interfaces,
+    log,
+    nat,
+    neighbors,
+    ppp,
+    reachability,
+    routes,
+    system,
+    tunnels,
+    wireless,
+)
 
 _STATUS, _CLEAR = CommandClass.STATUS, CommandClass.CLEAR
 _DIAGNOSTIC, _MANAGEMENT = CommandClass.DIAGNOSTIC, CommandClass.MANAGEMENT
@@ -34,30 +49,42 @@ _COUNT = Argument("packets", whole_number(1, 100), keyword="count", optional=Tru
 
 _COMMANDS = (
     # 1-6, 8: what a support engineer reads
-    Command("show system", _STATUS, _FOUND),
-    Command("show config", _STATUS, _FOUND, (_FUNCTION,)),
-    Command("show log", _STATUS, _FOUND),
-    Command("show status route", _STATUS, _FOUND),
-    Command("show status route summary", _STATUS, _FOUND),
-    Command("show status route dynamic bgp", _STATUS, _FOUND),
-    Command("show status route dynamic bgp summary", _STATUS, _FOUND),
-    Command("show status route dynamic bgp neighbor", _STATUS, _FOUND, (Argument("neighbor", ip_address),)),
-    Command("show status interface", _STATUS, _FOUND, (Argument("interface", interface_name, optional=True),)),
-    Command("show key", _STATUS, _FOUND, models=_X86),
+    Command("show system", _STATUS, _FOUND, parse=system.system),
+    Command("show config", _STATUS, _FOUND, (_FUNCTION,), parse=config.statements),
+    Command("show log", _STATUS, _FOUND, parse=log.entries),
+    Command("show status route", _STATUS, _FOUND, parse=routes.table),
+    Command("show status route summary", _STATUS, _FOUND, parse=routes.summary),
+    Command("show status route dynamic bgp", _STATUS, _FOUND, parse=bgp.summary),
+    Command("show status route dynamic bgp summary", _STATUS, _FOUND, parse=bgp.summary),
+    Command(
+        "show status route dynamic bgp neighbor",
+        _STATUS,
+        _FOUND,
+        (Argument("neighbor", ip_address),),
+        parse=bgp.neighbor,
+    ),
+    Command(
+        "show status interface",
+        _STATUS,
+        _FOUND,
+        (Argument("interface", interface_name, optional=True),),
+        parse=interfaces.blocks,
+    ),
+    Command("show key", _STATUS, _FOUND, models=_X86, parse=system.keys),
     # 16-21: names assumed, parallel to seil8
-    Command("show status arp", _STATUS, _ASSUMED),
-    Command("show status ndp", _STATUS, _ASSUMED),
-    Command("show status nat session", _STATUS, _ASSUMED),
-    Command("show status ipsec", _STATUS, _ASSUMED),
-    Command("show status ike", _STATUS, _ASSUMED),
-    Command("show status pppac", _STATUS, _ASSUMED),
-    Command("show status ppp", _STATUS, _ASSUMED),
-    Command("show status dhcp", _STATUS, _ASSUMED),
-    Command("show status dialup-device", _STATUS, _ASSUMED, models=_MOBILE),
+    Command("show status arp", _STATUS, _ASSUMED, parse=neighbors.arp_table),
+    Command("show status ndp", _STATUS, _ASSUMED, parse=neighbors.ndp_table),
+    Command("show status nat session", _STATUS, _ASSUMED, parse=nat.table),
+    Command("show status ipsec", _STATUS, _ASSUMED, parse=tunnels.ipsec_table),
+    Command("show status ike", _STATUS, _ASSUMED, parse=tunnels.ike_table),
+    Command("show status pppac", _STATUS, _ASSUMED, parse=ppp.pppac_table),
+    Command("show status ppp", _STATUS, _ASSUMED, parse=ppp.ppp),
+    Command("show status dhcp", _STATUS, _ASSUMED, parse=dhcp.table),
+    Command("show status dialup-device", _STATUS, _ASSUMED, models=_MOBILE, parse=wireless.dialup_devices),
     # 22: they send packets into the customer's network
-    Command("ping", _DIAGNOSTIC, _ASSUMED, (Argument("address", ipv4_address), _COUNT)),
-    Command("ping6", _DIAGNOSTIC, _ASSUMED, (Argument("address", ipv6_address), _COUNT)),
-    Command("traceroute", _DIAGNOSTIC, _ASSUMED, (Argument("address", ip_address),)),
+    Command("ping", _DIAGNOSTIC, _ASSUMED, (Argument("address", ipv4_address), _COUNT), parse=reachability.ping),
+    Command("ping6", _DIAGNOSTIC, _ASSUMED, (Argument("address", ipv6_address), _COUNT), parse=reachability.ping),
+    Command("traceroute", _DIAGNOSTIC, _ASSUMED, (Argument("address", ip_address),), parse=reachability.traceroute),
     # 23: what was counted or learned is gone afterwards
     Command("clear arp", _CLEAR, _ASSUMED),
     Command("clear nat session", _CLEAR, _ASSUMED),
@@ -68,7 +95,8 @@ _COMMANDS = (
     Command("save-to", _MANAGEMENT, _FOUND, (Argument("where", one_of("flashrom", "remote", "storage", "stdout")),)),
     Command("load-from stdin", _MANAGEMENT, _FOUND, interactive=True),
     Command("load-from remote", _MANAGEMENT, _FOUND),
-    Command("report-to", _MANAGEMENT, _FOUND, (Argument("where", one_of("remote", "storage", "stdout")),)),
+    Command("report-to", _MANAGEMENT, _FOUND, (Argument("where", one_of("remote", "storage")),)),
+    Command("report-to stdout", _MANAGEMENT, _FOUND),  # by itself: it only prints
     Command(
         "password",
         _MANAGEMENT,
@@ -120,6 +148,7 @@ SEIL3 = Series(
         macs=("hmac-sha1",),
         host_keys=("ssh-rsa",),
     ),
+    support_may=("ping", "ping6", "traceroute", "report-to stdout"),  # docs/decisions/what-support-staff-may-run.md
     secrets=masking.STATEMENTS,
     noise=noise.SEIL3,
 )

@@ -11,6 +11,21 @@ from controller.series.arguments import interface_name, ip_address, one_of, whol
 from controller.series.assumed import LOGOUT, PAGER, PAGER_ANSWER, PROMPT, REFUSAL
 from controller.series.declaration import Argument, Command, CommandClass, Series, Source, Via
 from controller.series.keyvalue import management_config
+from controller.series.parsers import (
+    config,
+    dhcp,
+    interfaces,
+    log,
+    nat,
+    neighbors,
+    ppp,
+    reachability,
+    routes,
+    services,
+    system,
+    tunnels,
+    wireless,
+)
 
 _STATUS, _CLEAR = CommandClass.STATUS, CommandClass.CLEAR
 _DIAGNOSTIC, _MANAGEMENT = CommandClass.DIAGNOSTIC, CommandClass.MANAGEMENT
@@ -22,29 +37,35 @@ _INTERFACE = Argument("interface", interface_name, optional=True)
 _COUNT = Argument("packets", whole_number(1, 100), keyword="count", optional=True)
 
 _COMMANDS = (
-    Command("show system", _STATUS, _ASSUMED),
-    Command("show version", _STATUS, _ASSUMED),
-    Command("show config", _STATUS, _ASSUMED, (Argument("which", one_of("running", "backup"), optional=True),)),
-    Command("show log", _STATUS, _ASSUMED),
-    Command("show status interface", _STATUS, _ASSUMED, (_INTERFACE,)),
-    Command("show status route", _STATUS, _ASSUMED),
-    Command("show status route summary", _STATUS, _ASSUMED),
-    Command("show status arp", _STATUS, _ASSUMED),
-    Command("show status nat session", _STATUS, _ASSUMED),
-    Command("show status ike", _STATUS, _ASSUMED),
-    Command("show status ipsec", _STATUS, _ASSUMED),
-    Command("show status pppoe", _STATUS, _ASSUMED),
-    Command("show status pppac", _STATUS, _ASSUMED),
-    Command("show status dhcp server", _STATUS, _ASSUMED),
-    Command("show status dns-forwarder", _STATUS, _ASSUMED),
-    Command("show status ntp", _STATUS, _ASSUMED),
-    Command("show status switch", _STATUS, _ASSUMED),
-    Command("show status wlan", _STATUS, _ASSUMED, models=_WIRELESS),
-    Command("show status wlan client", _STATUS, _ASSUMED, models=_WIRELESS),
-    Command("show status mobile", _STATUS, _ASSUMED),
-    Command("show status usb", _STATUS, _ASSUMED),
-    Command("ping", _DIAGNOSTIC, _ASSUMED, (Argument("address", ip_address), _COUNT)),
-    Command("traceroute", _DIAGNOSTIC, _ASSUMED, (Argument("address", ip_address),)),
+    Command("show system", _STATUS, _ASSUMED, parse=system.system),
+    Command("show version", _STATUS, _ASSUMED, parse=system.version),
+    Command(
+        "show config",
+        _STATUS,
+        _ASSUMED,
+        (Argument("which", one_of("running", "backup"), optional=True),),
+        parse=config.settings,
+    ),
+    Command("show log", _STATUS, _ASSUMED, parse=log.entries),
+    Command("show status interface", _STATUS, _ASSUMED, (_INTERFACE,), parse=interfaces.lines),
+    Command("show status route", _STATUS, _ASSUMED, parse=routes.table),
+    Command("show status route summary", _STATUS, _ASSUMED, parse=routes.summary),
+    Command("show status arp", _STATUS, _ASSUMED, parse=neighbors.arp_lines),
+    Command("show status nat session", _STATUS, _ASSUMED, parse=nat.lines),
+    Command("show status ike", _STATUS, _ASSUMED, parse=tunnels.ike_lines),
+    Command("show status ipsec", _STATUS, _ASSUMED, parse=tunnels.ipsec_lines),
+    Command("show status pppoe", _STATUS, _ASSUMED, parse=ppp.pppoe),
+    Command("show status pppac", _STATUS, _ASSUMED, parse=ppp.pppac_lines),
+    Command("show status dhcp server", _STATUS, _ASSUMED, parse=dhcp.lines),
+    Command("show status dns-forwarder", _STATUS, _ASSUMED, parse=services.dns_upstreams),
+    Command("show status ntp", _STATUS, _ASSUMED, parse=services.ntp_servers),
+    Command("show status switch", _STATUS, _ASSUMED, parse=interfaces.switch_ports),
+    Command("show status wlan", _STATUS, _ASSUMED, models=_WIRELESS, parse=wireless.access_points),
+    Command("show status wlan client", _STATUS, _ASSUMED, models=_WIRELESS, parse=wireless.clients),
+    Command("show status mobile", _STATUS, _ASSUMED, parse=wireless.dongles),
+    Command("show status usb", _STATUS, _ASSUMED, parse=wireless.usb_ports),
+    Command("ping", _DIAGNOSTIC, _ASSUMED, (Argument("address", ip_address), _COUNT), parse=reachability.ping),
+    Command("traceroute", _DIAGNOSTIC, _ASSUMED, (Argument("address", ip_address),), parse=reachability.traceroute),
     Command("clear arp", _CLEAR, _ASSUMED),
     Command("clear nat session", _CLEAR, _ASSUMED),
     Command("clear log", _CLEAR, _ASSUMED),
@@ -66,6 +87,7 @@ SEIL6 = Series(
     # ge0 is the WAN (FOUND, §1), and its keys are those of the key-value sample there.
     management_config=management_config("ge0"),
     vias=(Via.ARMS, Via.SSH),
+    support_may=("ping", "traceroute"),  # docs/decisions/what-support-staff-may-run.md
     secrets=masking.KEY_VALUE,
     noise=noise.SEIL6,
 )

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 from controller.domain.access import Caller, Role
 from controller.domain.errors import Forbidden
 from controller.store import investigations
-from controller.store.pool import Connection
+from controller.store.pool import Connection, Row
 
-Result = Mapping[str, Any]
+Result: TypeAlias = "Row | Mapping[str, Any]"
 """A row with at least the id and the contract of a task or a push operation (Any: it has more)."""
 
 

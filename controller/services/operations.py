@@ -6,21 +6,19 @@ Sending them is push_work's; what a swap orders is written with the swap itself 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 import structlog
 
-from controller.domain.access import Caller, require_contract
-from controller.domain.errors import Conflict, ControllerError, Fault, Invalid, NotFound, TooMany
+from controller.domain.access import Caller, Role, require_contract
+from controller.domain.errors import Conflict, ControllerError, Forbidden, Invalid, NotFound, TooMany
 from controller.domain.operation import Event, State, advance, reported
-from controller.series import CommandClass, by_name
-from controller.services import operation_json
+from controller.services import operation_json, operation_policy, policy
 from controller.store import audit, operation_moves, operations
 from controller.store.pool import Connection, Database, Row
 from protocol.arms import xml
 from protocol.arms.codes import ResultCode
-from protocol.arms.messages import Arguments, DoneRequest, DoneResponse, Kind, MdCommand, PushRequest, StatusRequests
+from protocol.arms.messages import Arguments, DoneRequest, DoneResponse, Kind, PushRequest
 from protocol.errors import OurMistake
 from protocol.ids import DistributionId
 
@@ -49,18 +47,26 @@ async def ask(
     now: datetime,
     due_at: datetime | None = None,
     expires_at: datetime | None = None,
+    investigation: int | None = None,
 ) -> int:
     """Have an adapter do something as soon as it is reachable; returns the operation's id.
 
-    due_at: not before then. expires_at: given up when not sent by then; KEPT_FOR after due_at unless given. A refusal
-    is recorded and raised: NotFound, Invalid (arguments a client cannot take, a command that the series does not
-    declare, configure: see config_push), Conflict (locked out), TooMany (MAX_OPEN).
+    due_at: not before then. expires_at: given up when not sent by then; KEPT_FOR after due_at unless given, and never
+    later than the investigation. investigation: under which it is done; support staff need one (R2.3), and may leave
+    out the number of the only one. A refusal is recorded and raised: NotFound, Invalid (arguments a client cannot
+    take, a command that the series does not declare, configure: see config_push), Forbidden (services/policy.py),
+    Conflict (locked out), TooMany (MAX_OPEN).
     """
     due_at = due_at or now
+    contract = caller.contract
     try:
         async with db.transaction() as tx:
             row = await target(tx, serial=serial, caller=caller)
+            contract = row["contract"]
             _check(kind, arguments, row)
+            permitted = await operation_policy.permitted(
+                tx, kind, arguments, row, investigation, caller=caller, now=now
+            )
             new = operations.New(
                 kind=kind,
                 purpose="request",
@@ -72,12 +78,15 @@ async def ask(
                 account=caller.account,
                 reason=reason,
                 due_at=due_at,
-                expires_at=expires_at or due_at + KEPT_FOR,
+                expires_at=operation_policy.in_time(due_at, expires_at or due_at + KEPT_FOR, permitted),
+                investigation=permitted.investigation,
             )
             return await written(tx, new, f"adapter.{kind}", caller=caller, now=now)
     except ControllerError as error:
-        detail = {"why": str(error), "reason": reason}
-        await audit.refused(db, caller, f"adapter.{kind}", serial, now=now, contract=caller.contract, detail=detail)
+        detail = policy.refusal_detail(error, operation_policy.lines_of(arguments), reason) | {
+            "investigation": investigation
+        }
+        await audit.refused(db, caller, f"adapter.{kind}", serial, now=now, contract=contract, detail=detail)
         raise
 
 
@@ -114,6 +123,8 @@ async def written(tx: Connection, new: operations.New, action: str, *, caller: C
     """The operation with its audit row, in the caller's transaction; its id."""
     operation = await operations.insert(tx, new, now)
     detail = {"operation": operation, "adapter": new.serial, "reason": new.reason, "arguments": dict(new.arguments)}
+    if new.investigation is not None:
+        detail["investigation"] = new.investigation
     if new.due_at > now:
         detail["due_at"] = new.due_at.isoformat()
     await audit.write(tx, caller, action, new.code, now=now, contract=new.contract, detail=detail)
@@ -126,7 +137,7 @@ def _check(kind: Kind, arguments: Arguments, row: Row) -> None:
             "A config is pushed from the code's stages, not given here.",
             next_step="hikitsugi config push CODE does it.",
         )
-    faults = tuple(_undeclared(kind, arguments, row["series"]))
+    faults = tuple(operation_policy.undeclared(kind, arguments, row["series"]))
     if faults:
         raise Invalid(
             "Nothing was asked for: not every line is a command that the adapter's series declares for this.",
@@ -148,30 +159,22 @@ def encodable(request: PushRequest) -> None:
         ) from error
 
 
-def _undeclared(kind: Kind, arguments: Arguments, series: str) -> Iterator[Fault]:
-    """Free text goes to an adapter only as a line that its series declares (R2.3)."""
-    match arguments:
-        case MdCommand(_, text):
-            lines, wanted = [text], None
-        case StatusRequests(requests):
-            lines = [request.text for request in requests]
-            wanted = CommandClass.CLEAR if kind is Kind.CLEAR_STATUS else CommandClass.STATUS
-        case _:
-            return
-    for position, line in enumerate(lines):
-        words = line.decode("ascii", "replace")
-        command = by_name(series).find(words)
-        if command is None or command.interactive or (wanted and command.command_class is not wanted):
-            params = {"line": repr(words[:80]), "series": series}
-            yield Fault(f"lines.{position}", "{line} is not a command that series {series} declares for this.", params)
-
-
 async def cancel(db: Database, operation: int, *, caller: Caller, now: datetime) -> None:
-    """Cancel an operation that still waits. Raises NotFound; Conflict when it was sent, has ended, or is a swap's."""
+    """Cancel an operation that still waits.
+
+    Raises NotFound; Forbidden (another's, to support staff); Conflict when it was sent, has ended, or is a swap's.
+    """
     row = await operations.one(db, operation)
     if row is None:
         raise NotFound("No {what} {name}.", next_step="Check the name.", what="operation", name=operation)
     require_contract(caller, row["contract"], "operation", str(operation))
+    if caller.role is Role.SUPPORT and row["account"] != caller.account:
+        raise Forbidden(
+            "Operation {operation} was asked for by {account}; support staff take back only their own.",
+            next_step="Ask the operator to cancel it.",
+            operation=operation,
+            account=row["account"],
+        )
     if row["purpose"] == "handover":
         raise Conflict(
             "Operation {operation} belongs to swap {exchange}, which needs it.",

@@ -9,16 +9,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeAlias
 
 from controller.domain.access import Caller, Role, require_contract
 from controller.domain.errors import ControllerError, Fault, Forbidden, Invalid
 from controller.domain.policy import CommandClass, most_harmful
 from controller.series import Command, Series, by_name
 from controller.store import accounts, investigations
-from controller.store.pool import Connection
+from controller.store.pool import Connection, Row
 
-Target = Mapping[str, Any]
+Target: TypeAlias = "Row | Mapping[str, Any]"
 """serial, code, contract and series of one adapter (Any: a database row has more). serial None: nobody is there."""
 
 _SHOWN = 10  # adapters, codes or lines named in one sentence
@@ -29,12 +29,13 @@ class Permitted:
     """What was allowed. kind: the most harmful class among the lines. investigation: under which it runs.
 
     uncovered: serials that the investigation does not concern, so nothing may be run there; empty unless asked by
-    attribute (`named=False`).
+    attribute (`named=False`). until: when the investigation lapses, None when it was not held.
     """
 
     kind: CommandClass
     investigation: int | None
     uncovered: frozenset[str] = frozenset()
+    until: datetime | None = None
 
 
 async def require(
@@ -175,9 +176,10 @@ async def _covered(
             count=len(uncovered),
             adapters=sorted(uncovered)[:_SHOWN],
         )
-    if hold and await investigations.held_open(connection, chosen, now) is None:
+    held = await investigations.held_open(connection, chosen, now) if hold else None
+    if hold and held is None:
         raise _closed(chosen)
-    return Permitted(kind, chosen, uncovered)
+    return Permitted(kind, chosen, uncovered, held["expires_at"] if held else None)
 
 
 def _only_one(cover: Mapping[int, frozenset[str]], serials: frozenset[str]) -> int:

@@ -53,15 +53,16 @@ class New:
     reason: str
     due_at: datetime
     expires_at: datetime
+    investigation: int | None = None
 
 
 async def insert(tx: Connection, new: New, now: datetime) -> int:
     """A waiting operation; its id."""
     query = """INSERT INTO operation (kind, purpose, adapter, code, contract, registered_since, arguments, account,
-            reason, created_at, due_at, expires_at)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) RETURNING id"""
+            reason, created_at, due_at, expires_at, investigation)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) RETURNING id"""
     values = (new.kind, new.purpose, new.serial, new.code, new.contract, new.since, dict(new.arguments), new.account)
-    return int(await tx.fetchval(query, *values, new.reason, now, new.due_at, new.expires_at))
+    return int(await tx.fetchval(query, *values, new.reason, now, new.due_at, new.expires_at, new.investigation))
 
 
 # Claims take turns (they are short): what is allowed to an adapter depends on what others have just claimed for it.
@@ -72,6 +73,8 @@ _CLAIM = """
         SELECT o.id, o.adapter, o.purpose, o.due_at FROM operation o
         WHERE o.state = 'waiting' AND o.due_at <= $1 AND o.expires_at > $1
           AND NOT EXISTS (SELECT FROM adapter a WHERE a.serial = o.adapter AND a.locked_out_at IS NOT NULL OFFSET 0)
+          AND (o.investigation IS NULL OR EXISTS (SELECT FROM investigation i
+               WHERE i.id = o.investigation AND i.closed_at IS NULL AND i.expires_at > $1 OFFSET 0))
           AND EXISTS (SELECT FROM reach w WHERE w.adapter = o.adapter AND (w.controller IS NULL OR w.controller = $2)
                 AND (o.registered_since IS NULL OR (w.code, w.since) = (o.code, o.registered_since)) OFFSET 0)
           AND (o.registered_since IS NULL OR EXISTS (SELECT FROM registration r
@@ -110,8 +113,8 @@ _CLAIM = """
 
 async def claim(db: Database, controller: int, now: datetime, limit: int, waits_s: Mapping[str, float]) -> list[Record]:
     """Claim up to `limit` due operations that can be sent from this controller, at most one an adapter; handovers
-    first, then by the time they are due. Nothing goes to an adapter that is locked out. Each row has what sending it
-    needs.
+    first, then by the time they are due. Nothing goes to an adapter that is locked out, nor for an investigation that
+    is not open (R2.3). Each row has what sending it needs.
 
     waits_s: by kind, seconds until the answer is overdue. To one adapter at most MAX_LIVE are under way, one of a kind
     unanswered, and a configure has it to itself; but a handover, which ends what they are for, waits for none of them.
@@ -129,9 +132,10 @@ async def next_due(db: Database) -> datetime | None:
     return due
 
 
-_COLUMNS = """id, kind, purpose, adapter, code, contract, registered_since, exchange, arguments, state, account, reason,
-    created_at, due_at, expires_at, attempts, method, sent_at, started_at, finished_at, deadline_at, transaction_id,
-    result, description, detail, value, EXISTS (SELECT FROM reach h WHERE h.adapter = operation.adapter) AS connected"""
+_COLUMNS = """id, kind, purpose, adapter, code, contract, registered_since, exchange, investigation, arguments, state,
+    account, reason, created_at, due_at, expires_at, attempts, method, sent_at, started_at, finished_at, deadline_at,
+    transaction_id, result, description, detail, value,
+    EXISTS (SELECT FROM reach h WHERE h.adapter = operation.adapter) AS connected"""
 
 
 async def one(db: Database, number: int) -> Record | None:

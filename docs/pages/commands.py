@@ -1,5 +1,6 @@
 """docs/reference/commands.md: what each series declares, and how well it is known."""
 
+from controller.domain.access import Role
 from controller.series import ALL, Argument, Command, CommandClass, Series, Source
 
 _TOP = """\
@@ -7,9 +8,11 @@ _TOP = """\
 
 <!-- Written by docs/generate.py from controller/series: change the declarations there, then `make docs`. -->
 
-A line is sent to an adapter only if its series declares it here, in this spelling, with arguments of this form. Only
-**status** commands can be run (`hikitsugi run`); every other line is refused before a connection is opened, and the
-refusal is recorded. The other classes are declared so that a refusal can name them.
+A line is sent to an adapter only if its series declares it here, in this spelling, with arguments of this form, and
+only if the one who asks may run it; everything else is refused before a connection is opened, and the refusal is
+recorded. **Support staff** run what is marked for them only on adapters that an open investigation concerns (R2.3;
+why these: [what support staff may run](../decisions/what-support-staff-may-run.md)). **Operators** run the classes that
+their contract allows (`hikitsugi contract policy`), on their own adapters.
 
 {classes}
 How well each line is known:
@@ -56,14 +59,22 @@ def _series(series: Series) -> str:
     if series.set_up:
         lines = ", ".join(f"`{line}`" for line in series.set_up)
         about.append(f"Sent by the controller itself after each login, replies ignored: {lines}.")
-    rows = "".join(_row(command) for command in series.commands)
-    head = "| line | class | source | only on |\n|---|---|---|---|\n"
+    rows = "".join(_row(series, command) for command in series.commands)
+    head = "| line | class | who | source | only on |\n|---|---|---|---|---|\n"
     return f"\n## {series.name}: {series.title}\n\n" + "\n\n".join(about) + f"\n\n{head}{rows}"
 
 
-def _row(command: Command) -> str:
+def _who(series: Series, command: Command) -> str:
+    if command.interactive:
+        return "nobody: it asks questions"
+    roles = series.roles_of(command)
+    return ", ".join(role.value for role in (Role.OPERATOR, Role.SUPPORT, Role.ADMINISTRATOR) if role in roles)
+
+
+def _row(series: Series, command: Command) -> str:
     only = [*command.models, *([f"firmware {command.since} and newer"] if command.since else [])]
-    shown = f"| `{usage(command)}` | {command.command_class} | {command.source} | {', '.join(only)} |\n"
+    who = _who(series, command)
+    shown = f"| `{usage(command)}` | {command.command_class} | {who} | {command.source} | {', '.join(only)} |\n"
     return shown.replace("|  |\n", "| |\n")
 
 

@@ -202,7 +202,7 @@ def list_series(session: Session) -> None:
     session.out.table(session.api.get("/series"), columns)
 
 
-@series.command("show", help=_("List the commands of a series and their class."))
+@series.command("show", help=_("List the commands of a series, their class and who may run them."))
 def show_series(session: Session, name: Annotated[str, typer.Argument(help=_("Name of the series."))]) -> None:
     from controller.cli.failures import CliError, Exit
 
@@ -214,6 +214,7 @@ def show_series(session: Session, name: Annotated[str, typer.Argument(help=_("Na
     columns = (
         Column(_("command"), "usage"),
         Column(_("class"), "command_class"),
+        Column(_("roles"), lambda row: ", ".join(row["roles"])),
         Column(_("since firmware"), "since"),
     )
     session.out.table(found[0]["commands"], columns)

@@ -23,6 +23,8 @@ class DeclaredCommand(Answer):
     name: str
     usage: str
     command_class: str
+    roles: list[str]
+    """Who may run it; support staff only during an investigation, operators what their contract allows."""
     since: str
 
 
@@ -47,7 +49,13 @@ def _series(series: Series) -> DeclaredSeries:
         models=list(series.models),
         config_language=series.config_language,
         commands=[
-            DeclaredCommand(name=c.name, usage=_usage(c), command_class=c.command_class.value, since=c.since)
+            DeclaredCommand(
+                name=c.name,
+                usage=_usage(c),
+                command_class=c.command_class.value,
+                roles=sorted(series.roles_of(c)) if not c.interactive else [],
+                since=c.since,
+            )
             for c in series.commands
         ],
     )

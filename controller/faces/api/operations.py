@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
@@ -14,6 +13,7 @@ from controller.faces.api.adapters import Serial
 from controller.faces.api.context import OPERATIONS, PEOPLE, Context, own_adapter
 from controller.faces.http import Accepts, Call, Page, Paging, Path, Query, Route, RowId
 from controller.faces.http.payload import Answer, Moment, Payload, Stream, text_or_base64
+from controller.services import evidence
 from controller.services import operations as service
 from controller.store import operations
 from controller.store.pool import Row
@@ -42,6 +42,8 @@ class Order(Payload):
     reason: Annotated[str, Field(max_length=500)] = ""
     at: Moment | None = None
     """Not before this time; null: at once."""
+    investigation: RowId | None = None
+    """Under which it is done. Support staff need one; null: the only open one that concerns the adapter."""
 
 
 class PingOrder(Order):
@@ -93,6 +95,7 @@ async def _asked(
         caller=call.caller,
         now=context.clock(),
         due_at=order.at,
+        investigation=order.investigation,
     )
     context.wake_push.set()
     return OperationAccepted(operation=number)
@@ -167,6 +170,8 @@ class Operation(Answer):
     code: str
     contract: str
     exchange: int | None
+    investigation: int | None
+    """Under which it was asked for."""
     state: State
     connected: bool
     """Whether there is a confirmed way to the adapter now; while there is none, the operation waits."""
@@ -193,6 +198,8 @@ class Operation(Answer):
     """What became of it, in a sentence, where there is more to say."""
     value: dict[str, Any] | None  # Any: each kind has its own
     """What came back: counts of a ping, hops, modules, transactions."""
+    withheld: bool
+    """value and outputs are left out: support staff read what R2.2 and R2.3 give them."""
 
 
 class Output(Answer):
@@ -227,7 +234,15 @@ async def list_operations(
         before=paging.after,
         limit=paging.rows,
     )
-    return Page[Operation].of(rows, paging, lambda row: row["id"], Operation.from_row)
+    async with context.db.connection() as connection:
+        readable = await evidence.readable_operations(connection, call.caller, rows)
+    return Page[Operation].of(rows, paging, lambda row: row["id"], lambda row: _shown(row, row["id"] in readable))
+
+
+def _shown(row: Row, readable: bool) -> Operation:
+    if readable:
+        return Operation.from_row(row, withheld=False)
+    return Operation.from_row(row, withheld=True, value=None)
 
 
 Number = Annotated[RowId, Path("id of the operation")]
@@ -235,11 +250,13 @@ Number = Annotated[RowId, Path("id of the operation")]
 
 async def show_operation(call: Call, operation: Number, context: Context) -> OperationWithOutput:
     row = await _own(context, call, operation)
+    if not await _readable(context, call, row):
+        return OperationWithOutput(**_shown(row, False).model_dump(), outputs=[])
     outputs = [
         Output.from_row(one, position=at, **text_or_base64(one["body"]))
-        for at, one in enumerate(await _outputs(context, call, operation, row))
+        for at, one in enumerate(await operations.outputs(context.db, operation))
     ]
-    return OperationWithOutput.from_row(row, outputs=outputs)
+    return OperationWithOutput(**_shown(row, True).model_dump(), outputs=outputs)
 
 
 async def read_output(
@@ -250,7 +267,9 @@ async def read_output(
 ) -> Annotated[Stream, Accepts("application/octet-stream")]:
     """One output, byte for byte."""
     row = await _own(context, call, operation)
-    outputs = await _outputs(context, call, operation, row)
+    if not await _readable(context, call, row):
+        raise evidence.withheld("operation", operation)
+    outputs = await operations.outputs(context.db, operation)
     if position >= len(outputs):
         raise NotFound("No {what} {name}.", next_step="Check the name.", what="output", name=position)
     filename = f"operation-{operation}-{position}"
@@ -261,7 +280,8 @@ async def cancel(call: Call, operation: Number, context: Context) -> Operation:
     """Take an operation back that has not been sent. One that was sent cannot be called back."""
     await _own(context, call, operation)
     await service.cancel(context.db, operation, caller=call.caller, now=context.clock())
-    return Operation.from_row(await _own(context, call, operation))
+    row = await _own(context, call, operation)
+    return _shown(row, await _readable(context, call, row))
 
 
 async def _own(context: Context, call: Call, number: int) -> Row:
@@ -271,11 +291,12 @@ async def _own(context: Context, call: Call, number: int) -> Row:
     return row
 
 
-async def _outputs(context: Context, call: Call, number: int, row: Row) -> Sequence[Row]:
+async def _readable(context: Context, call: Call, row: Row) -> bool:
     """Configs are the customer's: support staff see that one was read, not what it says (R1.6)."""
     if row["kind"] == Kind.READ_STORAGE and call.caller.role not in OPERATIONS:
-        return ()
-    return await operations.outputs(context.db, number)
+        return False
+    async with context.db.connection() as connection:
+        return row["id"] in await evidence.readable_operations(connection, call.caller, [row])
 
 
 def _route(name: str, handler: Any, roles: frozenset[Any], summary: str) -> Route:  # Any: as Route takes them
@@ -292,10 +313,10 @@ ROUTES = (
     _route("check-transaction", check_transaction, PEOPLE, "What it has under way"),
     _route("dump-debug", dump_debug, PEOPLE, "What its ARMS client says"),
     _route("read-storage", read_storage, OPERATIONS, "Read its configs"),
-    _route("clear-status", clear_status, OPERATIONS, "Clear status"),
-    _route("md-command", command, OPERATIONS, "Run one command"),
+    _route("clear-status", clear_status, PEOPLE, "Clear status"),
+    _route("md-command", command, PEOPLE, "Run one command"),
     _route("pull-config", pull, OPERATIONS, "Have it pull again"),
-    _route("reboot", reboot, OPERATIONS, "Restart it"),
+    _route("reboot", reboot, PEOPLE, "Restart it"),
     Route("GET", "/operations", list_operations, roles=PEOPLE, summary="Operations", tags=("operations",)),
     Route("GET", "/operations/{operation}", show_operation, roles=PEOPLE, summary="One", tags=("operations",)),
     Route(
@@ -310,7 +331,7 @@ ROUTES = (
         "POST",
         "/operations/{operation}/cancel",
         cancel,
-        roles=OPERATIONS,
+        roles=PEOPLE,
         summary="Take one back that waits",
         tags=("operations",),
     ),
