@@ -11,11 +11,13 @@ from controller.series.declaration import (
     Series,
     Source,
     Via,
+    fields,
     require_declared,
 )
 from controller.series.seil3 import SEIL3
 from controller.series.seil6 import SEIL6
 from controller.series.seil8 import SEIL8
+from controller.series.unparsable import Unparsable
 
 ALL: tuple[Series, ...] = (SEIL3, SEIL8, SEIL6)
 
@@ -28,8 +30,10 @@ __all__ = [
     "OldAlgorithms",
     "Series",
     "Source",
+    "Unparsable",
     "Via",
     "by_name",
+    "fields",
     "require_declared",
 ]
 

@@ -61,7 +61,7 @@ class Command:
     since: the first firmware that has it ("" = not known). models: those that have it (() = the whole series).
     interactive: it asks questions, so it cannot be run unattended; it is declared to be refused by name.
     ends_session: the adapter hangs up by itself when it is done (reboot), so that this is no failure.
-    parse: text to typed fields, where a parser exists.
+    parse: text to a frozen dataclass or a list of them (controller/series/parsers); raises Unparsable. None: no parser.
     """
 
     name: str
@@ -200,3 +200,16 @@ def require_declared(series: Series, lines: Sequence[str]) -> None:
             raise ValueError(f"{line!r} is no command of {series.title} with valid arguments; nothing was sent.")
         if command.interactive:
             raise ValueError(f"{line!r} asks questions, so it cannot be run unattended; nothing was sent.")
+
+
+def fields(command: Command, text: str) -> object:
+    """What the command printed, as values for JSON: a dict, or a list of them; None where the command has no parser.
+
+    Raises Unparsable when the text does not have the command's shape.
+    """
+    if command.parse is None:
+        return None
+    from pydantic_core import to_jsonable_python  # here: a command line that parses nothing should not wait for it
+
+    jsonable: object = to_jsonable_python(command.parse(text))
+    return jsonable
