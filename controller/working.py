@@ -9,6 +9,7 @@ from controller.settings import Settings
 from controller.transports.arms.collect import ArmsCollector
 from controller.transports.either import EitherCollector
 from controller.transports.ssh.collect import SshCollector
+from controller.transports.ssh.kept import Kept
 
 
 def limits_of(settings: Settings) -> Limits:
@@ -18,5 +19,6 @@ def limits_of(settings: Settings) -> Limits:
 
 def collectors(settings: Settings, pusher: Pusher) -> tuple[SshCollector, Collector]:
     """The SSH engine, which keeps connections and must be closed, and the collector that goes either way."""
-    ssh = SshCollector(at_once=settings.ssh_concurrency)
+    kept = Kept(settings.ssh_kept_idle_s, settings.ssh_keepalive_s, settings.ssh_kept)
+    ssh = SshCollector(at_once=settings.ssh_concurrency, kept=kept)
     return ssh, EitherCollector({Via.SSH: ssh, Via.ARMS: ArmsCollector(pusher, utc_now)})

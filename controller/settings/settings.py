@@ -119,6 +119,16 @@ class Settings(BaseSettings):
     ssh_line_s: v.Seconds = Field(30, description="For each command.")
     ssh_total_s: v.Seconds = Field(120, description="For everything one run does on one adapter.")
 
+    ssh_kept: Annotated[int, Field(ge=0, le=10_000), Allowed("whole number from 0 to 10000")] = Field(
+        500, description="SSH connections kept open after a run, one an adapter, for its next run. 0: none."
+    )
+    ssh_kept_idle_s: v.Seconds = Field(60, description="How long such a connection waits for the next run.")
+    ssh_keepalive_s: v.Seconds = Field(20, description="How often it is asked whether the adapter is still there.")
+    contract_tasks_at_once: v.Count = Field(
+        200,
+        description="Adapters of one contract that are busy with tasks at once, unless the contract says otherwise.",
+    )
+
     swap_deadline_s: Annotated[int, Field(ge=1, le=31_536_000), Allowed("whole seconds from 1 to 31536000")] = Field(
         14 * 86_400, description="A swap whose adapter has not been seen by then is LAPSED."
     )
