@@ -125,7 +125,7 @@ async def test_an_ipv6_network_counts_as_one_address(one: str, other: str, share
 
 
 async def test_the_memory_for_askers_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("controller.faces.device.shedding.MAX_TRACKED", 100)
+    monkeypatch.setattr("controller.faces.rate.MAX_TRACKED", 100)
     shedding = Shedding(10, 1, per_minute_per_address=1000)
 
     async def ask(number: int) -> bool:

@@ -11,14 +11,14 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable, Hashable
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from ipaddress import IPv6Address
 
+from controller.faces.rate import MAX_TRACKED, Rate, network_of
 from protocol.ids import DistributionId
 
-MAX_TRACKED = 50_000
+__all__ = ["MAX_TRACKED", "MAX_WAITING", "Shedding", "network_of"]
+
 MAX_WAITING = 2_000
 WAIT_S = 8.0
 """The longest wait for a turn. With the 20 s for the answer it stays below the 30 s that clients wait."""
@@ -45,8 +45,8 @@ class Shedding:
         self._places = asyncio.Semaphore(concurrency)
         self._waiting = 0
         self._max_waiting, self._wait_s = max_waiting, wait_s
-        self._adapters = _Rate(per_minute, monotonic)
-        self._addresses = _Rate(per_minute_per_address, monotonic)
+        self._adapters = Rate(per_minute, monotonic)
+        self._addresses = Rate(per_minute_per_address, monotonic)
 
     @asynccontextmanager
     async def admit(self, adapter: DistributionId, source: str, *, counted: bool = True) -> AsyncIterator[bool]:
@@ -77,31 +77,3 @@ class Shedding:
             return False
         finally:
             self._waiting -= 1
-
-
-class _Rate:
-    """How often each of many may ask in any minute; those that ask more often than that are counted on."""
-
-    def __init__(self, per_minute: int, monotonic: Callable[[], float]) -> None:
-        self._per_minute = per_minute
-        self._monotonic = monotonic
-        self._windows: OrderedDict[Hashable, tuple[float, int]] = OrderedDict()
-
-    def allows(self, asker: Hashable) -> bool:
-        now = self._monotonic()
-        since, count = self._windows.get(asker, (now, 0))
-        if now - since >= 60:
-            since, count = now, 0
-        self._windows[asker] = (since, count + 1)
-        self._windows.move_to_end(asker)
-        if len(self._windows) > MAX_TRACKED:
-            self._windows.popitem(last=False)
-        return count < self._per_minute
-
-
-def network_of(address: str) -> str:
-    """An IPv4 address as it is; of an IPv6 one the /64, since whoever has one of its addresses has all of them."""
-    if ":" not in address:
-        return address
-    parsed = IPv6Address(address)
-    return str(parsed.ipv4_mapped or parsed.exploded[:19])  # mapped: an IPv4 client of a listener for both families
