@@ -31,7 +31,7 @@ def _any(*patterns: str) -> tuple[re.Pattern[str], ...]:
 
 _LOG = _any(r"^( {0,8}\d{1,10} [A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d)")
 _SYSTEM = _any(
-    r"^(?:Date|Up|Users|Loadavg|CPUstat) {0,4}: (.*)",
+    r"^(?:Date|Up|Users|Loadavg|CPUstat) {0,8}: (.*)",
     r"^Memory {0,4}: Total \d{1,9}[KMG]?B, (.*)",
 )
 _BGP = _any(r"^\S{1,45} {1,12}4 {1,6}\d{1,10}((?: {1,12}\d{1,12}){5} {1,12}\S{1,16})")
@@ -79,8 +79,9 @@ SEIL8: Noise = {
     "ping": _PING,
     "traceroute": _TRACEROUTE,
 }
+_NOT_OF_SEIL6 = {"show status bridge", "show status ndp", "show status route dynamic bgp summary"}
 SEIL6: Noise = {
-    **{name: patterns for name, patterns in SEIL8.items() if name != "show status bridge"},
+    **{name: patterns for name, patterns in SEIL8.items() if name not in _NOT_OF_SEIL6},
     "show status wlan": _any(r" clients (\d{1,6}) "),
     "show status wlan client": _any(rf" rssi (-?\d{{1,4}}dBm) tx (\S{{1,12}}) rx (\S{{1,12}}) ({_HMS})"),
     "show status mobile": _any(r" rssi (-?\d{1,4}dBm) level (\d{1,3}/\d{1,3})"),
@@ -108,7 +109,7 @@ IDENTITY: Noise = {
     "show status route dynamic bgp summary": _BGP_PEER,
     "show status route dynamic bgp neighbor": _any(r"remote AS (\d{1,10}), local AS (\d{1,10})"),
     "show status nat session": _any(  # which protocols are under way, and how far, is the hosts' affair
-        r"^([a-z]{2,8} {1,8})\S{1,50} {1,30}\S{1,50} {1,30}\S{1,50}((?: [A-Z_]{2,20})?)"
+        r"^([a-z]{2,8} {1,8}\S{1,50} {1,30}\S{1,50} {1,30}\S{1,50}(?: [A-Z_-]{1,20})?)"
     ),
     "show status ppp": _any(r"^ {1,8}Account {0,4}: (.*)"),
     "show status pppac": _any(
