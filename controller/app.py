@@ -172,7 +172,9 @@ async def _listen(runner: web.AppRunner, at: Endpoint, context: ssl.SSLContext |
 def _api_app(parts: Parts) -> web.Application:
     authenticate = authenticator(parts.db)
     deadline = timedelta(seconds=parts.settings.swap_deadline_s)
-    context = Context(parts.db, parts.vault, parts.blobs, utc_now, deadline, parts.wake, parts.wake_push)
+    context = Context(
+        parts.db, parts.vault, parts.blobs, utc_now, deadline, parts.wake, parts.wake_push, parts.stopping
+    )
     app = http.build(
         ROUTES,
         authenticate=authenticate,

@@ -1,56 +1,44 @@
-"""Campaigns: one set of lines over a selection of adapters, asked for, steered and summed up by people (R2.3).
+"""Campaigns: one set of lines over a selection of adapters, asked for by people (R2.3).
 
-Here is the asking with its refusals, and the steering. The doing is in services/work.py.
+Here is the asking with its refusals. The doing is in services/work.py, steering in campaign_steering.py.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
-from controller.domain.access import Caller, Role
-from controller.domain.campaign import LIVE, Event, State, advance, states_before
-from controller.domain.errors import Conflict, ControllerError, Fault, Forbidden, Invalid, NotFound, TooMany
+from controller.domain.access import Caller
+from controller.domain.errors import ControllerError, Fault, Invalid, TooMany
 from controller.domain.policy import CommandClass
 from controller.domain.sentence import sentence
 from controller.series import Via
 from controller.services import fitting, policy, selections
+from controller.services.campaign_options import BACK_WITHIN, NO_OPTIONS, Options, check_times
+from controller.services.campaign_steering import abort, move, pause, resume
+from controller.services.campaign_summary import Summary, summary
 from controller.services.selections import Selection, Skip
-from controller.store import audit, campaigns, claims
+from controller.store import audit, campaigns
 from controller.store.pool import Connection, Database, Row
+
+__all__ = [
+    "Asked",
+    "Options",
+    "Plan",
+    "Summary",
+    "abort",
+    "ask",
+    "move",
+    "pause",
+    "preview",
+    "resume",
+    "summary",
+]
 
 MAX_LIVE = 1000
 """Campaigns that may be running or paused at once."""
-BACK_WITHIN = timedelta(days=7)
-"""How long a task waits for its adapter to be back when nothing else is said."""
-FARTHEST = timedelta(days=366)
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """How a campaign is run. at: not before (None: at once). expires: what has not begun by then is not begun at all.
-
-    until_back: a task whose adapter cannot be reached waits until it is back, till `expires` or BACK_WITHIN.
-    jitter_s: each task is due up to so many seconds later. priority: -10 to 10, higher first. at_once, per_minute:
-    bounds of its own. stop_share: it stops itself when more than this share (0 to 1) of at least stop_after ended tasks
-    has failed. investigation: run under this one (R2.3). preset: the title of a preset
-    instead of lines, with its variables.
-    """
-
-    at: datetime | None = None
-    expires: datetime | None = None
-    until_back: bool = False
-    jitter_s: int = 0
-    priority: int = 0
-    at_once: int | None = None
-    per_minute: int | None = None
-    stop_share: float | None = None
-    stop_after: int = 10
-    investigation: int | None = None
-    preset: str = ""
-    variables: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +69,6 @@ class Plan:
         return contracts.pop() if len(contracts) == 1 else None
 
 
-NO_OPTIONS = Options()
-
-
 async def preview(
     db: Database,
     lines: Sequence[str],
@@ -94,7 +79,7 @@ async def preview(
     now: datetime,
 ) -> Plan:
     """Who would be in and who not, and why; nothing is written. Raises what `ask` raises."""
-    _check_times(options, now)
+    check_times(options.at, options.expires, now)
     async with db.transaction(readonly=True) as tx:
         return await _plan(tx, lines, selection, options, caller, now, hold=False)
 
@@ -119,7 +104,7 @@ async def ask(
     Raises Invalid with every fault, NotFound, Forbidden, TooMany.
     """
     try:
-        _check_times(options, now)
+        check_times(options.at, options.expires, now)
         async with db.transaction() as tx:
             plan = await _plan(tx, lines, selection, options, caller, now, hold=True)
             await _room(tx)
@@ -182,19 +167,6 @@ def _some_left(targets: Sequence[Row], skips: Sequence[Skip]) -> None:
     )
 
 
-def _check_times(options: Options, now: datetime) -> None:
-    begins = max(options.at or now, now)
-    faults = []
-    if begins > now + FARTHEST:
-        faults.append(Fault("at", "More than a year ahead."))
-    if options.expires and not begins < options.expires <= now + 2 * FARTHEST:
-        faults.append(
-            Fault("expires", "It must lie after the time at which the campaign begins, and within two years.")
-        )
-    if faults:
-        raise Invalid("These times make no sense.", next_step="Give other ones.", faults=faults)
-
-
 async def _room(tx: Connection) -> None:
     if await campaigns.live(tx) >= MAX_LIVE:
         raise TooMany(
@@ -243,100 +215,3 @@ def _detail(new: campaigns.New, campaign: int) -> dict[str, Any]:
     """What the audit row says. Any: JSON values."""
     named = ("lines", "reason", "via", "kind", "investigation", "preset")
     return {"campaign": campaign} | {name: getattr(new, name) for name in named}
-
-
-async def pause(db: Database, campaign: int, reason: str, *, caller: Caller, now: datetime) -> None:
-    """Begin no more of its tasks; those under way end. Raises NotFound, Forbidden, Conflict (not running)."""
-    async with db.transaction() as tx:
-        row = await _mine(tx, campaign, caller)
-        await _move(tx, row, Event.PAUSED, reason, caller, now)
-
-
-async def resume(db: Database, campaign: int, reason: str, *, caller: Caller, now: datetime) -> None:
-    """Go on after a pause. Raises NotFound, Forbidden, Conflict (not paused)."""
-    async with db.transaction() as tx:
-        row = await _mine(tx, campaign, caller)
-        await _move(tx, row, Event.RESUMED, reason, caller, now)
-
-
-async def abort(db: Database, campaign: int, reason: str, *, caller: Caller, now: datetime) -> int:
-    """End it: waiting tasks are cancelled, running ones told to stop; returns how many were cancelled.
-
-    Raises NotFound, Forbidden, Conflict (it has ended).
-    """
-    async with db.transaction() as tx:
-        row = await _mine(tx, campaign, caller)
-        await _move(tx, row, Event.ABORTED, reason, caller, now)
-        cancelled = await claims.cancel_waiting(tx, campaign, "The campaign was aborted.", now)
-        await campaigns.tell_workers(tx, campaign)
-    return cancelled
-
-
-async def move(db: Database, campaign: int, at: datetime, reason: str, *, caller: Caller, now: datetime) -> int:
-    """Give its waiting tasks another time, spread as before; returns how many were moved.
-
-    Raises NotFound, Forbidden, Conflict (none waits), Invalid (past its expiry, more than a year ahead).
-    """
-    async with db.transaction() as tx:
-        row = await _mine(tx, campaign, caller)
-        _check_times(Options(at=at, expires=row["expires_at"]), now)
-        moved = await campaigns.put_off(tx, campaign, max(at, now), now) if State(row["state"]) in LIVE else 0
-        if not moved:
-            raise Conflict(
-                "Campaign {campaign} has no waiting task that could be moved.",
-                next_step="hikitsugi campaign show {campaign} says how far it is.",
-                campaign=campaign,
-            )
-        await _note(tx, row, "campaign.move", {"at": at.isoformat(), "reason": reason, "tasks": moved}, caller, now)
-    return moved
-
-
-async def _mine(tx: Connection, campaign: int, caller: Caller) -> Row:
-    """The campaign's row, locked, if the caller may steer it.
-
-    Operators steer what runs on their contract's adapters alone; support staff what they asked for and what runs under
-    an investigation; administrators all.
-    """
-    row = await campaigns.locked(tx, campaign)
-    if row is None or not await campaigns.concerns(tx, campaign, caller.contract):
-        raise NotFound("No {what} {name}.", next_step="Check the name.", what="campaign", name=campaign)
-    match caller.role:
-        case Role.OPERATOR:
-            may = row["contract"] == caller.contract
-        case Role.SUPPORT:
-            may = row["account"] == caller.account or row["investigation"] is not None
-        case _:
-            may = True
-    if not may:
-        raise Forbidden(
-            "Campaign {campaign} of {account} is not yours to steer.",
-            next_step="Ask {account}, or an administrator.",
-            campaign=campaign,
-            account=row["account"],
-        )
-    return row
-
-
-async def _move(tx: Connection, row: Row, event: Event, reason: str, caller: Caller, now: datetime) -> None:
-    campaign, state = row["id"], State(row["state"])
-    to = advance(state, event)
-    if to is None:
-        raise Conflict(
-            "Campaign {campaign} is {state}; only one that is {wanted} can be {event}.",
-            next_step="hikitsugi campaign show {campaign} says how far it is.",
-            campaign=campaign,
-            state=state,
-            wanted=states_before(event),
-            event=event,
-        )
-    why = reason if to is not State.RUNNING else ""
-    await campaigns.move(tx, campaign, [state], to, why, now, ended=to not in LIVE)
-    verbs = {Event.PAUSED: "pause", Event.RESUMED: "resume", Event.ABORTED: "abort"}
-    await _note(tx, row, f"campaign.{verbs[event]}", {"reason": reason}, caller, now)
-
-
-async def _note(tx: Connection, row: Row, action: str, detail: dict[str, Any], caller: Caller, now: datetime) -> None:
-    """One audit row for each contract whose adapters it concerns. Any: JSON values."""
-    for contract in await campaigns.contracts(tx, row["id"]):
-        subject = f"campaign {row['id']}"
-        await audit.write(tx, caller, action, subject, now=now, contract=contract, detail=detail)

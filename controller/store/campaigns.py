@@ -42,7 +42,8 @@ class New:
 
 _CREATE = """
     INSERT INTO campaign (account, reason, lines, via, kind, contract, selection, investigation, preset, priority,
-                          due_at, expires_at, jitter_s, until_back, at_once, per_minute, stop_share, stop_after, created_at)
+                          due_at, expires_at, jitter_s, until_back, at_once, per_minute, stop_share, stop_after,
+                          created_at)
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19) RETURNING id"""
 
 _TASKS = """

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from controller.domain.access import Caller, Role, require_contract
 from controller.domain.errors import NotFound
+from controller.faces.api.streams import Streams
 from controller.store import registry
 from controller.store.pool import Database, Row
 from controller.store.secrets import Secrets
@@ -24,7 +25,7 @@ OPERATIONS = frozenset({Role.ADMINISTRATOR, Role.OPERATOR})
 @dataclass(frozen=True, slots=True)
 class Context:
     """The parts behind the API. wake, wake_push: set when new tasks or push operations wait, so that
-    workers here need not poll."""
+    workers here need not poll. stopping: long answers end. streams: places for streams of events."""
 
     db: Database
     vault: Secrets
@@ -33,6 +34,8 @@ class Context:
     swap_deadline: timedelta
     wake: asyncio.Event
     wake_push: asyncio.Event
+    stopping: asyncio.Event = field(default_factory=asyncio.Event)
+    streams: Streams = field(default_factory=Streams)
 
 
 async def own_code(context: Context, caller: Caller, code: str) -> Row:

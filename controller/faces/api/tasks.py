@@ -11,7 +11,8 @@ from controller.faces.api.context import PEOPLE, Context
 from controller.faces.http import Call, Page, Paging, Path, Query, Route, RowId
 from controller.faces.http.payload import Answer, Moment, text_or_base64
 from controller.series import Via
-from controller.services import investigations
+from controller.services import evidence
+from controller.services import transcripts as reading
 from controller.store import task_pages, transcripts
 
 TaskState = Literal["waiting", "running", "done", "failed", "cancelled", "expired"]
@@ -102,11 +103,13 @@ async def show_task(call: Call, task: Number, context: Context) -> TaskWithTrans
         row = await task_pages.one(connection, task)
         if row is None or not call.caller.sees(row["contract"]):
             raise NotFound("No {what} {name}.", next_step="Check the name.", what="task", name=task)
-        await investigations.require_readable(connection, call.caller, row)
+        await evidence.require_readable(connection, call.caller, row)
     printed = [
         Transcript.from_row(one, **text_or_base64(transcripts.unpacked(one)))
         for one in await transcripts.of_task(context.db, task)
     ]
+    if printed:
+        await reading.note_read(context.db, call.caller, task=task, how="show", now=context.clock())
     return TaskWithTranscripts.from_row(row, transcripts=printed)
 
 
