@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 
+import asyncssh
 import pytest
 
 from tests.transports.scripted_adapter import Script, ScriptedAdapter
@@ -23,3 +24,15 @@ async def adapter_with() -> AsyncIterator[Callable[[Script], Awaitable[ScriptedA
     yield start
     for adapter in started:
         await adapter.stop()
+
+
+@pytest.fixture(scope="session")
+def strange_key() -> str:
+    """A private key that opens nothing."""
+    return asyncssh.generate_private_key("ssh-ed25519").export_private_key().decode()
+
+
+@pytest.fixture(scope="session")
+def strange_host_key() -> str:
+    """A host key that no server here has."""
+    return asyncssh.generate_private_key("ssh-ed25519").export_public_key().decode().strip()

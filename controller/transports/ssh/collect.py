@@ -47,7 +47,7 @@ class SshCollector:
         self._places = asyncio.Semaphore(at_once)
         self._attempts = attempts
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
-        self._kept = KeptSessions(kept or Kept(most=0))
+        self.kept_sessions = KeptSessions(kept or Kept(most=0))
         self._evicted: set[str] = set()  # while their session was in use
         self._jumps = JumpHosts()
 
@@ -81,18 +81,18 @@ class SshCollector:
 
     def evict(self, serial: str) -> None:
         """End what is kept with this adapter, and do not keep what is in use: its registration has changed."""
-        self._kept.evict(serial)
+        self.kept_sessions.evict(serial)
         if serial in self._locks:
             self._evicted.add(serial)
 
     async def close(self) -> None:
         """Log out of all that is kept. Runs under way go on, and end their sessions themselves."""
-        await self._kept.close()
+        await self.kept_sessions.close()
         await self._jumps.close()
 
     async def _kept_one(self, target: Target, limits: Limits) -> Session | None:
         """The kept session, if it is still this target's and the adapter is there; else None, and a login is due."""
-        session = await self._kept.take(target)
+        session = await self.kept_sessions.take(target)
         if session is None or await session.ready(limits):
             return session
         await session.close()
@@ -106,7 +106,7 @@ class SshCollector:
         evicted = target.serial in self._evicted
         self._evicted.discard(target.serial)
         fit = not evicted and not session.used_previous
-        if not (fit and isinstance(session, Session) and self._kept.keep(target, session)):
+        if not (fit and isinstance(session, Session) and self.kept_sessions.keep(target, session)):
             await session.close()
 
     async def open(self, target: Target, limits: Limits) -> Session:
@@ -114,7 +114,7 @@ class SshCollector:
         series = by_name(target.series_name)
         async with AsyncExitStack() as stack:
             ends_at = await stack.enter_async_context(self._place(target, limits))
-            await self._kept.end(target.serial)
+            await self.kept_sessions.end(target.serial)
             session = await self._open(open_session, target, series, limits, ends_at)
             session.released = stack.pop_all().aclose
             return session
