@@ -90,19 +90,21 @@ class Bench:
             **settings,
         }
         self._environment = {k: v for k, v in os.environ.items() if not k.startswith("HIKITSUGI_")} | ours
+        self.process: Process  # the controller, once it was started
 
     @property
     def api(self) -> str:
         return f"http://127.0.0.1:{self._api}"
 
-    def start(self, *command: str | Path) -> Process:
-        process = Process([str(part) for part in command], self._environment, self.folder / "log")
+    def start(self, *command: str | Path, **settings: str) -> Process:
+        """settings: for this process only."""
+        process = Process([str(part) for part in command], self._environment | settings, self.folder / "log")
         self._stack.callback(process.end)
         return process
 
     def controller(self, start_s: float) -> Process:
         """A controller with its own PostgreSQL, ready."""
-        process = self.start(*HIKITSUGI, "serve")
+        process = self.process = self.start(*HIKITSUGI, "serve")
         until(lambda: process.has_ended or self.get("/readyz"), start_s, "the controller ready")
         if process.has_ended:
             process.next_fact()

@@ -10,7 +10,7 @@ from nornir.core.plugins.connections import ConnectionPluginRegister
 from nornir.core.task import Task as NornirTask
 from nornir.plugins.runners import ThreadedRunner
 from nornir_netmiko import netmiko_send_command
-from rounds import AT_ONCE, check, read_task, serve_rounds
+from rounds import AT_ONCE, brought, read_task, serve_rounds
 
 task = read_task()
 ConnectionPluginRegister.auto_register()
@@ -36,7 +36,7 @@ def nornir(names: list[str]) -> Nornir:
 def one(job: NornirTask) -> None:
     for line in task.lines:
         result = job.run(netmiko_send_command, command_string=line)
-        check(result.result.encode(), task.body)
+        brought(task, str(job.host), line, result.result.encode())
 
 
 def everywhere(fleet: Nornir) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pssh.clients import ParallelSSHClient
-from rounds import AT_ONCE, check, read_task, serve_rounds
+from rounds import AT_ONCE, brought, read_task, serve_rounds
 
 task = read_task()
 
@@ -22,7 +22,7 @@ def everywhere(hosts: list[str]) -> None:
         output = client.run_command(line)
         client.join(output)
         for host in output:
-            check("\n".join(host.stdout).encode(), task.body)
+            brought(task, host.host, line, "\n".join(host.stdout).encode())
 
 
 serve_rounds(task, everywhere)
