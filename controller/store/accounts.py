@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from asyncpg import ForeignKeyViolationError, Record, UniqueViolationError
@@ -28,13 +29,33 @@ async def create_contract(db: Database, contract: str, name: str, *, caller: Cal
 
 async def contracts(db: Database, *, contract: str | None, after: str | None, limit: int) -> list[Record]:
     """Contracts in order of number, with how many codes each has."""
-    query = """SELECT contract, name, created_at,
+    query = """SELECT contract, name, created_at, command_classes, tasks_at_once,
             (SELECT count(*) FROM code WHERE code.contract = contract.contract AND kind = 'entry') AS entries,
             (SELECT count(*) FROM code WHERE code.contract = contract.contract AND kind = 'standby') AS standbys
         FROM contract WHERE ($1::text IS NULL OR contract = $1) AND ($2::text IS NULL OR contract > $2)
         ORDER BY contract LIMIT $3"""
     async with db.connection() as connection:
         return await connection.fetch(query, contract, after, limit)
+
+
+async def set_policy(
+    db: Database,
+    contract: str,
+    classes: Sequence[str],
+    tasks_at_once: int | None,
+    *,
+    caller: Caller,
+    now: datetime,
+) -> None:
+    """What the contract lets its operators run, and how many of its adapters may be busy at once. Raises NotFound."""
+    query = """UPDATE contract c SET command_classes = $2, tasks_at_once = $3 FROM contract old
+        WHERE c.contract = $1 AND old.contract = $1 RETURNING old.command_classes, old.tasks_at_once"""
+    async with db.transaction() as tx:
+        was = await tx.fetchrow(query, contract, list(classes), tasks_at_once)
+        if was is None:
+            raise NotFound("No {what} {name}.", next_step="Check the name.", what="contract", name=contract)
+        detail = {"was": dict(was.items()), "is": {"command_classes": list(classes), "tasks_at_once": tasks_at_once}}
+        await audit.write(tx, caller, "contract.policy", contract, now=now, contract=contract, detail=detail)
 
 
 async def command_classes(connection: Connection, contract: str) -> frozenset[str]:

@@ -88,6 +88,18 @@ TABLE: dict[str, set[Role]] = {
     "DELETE /selections/{name}": EVERYBODY,
     "GET /tasks": EVERYBODY,
     "GET /tasks/{task}": EVERYBODY,
+    "POST /investigations": {A, S},
+    "GET /investigations": EVERYBODY,
+    "GET /investigations/{investigation}": EVERYBODY,
+    "POST /investigations/{investigation}/adapters": {A, S},
+    "POST /investigations/{investigation}/results": EVERYBODY,
+    "POST /investigations/{investigation}/extension": {A, S},
+    "POST /investigations/{investigation}/close": {A, S},
+    "GET /presets": EVERYBODY,
+    "GET /presets/{title}": EVERYBODY,
+    "PUT /presets/{title}": EVERYBODY,
+    "DELETE /presets/{title}": EVERYBODY,
+    "PUT /contracts/{contract}/policy": ONLY_A,
     "POST /inventory/import": ONLY_A,
     "POST /inventory/import-with-progress": ONLY_A,
     "GET /inventory/export": STAFF_OF_THE_CUSTOMER,
@@ -123,6 +135,9 @@ def path_of(template: str) -> str:
         .replace("{campaign}", "0")
         .replace("{task}", "0")
         .replace("{operation}", "0")
+        .replace("{investigation}", "0")
+        .replace("{title}", "nothing")
+        .replace("{contract}", "nothing")
         .replace("{position}", "0")
         .lstrip("/")
     )

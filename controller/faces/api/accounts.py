@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from controller.domain.access import Role
+from controller.domain.policy import CommandClass
 from controller.faces.api.context import ADMINISTRATOR, PEOPLE, Context
 from controller.faces.http import Call, Page, Paging, Path, Query, Route
 from controller.faces.http.payload import Answer, Payload
@@ -45,6 +46,10 @@ class Contract(Answer):
     created_at: datetime
     entries: int
     standbys: int
+    command_classes: list[str]
+    """What its operators may run."""
+    tasks_at_once: int | None
+    """How many of its adapters may be busy with tasks at once; null: the controller's setting."""
 
 
 async def list_contracts(call: Call, paging: Paging[str], context: Context) -> Page[Contract]:
@@ -54,6 +59,23 @@ async def list_contracts(call: Call, paging: Paging[str], context: Context) -> P
 
 async def create_contract(call: Call, body: NewContract, context: Context) -> None:
     await accounts.create_contract(context.db, body.contract, body.name, caller=call.caller, now=context.clock())
+
+
+class ContractPolicy(Payload):
+    command_classes: Annotated[list[CommandClass], Field(max_length=len(CommandClass))]
+    """What its operators may run; none: nothing."""
+    tasks_at_once: Annotated[int | None, Field(ge=1, le=10_000)] = None
+    """How many of its adapters may be busy with tasks at once; null: the controller's setting."""
+
+
+async def set_contract_policy(
+    call: Call, contract: Annotated[str, Path("number of the contract")], body: ContractPolicy, context: Context
+) -> None:
+    """What the contract allows. Support staff are not bound by it but by R2.3."""
+    classes = [kind for kind in CommandClass if kind in body.command_classes]
+    await accounts.set_policy(
+        context.db, contract, classes, body.tasks_at_once, caller=call.caller, now=context.clock()
+    )
 
 
 class NewAccount(Payload):
@@ -148,6 +170,14 @@ ROUTES = (
     Route("GET", "/whoami", who_am_i, roles=PEOPLE, summary="The account behind this key", tags=("accounts",)),
     Route("GET", "/contracts", list_contracts, roles=PEOPLE, summary="Contracts", tags=("accounts",)),
     Route("POST", "/contracts", create_contract, roles=ADMINISTRATOR, summary="Create a contract", tags=("accounts",)),
+    Route(
+        "PUT",
+        "/contracts/{contract}/policy",
+        set_contract_policy,
+        roles=ADMINISTRATOR,
+        summary="What its operators may run",
+        tags=("accounts",),
+    ),
     Route("GET", "/accounts", list_accounts, roles=ADMINISTRATOR, summary="Accounts", tags=("accounts",)),
     Route("POST", "/accounts", create_account, roles=ADMINISTRATOR, summary="Create an account", tags=("accounts",)),
     Route(
