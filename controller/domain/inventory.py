@@ -224,7 +224,7 @@ def _check_cells(reading: Reading, row: Row, models: Mapping[str, tuple[str, ...
             fault(row.line, name, "Up to 64 visible ASCII characters are wanted.")
     if row.ssh_host_key and not _HOST_KEY.match(row.ssh_host_key):
         fault(row.line, "ssh_host_key", "A public key as in authorized_keys is wanted: ssh-ed25519 AAAA…")
-    if row.ssh_address and not _is_address(row.ssh_address):
+    if row.ssh_address and not is_address(row.ssh_address):
         fault(
             row.line,
             "ssh_address",
@@ -296,7 +296,8 @@ def _check_twice(reading: Reading, row: Row, seen: dict[str, dict[str, int]], co
             )
 
 
-def _is_address(text: str) -> bool:
+def is_address(text: str) -> bool:
+    """A numeric IPv4 or IPv6 address, without a zone."""
     try:
         ipaddress.ip_address(text)
     except ValueError:

@@ -50,6 +50,12 @@ class Change:
     alone: bool = False
 
 
+async def exists(db: Database, scope: Scope) -> None:
+    """Raises NotFound when there is no such adapter or contract."""
+    async with db.connection() as connection:
+        await _owners(connection, [scope])
+
+
 async def current(db: Database, scopes: Sequence[Scope]) -> list[Record]:
     """The current credentials of these scopes, sealed."""
     query = """SELECT * FROM credential

@@ -8,7 +8,7 @@ from asyncpg import Record
 
 from controller.domain.access import Caller
 from controller.domain.errors import Invalid, NotFound
-from controller.store import audit, operations
+from controller.store import audit, host_keys, operations
 from controller.store.pool import Connection, Database
 
 _PULLS_BY_ITSELF = timedelta(hours=6)  # every real client does, so an order to pull need not wait for longer
@@ -174,6 +174,7 @@ async def pin_host_key(db: Database, serial: str, host_key: str, *, caller: Call
         row = await tx.fetchrow(query, serial, host_key)
         if row is None:
             raise NotFound("No adapter {serial}.", next_step="hikitsugi adapter ls lists them.", serial=serial)
+        await host_keys.repinned(tx, serial)
         detail = {"was": row["was"], "is": host_key}
         await audit.write(tx, caller, "adapter.pin", serial, now=now, contract=row["contract"], detail=detail)
 
