@@ -25,8 +25,10 @@ class Script:
     page: int = 0
     dropped_connections: int = 0  # that many are closed before a word is said
     stalls_login: bool = False
+    takes_keys: list[str] = field(default_factory=list)  # public ones, in OpenSSH's form
     keyboard_interactive: bool = False
     gives_shell: bool = True
+    leads_on: bool = True  # as a jump host
     exec_answers: dict[str, tuple[bytes, int]] = field(default_factory=dict)
     host_keys: list[str] = field(default_factory=lambda: ["ssh-ed25519"])
     options: dict[str, object] = field(default_factory=dict)
@@ -172,6 +174,14 @@ class _Server(asyncssh.SSHServer):
             await asyncio.Event().wait()
         return self._script.password != ""
 
+    def public_key_auth_supported(self) -> bool:
+        return bool(self._script.takes_keys)
+
+    def validate_public_key(self, username: str, key: asyncssh.SSHKey) -> bool:
+        shown = key.export_public_key().decode().strip()
+        self._seen.logins.append((username, shown))
+        return shown in self._script.takes_keys
+
     def password_auth_supported(self) -> bool:
         return not self._script.keyboard_interactive
 
@@ -188,6 +198,11 @@ class _Server(asyncssh.SSHServer):
     def validate_kbdint_response(self, username: str, responses: list[str]) -> bool:
         self._seen.logins.append((username, responses[0]))
         return responses == [self._script.password]
+
+    def connection_requested(self, dest_host: str, dest_port: int, orig_host: str, orig_port: int) -> bool:
+        if not self._script.leads_on:
+            raise asyncssh.ChannelOpenError(asyncssh.OPEN_ADMINISTRATIVELY_PROHIBITED, "open failed")
+        return True
 
     def session_requested(self) -> object:
         if not self._script.gives_shell:

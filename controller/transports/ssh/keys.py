@@ -28,7 +28,5 @@ def private_key(text: str) -> asyncssh.SSHKey:
 def _imported(text: str) -> asyncssh.SSHKey:
     try:
         return asyncssh.import_private_key(text)
-    except asyncssh.KeyEncryptionError:
-        raise ValueError("is protected by a passphrase") from None
-    except asyncssh.KeyImportError:
-        raise ValueError("cannot be read") from None
+    except (ValueError, LookupError):  # asyncssh.KeyImportError, KeyEncryptionError, and what stumbles underneath
+        raise ValueError("cannot be read, or is protected by a passphrase") from None
