@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
+from collections.abc import AsyncIterator, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+import structlog
 import zstandard
 
 from controller.domain.access import Caller
 from controller.ports import Printed
 from controller.series import Series
 from controller.store import audit, transcripts
-from controller.store.pool import Database
+from controller.store.pool import Database, Row
 from controller.store.transcripts import Kept
+
+log = structlog.get_logger()
+
+_BYTES_AT_ONCE = 8 << 20
 
 _packer = zstandard.ZstdCompressor(level=3)
 
@@ -70,3 +78,45 @@ async def note_search(
     async with db.transaction() as tx:
         for contract in sorted(contracts):
             await audit.write(tx, caller, "transcript.read", "search", now=now, contract=contract, detail=detail)
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What a transcript's output is. intact: it still has the hash that it was kept under."""
+
+    body: bytes
+    intact: bool
+
+
+async def with_contents(db: Database, rows: Sequence[Row]) -> AsyncIterator[tuple[Row, Content]]:
+    """Rows of transcripts (sha256, size), each with its output, in their order. A few megabytes in memory at a time."""
+    for group in _groups(rows):
+        found = await transcripts.bodies(db, {row["sha256"] for row in group})
+        contents = await asyncio.to_thread(_read, found)
+        for row in group:
+            if row["sha256"] in contents:  # else retention has just ended it
+                yield row, contents[row["sha256"]]
+
+
+def _groups(rows: Sequence[Row]) -> Iterator[list[Row]]:
+    group: list[Row] = []
+    size = 0
+    for row in rows:
+        if group and size + row["size"] > _BYTES_AT_ONCE:
+            yield group
+            group, size = [], 0
+        group.append(row)
+        size += row["size"]
+    if group:
+        yield group
+
+
+def _read(found: Sequence[Row]) -> dict[bytes, Content]:
+    contents = {}
+    for row in found:
+        body = transcripts.unpacked(row)
+        intact = hashlib.sha256(body).digest() == row["sha256"]
+        if not intact:
+            log.error("a kept output does not have its hash any more", sha256=row["sha256"].hex())
+        contents[row["sha256"]] = Content(body, intact)
+    return contents
