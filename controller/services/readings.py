@@ -57,7 +57,7 @@ async def of(db: Database, keys: Sequence[Key]) -> dict[Key, Reading]:
         sizes = await readings.sizes(db, [key[0] for key in lacking])
         await _make(db, [(key, sizes[key[0]]) for key in lacking if key[0] in sizes])
         found |= await _known(db, lacking)
-    return found
+    return {key: found[key] for key in keys if key in found}
 
 
 async def of_campaign(db: Database, campaign: int, *, until: float = float("inf")) -> bool:

@@ -16,7 +16,7 @@ _SIDE = """
 
 
 async def sides(db: Database, task: int) -> list[Record]:
-    """The task's transcripts without their outputs, in order; id is the task's, for `investigations.readable`."""
+    """The task's transcripts without their outputs, in order; id is the task's, for `evidence.readable`."""
     async with db.connection() as connection:
         return await connection.fetch(_SIDE + " WHERE p.task = $1 ORDER BY p.position", task)
 
