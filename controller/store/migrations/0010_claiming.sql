@@ -9,6 +9,12 @@ ALTER TABLE task
     ADD losses smallint NOT NULL DEFAULT 0,
     ADD stop_why text NOT NULL DEFAULT '';
 DROP INDEX task_waiting;  -- claims go campaign by campaign now
+-- Of the indexes that know running tasks one has the adapter and one the code, and neither fits the other's question:
+-- else the planner, whose statistics often say that nothing runs, may read a whole one for each of many look-ups.
+DROP INDEX task_lease;
+DROP INDEX task_expiring;
+CREATE INDEX task_expiring ON task (expires_at) WHERE state = 'waiting' AND expires_at IS NOT NULL;
+CREATE INDEX task_held ON task (code) WHERE lease_until IS NOT NULL;
 CREATE INDEX task_failed ON task (campaign) WHERE state = 'failed';
 CREATE INDEX campaign_cut_short ON campaign (ended_at) WHERE state IN ('aborted', 'stopped');
 
@@ -49,23 +55,28 @@ LANGUAGE sql IMMUTABLE RETURN CASE WHEN p_per_minute IS NULL THEN 2147483647 ELS
 -- the fewest running and claimed comes first), so that one task does not wait behind ten thousand of another campaign.
 -- Never on an adapter or a pair that has one running. At most p_contract_at_once of a contract that says nothing itself.
 -- Fewer than p_limit may come although there are more; none come only when none may be claimed now.
+-- Every table is asked for a few rows by their keys, and the waiting tasks come in their order from task_next. What the
+-- planner would make of statistics that are minutes old (nothing waits, nobody is reachable) has cost 100 ms a claim.
 CREATE FUNCTION claim_tasks(
     p_now timestamptz, p_lease_until timestamptz, p_limit integer, p_controller bigint, p_arms_first text[],
     p_contract_at_once integer
-) RETURNS SETOF task_to_run LANGUAGE plpgsql AS $$
+) RETURNS SETOF task_to_run LANGUAGE plpgsql
+SET enable_seqscan = off SET enable_bitmapscan = off SET enable_sort = off SET enable_hashjoin = off
+SET enable_mergejoin = off AS $$
 DECLARE
     -- The running campaigns that have something due; each array has one item for each of them.
     v_campaigns bigint[];
     v_priorities smallint[];
     v_rooms integer[];
     v_runnings integer[];
-    v_contracts text[];  -- with a running task, and how many places each has left
+    v_contracts text[];  -- with a running task, how many places each has left, and those that have none
     v_left integer[];
+    v_full text[];
     v_priority smallint;
     v_each integer;
+    v_is_cut boolean;  -- some campaign of this priority may have more than was looked at
     v_task record;
     v_at integer;
-    v_seen integer;
     v_taken bigint[] := '{}';
     v_codes text[] := '{}';
     v_adapters text[] := '{}';
@@ -92,17 +103,19 @@ BEGIN
         RETURN;
     END IF;
 
-    SELECT array_agg(c.contract), array_agg(coalesce(c.tasks_at_once, p_contract_at_once) - n.n)
-    INTO v_contracts, v_left
-    FROM (SELECT contract, count(*)::integer AS n FROM task WHERE state = 'running' GROUP BY contract) n
-    JOIN contract c USING (contract);
+    SELECT coalesce(array_agg(l.contract), '{}'), coalesce(array_agg(l.places), '{}'),
+           coalesce(array_agg(l.contract) FILTER (WHERE l.places <= 0), '{}')
+    INTO v_contracts, v_left, v_full
+    FROM (SELECT c.contract, coalesce(c.tasks_at_once, p_contract_at_once) - n.n AS places
+          FROM (SELECT contract, count(*)::integer AS n FROM task WHERE state = 'running' GROUP BY contract) n
+          JOIN contract c USING (contract)) l;
 
     <<levels>>
     FOR v_priority IN SELECT DISTINCT p FROM unnest(v_priorities) AS p ORDER BY p DESC LOOP
         -- Enough of each that all places can be filled, and few when there are many: each costs several look-ups.
-        v_each := greatest(2, 400 / (SELECT count(*) FROM unnest(v_priorities) AS p WHERE p = v_priority));
-        v_each := least(v_each, p_limit - cardinality(v_taken));
-        v_seen := 0;
+        v_each := 4 * p_limit / (SELECT count(*) FROM unnest(v_priorities) AS p WHERE p = v_priority);
+        v_each := least(greatest(1, v_each), p_limit - cardinality(v_taken));
+        v_is_cut := false;
         FOR v_task IN
             SELECT t.*, c.room FROM unnest(v_campaigns, v_priorities, v_rooms, v_runnings)
                                       AS c (id, priority, room, running)
@@ -111,15 +124,15 @@ BEGIN
                     SELECT t.id, t.adapter, t.code, t.contract, t.due_at FROM task t
                     WHERE t.campaign = c.id AND t.state = 'waiting' AND t.due_at <= p_now
                       AND (t.expires_at IS NULL OR t.expires_at > p_now)
-                      AND NOT EXISTS (SELECT FROM unnest(v_contracts, v_left) AS f (contract, places)
-                                      WHERE f.contract = t.contract AND f.places <= 0)
+                      AND t.contract <> ALL (v_full)
                       AND NOT EXISTS (SELECT FROM task r WHERE r.adapter = t.adapter AND r.state = 'running' OFFSET 0)
-                      AND NOT EXISTS (SELECT FROM task r WHERE r.code = t.code AND r.state = 'running' OFFSET 0)
-                      AND NOT EXISTS (SELECT FROM pair o JOIN task r ON r.code = o.partner AND r.state = 'running'
-                                      WHERE o.code = t.code OFFSET 0)
-                      AND NOT EXISTS (SELECT FROM pair o JOIN registration g ON g.code = o.partner
-                                      JOIN task r ON r.adapter = g.adapter AND r.state = 'running'
-                                      WHERE o.code = t.code OFFSET 0)
+                      AND NOT EXISTS (SELECT FROM task r WHERE r.code = t.code AND r.lease_until IS NOT NULL OFFSET 0)
+                      AND NOT EXISTS (
+                          SELECT FROM (SELECT o.partner FROM pair o WHERE o.code = t.code OFFSET 0) o
+                          LEFT JOIN registration g ON g.code = o.partner
+                          WHERE EXISTS (SELECT FROM task r WHERE r.code = o.partner AND r.lease_until IS NOT NULL OFFSET 0)
+                             OR EXISTS (SELECT FROM task r WHERE r.adapter = g.adapter AND r.state = 'running' OFFSET 0)
+                          OFFSET 0)
                       AND NOT EXISTS (  -- the controller that holds the tunnel runs what goes through it
                           SELECT FROM reach o JOIN campaign oc ON oc.id = t.campaign JOIN adapter oa ON oa.serial = o.adapter
                           WHERE o.adapter = t.adapter AND o.controller <> p_controller
@@ -128,8 +141,8 @@ BEGIN
             WHERE c.priority = v_priority
             ORDER BY c.running + t.place, random()
         LOOP
-            v_seen := v_seen + 1;
             EXIT levels WHEN cardinality(v_taken) >= p_limit;
+            v_is_cut := v_is_cut OR v_task.place >= v_each AND v_task.room > v_each;
             CONTINUE WHEN v_task.adapter = ANY (v_adapters) OR v_task.code = ANY (v_codes);
             v_at := array_position(v_contracts, v_task.contract);
             IF v_at IS NULL THEN
@@ -144,7 +157,7 @@ BEGIN
             v_adapters := v_adapters || v_task.adapter;
             v_codes := v_codes || v_task.code || ARRAY(SELECT o.partner FROM pair o WHERE o.code = v_task.code);
         END LOOP;
-        EXIT levels WHEN cardinality(v_taken) >= p_limit;
+        EXIT levels WHEN v_is_cut;  -- the next claim goes on there, before anybody of a lower priority
     END LOOP;
 
     WITH mine AS (
