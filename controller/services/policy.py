@@ -94,8 +94,7 @@ def _undeclared(at: int, line: str, series: str, command: Command | None) -> Fau
     if command is None:
         return Fault(f"lines.{at}", "{line} is not a command that series {series} declares.", named)
     if command.interactive:
-        sentence = "{line} asks questions on series {series}, so it cannot be run unattended."
-        return Fault(f"lines.{at}", sentence, named)
+        return Fault(f"lines.{at}", "{line} asks questions on series {series}, so it cannot be run unattended.", named)
     return None
 
 
@@ -129,8 +128,9 @@ def _not_for(role: Role, at: int, line: str, series: Series, command: Command) -
     if role in series.roles_of(command):
         return None
     params = {"line": repr(line[:80]), "series": series.name, "class": command.command_class.value, "role": role.value}
-    sentence = "{line} is a {class} command of series {series} that the role {role} may not run (R2.4)."
-    return Fault(f"lines.{at}", sentence, params)
+    return Fault(
+        f"lines.{at}", "{line} is a {class} command of series {series} that the role {role} may not run (R2.4).", params
+    )
 
 
 async def require_class(connection: Connection, caller: Caller, classes: set[CommandClass]) -> None:

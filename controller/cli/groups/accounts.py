@@ -1,6 +1,6 @@
 """`hikitsugi whoami`, `contract`, `account`, `key`."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -47,6 +47,43 @@ def create_contract(
 ) -> None:
     session.api.send("POST", "/contracts", {"contract": contract, "name": name})
     session.out.done({"contract": contract}, _("Contract {contract} exists now.", contract=contract))
+
+
+@contract.command("policy", help=_("Show or change what a contract's operators may run."))
+def contract_policy(
+    session: Session,
+    contract: Annotated[str, typer.Argument(help=_("Contract number."))],
+    allow: Annotated[
+        list[str] | None,
+        typer.Option(help=_("status, diagnostic, clear or management; repeatable. What is not named is forbidden.")),
+    ] = None,
+    tasks_at_once: Annotated[
+        int | None, typer.Option(help=_("Adapters that may be busy at once; 0: the controller's setting."), min=0)
+    ] = None,
+) -> None:
+    found = _contract(session, contract)
+    if allow is not None or tasks_at_once is not None:
+        wanted = found["tasks_at_once"] if tasks_at_once is None else tasks_at_once or None
+        body = {"command_classes": allow or found["command_classes"], "tasks_at_once": wanted}
+        session.api.send("PUT", f"/contracts/{segment(contract)}/policy", body)
+        found = _contract(session, contract)
+    columns = (
+        Column(_("contract"), "contract"),
+        Column(_("operators may run"), lambda row: ", ".join(row["command_classes"])),
+        Column(_("tasks at once"), "tasks_at_once"),
+    )
+    session.out.record(found, columns)
+
+
+def _contract(session: Session, number: str) -> Any:
+    """Any: a JSON object. Raises CliError."""
+    from controller.cli.failures import CliError, Exit
+
+    found = next((one for one in session.api.pages("/contracts") if one["contract"] == number), None)
+    if found is None:
+        sentence = _("There is no contract {contract}.", contract=number)
+        raise CliError(sentence, Exit.REFUSED, next_step=_("hikitsugi contract ls lists them."))
+    return found
 
 
 @account.command("ls", help=_("List accounts."))

@@ -18,6 +18,9 @@ ENDED = ("done", "failed", "unknown", "cancelled", "expired")
 
 Reason = Annotated[str, typer.Option(help=_("Why, for the record."))]
 Wait = Annotated[float, typer.Option("--wait", help=_("Seconds to wait for the result; 0 only starts."), min=0)]
+Investigation = Annotated[
+    int | None, typer.Option(help=_("Under which investigation; support staff may leave out the only one."))
+]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help=_("Do not ask."))]
 
 OPERATIONS = (
@@ -34,6 +37,7 @@ _MORE = (
     Column(_("purpose"), "purpose"),
     Column(_("via"), "method"),
     Column(_("connected"), "connected"),
+    Column(_("investigation"), "investigation"),
     Column(_("due"), "due_at"),
     Column(_("expires"), "expires_at"),
     Column(_("sent"), "sent_at"),
@@ -92,6 +96,8 @@ def _tell_value(session: Session, found: Any) -> None:
     """Any: a JSON object. Bytes that are no text are shown with replacement characters; --json has them exactly."""
     import base64
 
+    if found.get("withheld"):
+        session.out.say(_("The result is the operator's: support staff read what an investigation points at (R2.2)."))
     value = found["value"] or {}
     if "success" in value:
         session.out.say(_("{success} answered, {failure} did not.", **value))
@@ -123,9 +129,11 @@ def ping(
     count: Annotated[int, typer.Option(help=_("Packets."), min=1, max=100)] = 3,
     size: Annotated[int, typer.Option(help=_("Bytes of each."), min=1, max=1472)] = 56,
     reason: Reason = "",
+    investigation: Investigation = None,
     wait_s: Wait = 240.0,
 ) -> None:
-    _run(session, name, "ping", {"address": address, "count": count, "size": size, "reason": reason}, wait_s)
+    body = {"address": address, "count": count, "size": size, "reason": reason, "investigation": investigation}
+    _run(session, name, "ping", body, wait_s)
 
 
 @adapter.command("traceroute", help=_("Have an adapter trace the route to an address."))
@@ -136,9 +144,16 @@ def traceroute(
     count: Annotated[int, typer.Option(help=_("Probes for each hop."), min=1, max=10)] = 1,
     max_hop: Annotated[int, typer.Option(help=_("Hops at most."), min=1, max=256)] = 30,
     reason: Reason = "",
+    investigation: Investigation = None,
     wait_s: Wait = 240.0,
 ) -> None:
-    body = {"address": address, "count": count, "max_hop": max_hop, "reason": reason}
+    body = {
+        "address": address,
+        "count": count,
+        "max_hop": max_hop,
+        "reason": reason,
+        "investigation": investigation,
+    }
     _run(session, name, "traceroute", body, wait_s)
 
 
