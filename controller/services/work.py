@@ -1,36 +1,43 @@
 """The workers: claim due tasks, talk to the adapters, record what they printed.
 
 Claiming and recording are short transactions; nothing is held while an adapter talks. A worker that dies loses its
-lease: the task waits again (status commands may be repeated), and a worker that comes back late records nothing.
+lease: what may be repeated waits again, of the rest nobody knows whether it was done, and a worker that comes back late
+records nothing.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 import structlog
+from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_random_exponential
 
-from controller.ports import Collected, Collector, Failure, Limits, Login, Reach, Target
-from controller.series import Via, by_name
-from controller.services import claiming, credentials, host_keys, transcripts
+from controller.ports import Collected, Collector, Failure, Limits
+from controller.series import Via
+from controller.services import claiming, credentials, host_keys, outcomes, ways
+from controller.services.outcomes import Run
+from controller.services.stopping import Held, Stop, watch
 from controller.store import claims
 from controller.store.pool import TROUBLE, Database, Row
 from controller.store.secrets import Secrets
-from protocol.ids import DistributionId
 
 log = structlog.get_logger()
 
-_POLL_S = 1.0  # how long a task made by another controller may go unnoticed
+_POLL_S = 0.5  # how long a task made by another controller may go unnoticed, and a campaign's rate be late
 _GATHER_S = 0.02
+_TURN_S = 1.0
+_RECORD_S = 20.0  # less than the lease's margin: a result that comes late still counts
+_LAST_WORD_S = 0.6  # of each step, once we are cut off
 
 
 @dataclass(frozen=True, slots=True)
 class Work:
     """What a worker needs. concurrency: adapters at once. limits.total_s sets the lease. controller: its id, which
-    changes when the database took it for gone."""
+    changes when the database took it for gone. contract_at_once: adapters of one contract that are busy at once, over
+    all workers, where the contract does not say. held: what it runs now."""
 
     db: Database
     vault: Secrets
@@ -41,6 +48,8 @@ class Work:
     wake: asyncio.Event
     stopping: asyncio.Event
     controller: Callable[[], int] = lambda: 0
+    contract_at_once: int = claims.CONTRACT_AT_ONCE
+    held: Held = field(default_factory=Held)
 
     @property
     def lease(self) -> timedelta:
@@ -50,48 +59,139 @@ class Work:
 
 async def run(work: Work) -> None:
     """Claim and run tasks until `stopping` is set; then wait for those under way. Cancelled, it gives them back."""
-    await claiming.run(
-        "task",
-        lambda limit: claims.claim(work.db, work.clock(), work.lease, limit, controller=work.controller()),
-        lambda row: _one(work, row),
-        concurrency=work.concurrency,
-        poll_s=_POLL_S,
-        gather_s=_GATHER_S,
-        wake=work.wake,
-        stopping=work.stopping,
-    )
+    beside = [asyncio.create_task(watch(work.db, work.held)), asyncio.create_task(_turns(work))]
+    try:
+        await claiming.run(
+            "task",
+            lambda limit: _claim(work, limit),
+            lambda row: _one(work, row),
+            concurrency=work.concurrency,
+            poll_s=_POLL_S,
+            gather_s=_GATHER_S,
+            wake=work.wake,
+            stopping=work.stopping,
+        )
+    finally:
+        for task in beside:
+            task.cancel()
+        await asyncio.wait(beside)
 
 
 async def return_lost(work: Work) -> None:
-    """Tasks of workers that died wait again. To be called every few seconds, by any controller."""
-    await claims.return_lost(work.db, work.clock())
+    """Tasks of workers that died are taken from them. To be called every few seconds, by any controller."""
+    lost = await claims.return_lost(work.db, work.clock())
+    if lost:
+        log.warning("tasks were taken from workers that are gone", tasks=lost)
+
+
+async def turn(work: Work) -> None:
+    """What the clock does, once a second: tasks expire, are due since their adapter is back, or are not permitted any
+    more; campaigns finish. By any number of workers."""
+    await claims.turn(work.db, work.clock())
+
+
+async def _turns(work: Work) -> None:
+    while True:
+        try:
+            await turn(work)
+        except TROUBLE as error:
+            log.warning("tasks' times must wait for the database", error=str(error) or type(error).__name__)
+        await asyncio.sleep(_TURN_S)
+
+
+async def _claim(work: Work, limit: int) -> list[Row]:
+    return await claims.claim(
+        work.db,
+        work.clock(),
+        work.lease,
+        limit,
+        controller=work.controller(),
+        contract_at_once=work.contract_at_once,
+    )
 
 
 async def _one(work: Work, row: Row) -> None:
+    with work.held.holding(row) as stop:
+        try:
+            run = await _run(work, row, stop)
+        except asyncio.CancelledError:
+            if outcomes.is_repeatable(row):
+                await _give_back(work, row)
+            raise
+    await _record(work, row, run)
+
+
+async def _run(work: Work, row: Row, stop: Stop) -> Run:
+    if outcomes.is_repeatable(row):
+        return await _collected(work, row, stop)
+    running = asyncio.create_task(_collected(work, row, stop))
     try:
-        collected, via = await _collect(work, row)
+        return await asyncio.shield(running)
     except asyncio.CancelledError:
-        await _give_back(work, row)
-        raise
+        stop.event.set()
+        await asyncio.wait({running}, timeout=_LAST_WORD_S)
+        if not running.done():
+            running.cancel()
+            return Run(Collected((), Failure.INTERNAL_ERROR, "The worker was stopped in the middle."), None)
+        run = running.result()
+        if run.collected.failure is Failure.STOPPED and not run.collected.printed:
+            await _give_back(work, row)
+            raise
+        return run
+
+
+async def _collected(work: Work, row: Row, stop: Stop) -> Run:
+    try:
+        collected, via = await _collect(work, row, stop)
     except Exception:  # a bug of ours must cost this task, not the worker and the others with it
         log.exception("task failed by a mistake in the controller", task=row["id"], adapter=row["serial"])
         detail = f"Internal error; the log has the rest under task={row['id']}."
         collected, via = Collected((), Failure.INTERNAL_ERROR, detail), None
-    series = by_name(row["series"])
-    kept = [transcripts.keep(series, printed) for printed in collected.printed]
-    detail = series.mask(collected.detail.encode())[0].decode()
-    finished = claims.Finished(
-        row["id"], row["fence"], row["since"], row["firmware"], kept, collected.failure, detail, via
-    )
+    return Run(collected, via, stop.why)
+
+
+async def _collect(work: Work, row: Row, stop: Stop) -> tuple[Collected, Via | None]:
+    """What the adapter printed and over which transport; None when none was tried."""
+    if row["since"] is None:
+        detail = "The registration changed before the task ran; start it again for the adapter that is there now."
+        return Collected((), Failure.REGISTRATION_CHANGED, detail), None
+    via = ways.chosen(row)
+    if via is Via.SSH and row["address"] is None:
+        detail = "No address is known: the adapter has never pulled. Plug it in, or set its ssh_address."
+        return Collected((), Failure.UNREACHABLE, detail), via
+    target = ways.target(work.vault, row, via)
+    return await work.collector.collect(target, row["lines"], work.limits, stop=stop.event), via
+
+
+async def _record(work: Work, row: Row, run: Run) -> None:
+    """Cut off meanwhile, it has a moment to end: what is lost here was done for nothing, or nobody will know of it."""
+    recording = asyncio.create_task(_recorded(work, row, run))
     try:
-        recorded = await claims.finish(work.db, finished, work.clock())
+        await asyncio.shield(recording)
+    except asyncio.CancelledError:
+        await asyncio.wait({recording}, timeout=_LAST_WORD_S)
+        recording.cancel()
+        raise
+
+
+async def _recorded(work: Work, row: Row, run: Run) -> None:
+    finished = outcomes.finished(row, run, work.clock())
+    try:
+        async for attempt in AsyncRetrying(
+            retry=retry_if_exception_type(TROUBLE),
+            wait=wait_random_exponential(multiplier=0.1, max=2),
+            stop=stop_after_delay(_RECORD_S),
+            reraise=True,
+        ):
+            with attempt:
+                recorded = await claims.finish(work.db, finished, work.clock())
     except TROUBLE as error:
-        # The lease runs out and the task is run again: the result is late, not lost.
+        # The lease runs out: it is run again, or said to be unknown.
         log.warning("result could not be recorded", task=row["id"], adapter=row["serial"], error=str(error))
         return
-    if via is Via.SSH:
-        await _learn(work, row, collected)
-    outcome = collected.failure.value if collected.failure else "done"
+    if run.via is Via.SSH:
+        await _learn(work, row, run.collected)
+    outcome = finished.failure.value if finished.failure else finished.state.value
     log.info("task finished", task=row["id"], adapter=row["serial"], code=row["code"], outcome=outcome, kept=recorded)
 
 
@@ -107,67 +207,7 @@ async def _learn(work: Work, row: Row, collected: Collected) -> None:
 async def _give_back(work: Work, row: Row) -> None:
     """Quickly, since the controller is stopping; what cannot be given back waits for its lease to run out."""
     try:
-        async with asyncio.timeout(1):
+        async with asyncio.timeout(_LAST_WORD_S):
             await claims.release(work.db, row["id"], row["fence"])
     except (*TROUBLE, TimeoutError) as error:
         log.warning("task could not be given back", task=row["id"], error=str(error) or type(error).__name__)
-
-
-async def _collect(work: Work, row: Row) -> tuple[Collected, Via | None]:
-    """What the adapter printed and over which transport; None when none was tried."""
-    if row["since"] is None:
-        detail = "The registration changed before the task ran; start it again for the adapter that is there now."
-        return Collected((), Failure.REGISTRATION_CHANGED, detail), None
-    via = chosen(row)
-    if via is Via.SSH and row["address"] is None:
-        detail = "No address is known: the adapter has never pulled. Plug it in, or set its ssh_address."
-        return Collected((), Failure.UNREACHABLE, detail), via
-    return await work.collector.collect(_target(work.vault, row, via), row["lines"], work.limits), via
-
-
-def chosen(row: Row) -> Via:
-    """The transport that was asked for, else the first of the series' own that leads to the adapter now.
-
-    SSH needs an address and a pinned host key, ARMS a confirmed way. When neither is there, the series' first one says
-    what is missing.
-    """
-    if row["via"]:
-        return Via(row["via"])
-    leads = {Via.SSH: row["address"] is not None and row["ssh_host_key"] != "", Via.ARMS: row["reach"] is not None}
-    preferred = by_name(row["series"]).vias
-    return next((via for via in preferred if leads[via]), preferred[0])
-
-
-def _target(vault: Secrets, row: Row, via: Via) -> Target:
-    if via is Via.SSH:
-        login, previous, jump = credentials.login_of(vault, row)
-    else:
-        login, previous, jump = Login(row["username"]), None, None
-    return Target(
-        serial=row["serial"],
-        series_name=row["series"],
-        address=row["address"] or "",
-        port=row["ssh_port"],
-        username=login.username,
-        password=login.password,
-        host_key=row["ssh_host_key"],
-        via=via,
-        reach=_reach(vault, row) if via is Via.ARMS and row["reach"] is not None else None,
-        private_key=login.private_key,
-        previous=previous,
-        jump=jump,
-        since=row["since"],
-    )
-
-
-def _reach(vault: Secrets, row: Row) -> Reach:
-    key = row["endpoint_key"]
-    return Reach(
-        serial=row["serial"],
-        distribution_id=DistributionId(row["distribution_id"].int),
-        tunnel=row["tunnel"],
-        endpoint=row["endpoint"] or "",
-        key=vault.open(key, purpose="rs-sa-key").decode() if key else "",
-        certificate_sha256=row["certificate_sha256"] or b"",
-        legacy=row["legacy"],
-    )
