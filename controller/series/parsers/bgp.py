@@ -58,11 +58,11 @@ _HEAD = Template(
     r"""
 Value status (BGP)
 Value router_id (\S+)
-Value local_as ([\d.]+)
+Value local_as ([\d.]*)
 Value total (\d+)
 
 Start
-  ^${status} router identifier ${router_id}, local AS number ${local_as}
+  ^${status} router identifier ${router_id}, local AS number ?${local_as}$$
   ^Total number of neighbors ${total}$$
 """,
     status=lambda _: "running",
@@ -86,7 +86,7 @@ Value prefixes (\d+)
 Value state ([A-Z][A-Za-z]+(?: \([A-Za-z]+\))?)
 
 Start
-  ^BGP router identifier \S+, local AS number [\d.]+
+  ^BGP router identifier \S+, local AS number ?[\d.]*$$
   ^(?:RIB entries|Peers|Peer groups|BGP table version|BGP AS-PATH entries|BGP community entries|Dampening)\b
   ^Neighbor\s+V\s+AS\s+MsgRcvd\s+MsgSent\s+TblVer\s+InQ\s+OutQ\s+Up/Down\s+State/PfxRcd$$
   ^No IPv[46] neighbor is configured$$

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from controller.domain.sentence import sentence
 from controller.series.parsers.read import unquoted
-from controller.series.parsers.template import lines
+from controller.series.parsers.template import MOST_CHARACTERS, lines
 from controller.series.unparsable import Unparsable, unexpected
 
 _WHAT = "show config"
@@ -22,7 +22,7 @@ _FUNCTIONS = frozenset(_KNOWN.split())
 
 _WORD = re.compile(r'"(?:[^"\\]|\\.)*"(?=\s|$)|[^\s"]+(?=\s|$)')
 _STATEMENT = re.compile(r"[a-z][a-z0-9-]*(?: .*)?")
-_SETTING = re.compile(r"\s*([A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*)\s*:\s*(.*)")
+_SETTING = re.compile(r"\s*([a-z][a-z0-9-]*(?:\.[A-Za-z0-9_-]+)*)\s*:\s*(.*)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,13 +59,13 @@ def settings(text: str) -> list[Setting]:
 
 def _statement(number: int, line: str) -> Statement:
     words = _WORD.findall(line)
-    if not _STATEMENT.fullmatch(line) or _WORD.sub("", line).strip():
+    if len(line) > MOST_CHARACTERS or not _STATEMENT.fullmatch(line) or _WORD.sub("", line).strip():
         raise unexpected(_WHAT, number, line)
     return Statement(words[0], tuple(unquoted(word) for word in words))
 
 
 def _setting(number: int, line: str) -> Setting:
-    found = _SETTING.fullmatch(line)
+    found = _SETTING.fullmatch(line) if len(line) <= MOST_CHARACTERS else None
     if found is None:
         raise unexpected(_WHAT, number, line)
     return Setting(found[1], found[2])

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from controller.series.parsers.read import hardware_address, network
 from controller.series.parsers.template import Template
 
-_ADDRESS = r"[0-9A-Fa-f.:]+/\d+(?: \([^()]*\))?"
-_PARTS = re.compile(r"(\S+/\d+)(?: \(([^()]*)\))?")
+_ADDRESS = r"[0-9A-Fa-f]*[.:][0-9A-Fa-f.:]*(?:%\w+)?(?:/\d+)?(?: \([^()]*\))?"
+_NO_ADDRESS = r"(?:no address|none|unnumbered|-)(?: \([^()]*\))?"
+_PARTS = re.compile(r"([^\s()]+)(?: \(([^()]*)\))?")
 _NO_MEDIA = ("none", "-")
 
 
@@ -95,7 +96,7 @@ Block
   ^\s+Media\s*: +${{media}}$$
   ^\s+MAC\s*: +${{mac}}$$
   ^\s+Address\s*:.* peer ${{peer}}$$ -> Continue
-  ^\s+Address\s*: +(?:none|-)(?: \([^()]*\))?(?: peer \S+)?$$
+  ^\s+Address\s*: +{_NO_ADDRESS}(?: peer \S+)?$$
   ^\s+Address\s*: +${{addresses}}(?: peer \S+)?$$
   ^\s+MTU\s*: +${{mtu}}$$
   ^\s+Input\s*: +${{packets_in}} packets, +${{bytes_in}} bytes, +${{errors_in}} errors$$
@@ -113,7 +114,7 @@ lines = Template(
     Interface,
     rf"""
 Value name ([^\s:]+)
-Value link (up|down|disabled|dormant|testing|unknown)
+Value link ([a-z][a-z-]*)
 Value media ((?!mtu |in |err )\S+)
 Value addresses ({_ADDRESS}(?: {_ADDRESS})*)
 Value peer (\S+)
@@ -123,7 +124,7 @@ Value packets_out (\d+)
 Value errors (\d+)
 
 Start
-  ^${{name}}: ${{link}}(?: ${{media}})??(?: no address| none| -| ${{addresses}})?(?: peer ${{peer}})?(?: mtu ${{mtu}})? in ${{packets_in}} out ${{packets_out}} err ${{errors}}$$ -> Record
+  ^${{name}}: ${{link}}(?: ${{media}})??(?: {_NO_ADDRESS}| ${{addresses}})?(?: peer ${{peer}})?(?: mtu ${{mtu}})? in ${{packets_in}} out ${{packets_out}} err ${{errors}}$$ -> Record
   ^. -> Error
 """,  # noqa: E501 (a rule is one line)
     media=_media,

@@ -131,9 +131,9 @@ Value address ([0-9A-Fa-f.:]+)
 Value peer ([0-9A-Fa-f.:]+)
 
 Start
-  ^${interface} over ${over} ${state}(?: ${up_s})?(?: addr (?:none|${address}))?(?: peer (?:none|${peer}))?$$ -> Record
+  ^${interface} over ${over} ${state}(?: ${up_s})?(?: addr (?:none|-|${address}))?(?: peer (?:none|-|${peer}))?$$ -> Record
   ^. -> Error
-""",
+""",  # noqa: E501 (a rule is one line)
     silent=True,
     up_s=seconds,
     address=address,

@@ -24,7 +24,10 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Ping:
-    """problems: lines about packets that came to nothing, as printed. replies: in the order of their coming."""
+    """loss_percent: as printed, so below 0 when duplicates came. replies: in the order of their coming.
+
+    problems: lines about packets that came to nothing, as printed.
+    """
 
     transmitted: int
     received: int
@@ -70,7 +73,7 @@ _PING = Template(
 Value target (\S+)
 Value transmitted (\d+)
 Value received (\d+)
-Value loss_percent (\d+(?:\.\d+)?)
+Value loss_percent (-?\d+(?:\.\d+)?)
 Value List problems (\d+ bytes from \S+: (?!icmp_seq)\S.*|Request timeout.*|ping6?: \S.*)
 Value min_ms (\d+(?:\.\d+)?)
 Value avg_ms (\d+(?:\.\d+)?)

@@ -12,7 +12,7 @@ NOTHING = frozenset({"-", "never", "static", "permanent", "infinite", "none", "e
 
 _SECONDS = {"y": 31_536_000, "w": 604_800, "d": 86_400, "h": 3_600, "m": 60, "s": 1}
 _PART = re.compile(r"(\d+) ?([ywdhms])[a-z]*")
-_CLOCK = re.compile(r"(\d+):([0-5]\d):([0-5]\d)")
+_CLOCK = re.compile(r"(\d+):([0-5]\d)(?::([0-5]\d))?")
 _MOMENT = re.compile(r"(\d{4})[/-](\d\d)[/-](\d\d) (\d\d:\d\d:\d\d)(?: \((\w+)\))?")
 _ZONES = {"JST": timezone(timedelta(hours=9), "JST"), "UTC": UTC, "GMT": UTC}
 
@@ -26,14 +26,14 @@ class Endpoint:
 
 
 def seconds(text: str) -> int | None:
-    """A duration: `1180`, `1180s`, `22:10:05`, `1d02h03m`, `3 days, 2 hours`. None for `static` and its like."""
+    """A duration: `1180`, `1180s`, `22:10:05`, `2 days, 2:15`, `1d02h03m`. None for `static` and its like."""
     if text.lower() in NOTHING:
         return None
     if text.isdecimal():
         return int(text)
     total, rest = 0, text
     if clock := _CLOCK.search(text):
-        hours, minutes, second = map(int, clock.groups())
+        hours, minutes, second = (int(part or 0) for part in clock.groups())
         total, rest = hours * 3600 + minutes * 60 + second, text[: clock.start()] + text[clock.end() :]
     total += sum(int(number) * _SECONDS[unit] for number, unit in _PART.findall(rest))
     if _PART.sub("", rest).replace("and", "").strip(" ,") or (total == 0 and not re.search(r"\d", text)):

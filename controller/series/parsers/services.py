@@ -33,8 +33,8 @@ class NtpServer:
 @dataclass(frozen=True, slots=True)
 class Bridge:
     name: str
-    members: tuple[str, ...]
     entries: int
+    members: tuple[str, ...] = ()
 
 
 def _milliseconds(text: str) -> float:

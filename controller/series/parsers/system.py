@@ -57,7 +57,7 @@ class Key:
     """A section of `show key`. kind: startup or function. The distribution id may be masked."""
 
     kind: str
-    status: str
+    status: str | None = None
     distribution_id: str | None = None
     memo: str | None = None
     other: Mapping[str, str] = field(default_factory=dict)
@@ -112,7 +112,8 @@ Value memory_used_mb (\d+[KMG]B)
 Value memory_used_percent (\d+(?:\.\d+)?)
 Value memory_available_mb (\d+[KMG]B)
 Value memory_available_percent (\d+(?:\.\d+)?)
-Value List other ([A-Z]\S*(?: \S+)*\s*:.*)
+# a label is padded to eight characters, which tells it from an error
+Value List other ([A-Z][\w /.-]{7}: .*)
 
 Start
   ^\S.* IPL Monitor version ${ipl}$$

@@ -91,7 +91,7 @@ class Template(Generic[Row]):
                     "{what}: the record that ends at line {line} cannot be read: {reason}",
                     what=self.what,
                     line=line,
-                    reason=quoted("; ".join(str(error).splitlines()[:3])),
+                    reason=_reason(error),
                 ),
                 line,
             ) from error
@@ -110,6 +110,15 @@ class Template(Generic[Row]):
         from pydantic import TypeAdapter
 
         return TypeAdapter(self._row)
+
+
+def _reason(error: ValueError) -> str:
+    """What pydantic or a reader says, without what they repeat of the input."""
+    from pydantic import ValidationError
+
+    if not isinstance(error, ValidationError):
+        return quoted(str(error))
+    return "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors(include_url=False))
 
 
 def lines(text: str) -> Iterator[tuple[int, str]]:

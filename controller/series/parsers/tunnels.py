@@ -24,8 +24,8 @@ class SecurityAssociation:
 
 
 _VALUES = r"""
-Value name ([A-Za-z]\S*)
-Value peer (\S+)
+Value name ([A-Za-z][\w.-]*)
+Value peer (\S*[.:]\S*|any|dynamic)
 Value state ([A-Za-z][\w-]*)
 Value spi_in (0x[0-9A-Fa-f]{1,16}|[0-9A-Fa-f]{8}|[0-9A-Fa-f]{16}|-)
 Value spi_out (0x[0-9A-Fa-f]{1,16}|[0-9A-Fa-f]{8}|[0-9A-Fa-f]{16}|-)
@@ -61,7 +61,6 @@ def _associations(what: str, rules: str, *, silent: bool) -> Template[SecurityAs
         SecurityAssociation,
         rules,
         silent=silent,
-        state=str.lower,
         spi_in=_hexadecimal,
         spi_out=_hexadecimal,
         life_s=seconds,

@@ -55,7 +55,10 @@ class UsbPort:
     product: str | None = None
 
 
-_STATES = "connected|connecting|disconnected|disconnecting|not attached|not connected|no signal|no carrier|searching"
+_STATES = (
+    "connected|connecting|disconnected|disconnecting|not attached|not connected|no signal|no carrier|no sim|searching"
+    "|idle|none"
+)
 
 
 def _megabits(text: str) -> float:
