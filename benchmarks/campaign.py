@@ -57,7 +57,7 @@ Claim = dict[str, Any]  # Any: JSON
 def adapters(count: int, port: int) -> list[inventory.Row]:
     """Entries of the families with a shell, all with one password: the peers take one for everybody."""
     rows = (row for row in generate(Recipe(count * 3, ssh_port=port)) if row.kind == "entry" and row.series == "seil8")
-    found = [replace(row, contract="C", ssh_username="admin", ssh_password=PASSWORD) for row in rows]
+    found = [replace(row, contract="C", contract_name="", ssh_username="admin", ssh_password=PASSWORD) for row in rows]
     return found[:count]
 
 
@@ -265,7 +265,8 @@ def in_flight(bench: Bench, rows: list[inventory.Row], told_count: int) -> Claim
         asyncio.run(watched())
     each = (most_kb - empty_kb) / told_count
     print(
-        f"a worker with up to {told_count} sessions in flight: {most_kb / 1024:.0f} MB, {empty_kb / 1024:.0f} MB at rest"
+        f"a worker with up to {told_count} sessions in flight: {most_kb / 1024:.0f} MB, "
+        f"{empty_kb / 1024:.0f} MB at rest"
     )
     return told("memory of a worker per session in flight, KB (target ours)", each, None, each / 256, 1.0)
 

@@ -117,6 +117,7 @@ def aborted(folder: Path, stack: contextlib.ExitStack, loaded: Callable[..., Ben
         replace(
             row,
             contract="C",
+            contract_name="",
             ssh_address=f"127.78.0.{number + 1}",
             ssh_port=str(facts["port"]),
             ssh_host_key=facts["host_key"],

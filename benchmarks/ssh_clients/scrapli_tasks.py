@@ -21,7 +21,6 @@ def options(host: str) -> dict[str, Any]:
         "auth_username": task.username,
         "auth_password": task.password,
         "auth_strict_key": False,
-        "comms_prompt_pattern": r"^# $",
         "transport": sys.argv[1],
     }
 
