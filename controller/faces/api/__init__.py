@@ -22,7 +22,9 @@ from controller.faces.api import (
     presets,
     pushes,
     selections,
+    shares,
     tasks,
+    transcripts,
 )
 from controller.faces.api.context import Context
 from controller.faces.http import Route
@@ -41,6 +43,8 @@ ROUTES: tuple[Route, ...] = (
     *campaign_events.ROUTES,
     *campaign_summary.ROUTES,
     *tasks.ROUTES,
+    *transcripts.ROUTES,
+    *shares.ROUTES,
     *investigations.ROUTES,
     *presets.ROUTES,
     *selections.ROUTES,

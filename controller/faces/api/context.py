@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 
 from controller.domain.access import Caller, Role, require_contract
 from controller.domain.errors import NotFound
 from controller.faces.api.streams import Streams
+from controller.faces.rate import Rate
 from controller.store import registry
 from controller.store.pool import Database, Row
 from controller.store.secrets import Secrets
@@ -21,11 +24,14 @@ PEOPLE = frozenset({Role.ADMINISTRATOR, Role.SUPPORT, Role.OPERATOR})
 OPERATIONS = frozenset({Role.ADMINISTRATOR, Role.OPERATOR})
 """Changing a customer's registrations and configs is the operator's; support staff only look (R1.6, R2.3)."""
 
+LINKS_PER_MINUTE = 60
+
 
 @dataclass(frozen=True, slots=True)
 class Context:
     """The parts behind the API. wake, wake_push: set when new tasks or push operations wait, so that
-    workers here need not poll. stopping: long answers end. streams: places for streams of events."""
+    workers here need not poll. stopping: long answers end. streams: places for streams of events.
+    link_rate: how often a network may follow share links."""
 
     db: Database
     vault: Secrets
@@ -36,6 +42,7 @@ class Context:
     wake_push: asyncio.Event
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     streams: Streams = field(default_factory=Streams)
+    link_rate: Rate = field(default_factory=partial(Rate, LINKS_PER_MINUTE, time.monotonic))
 
 
 async def own_code(context: Context, caller: Caller, code: str) -> Row:

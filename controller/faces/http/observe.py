@@ -19,6 +19,8 @@ from controller.words import negotiate
 
 log = structlog.get_logger("hikitsugi.http")
 
+_TOKEN: Final = re.compile(r"[A-Za-z0-9_-]{32,}")
+
 SECURITY_HEADERS: Final = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
@@ -43,7 +45,7 @@ def observe(metrics: Metrics) -> Middleware:
             metrics.requests.labels(request.method, route, response.status).inc()
             metrics.request_seconds.labels(request.method, route).observe(took_s)
             log.info(
-                f"{request.method} {request.rel_url.raw_path} {response.status}",
+                f"{request.method} {loggable(request)} {response.status}",
                 method=request.method,
                 route=route,
                 status=response.status,
@@ -59,6 +61,11 @@ def template(request: web.Request) -> str:
     """The route's path with its variables unfilled, or "unknown": labels must not grow with traffic."""
     resource = request.match_info.route.resource
     return resource.canonical if resource is not None else "unknown"
+
+
+def loggable(request: web.Request) -> str:
+    """The path without what may be the token of a link: who reads the log must not be able to follow it."""
+    return _TOKEN.sub("…", request.rel_url.raw_path)
 
 
 async def no_version(_: web.Request, response: web.StreamResponse) -> None:

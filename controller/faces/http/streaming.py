@@ -3,6 +3,7 @@
 from aiohttp import web
 
 from controller.faces.http.call import Call
+from controller.faces.http.observe import loggable
 from controller.faces.http.payload import Stream
 from controller.faces.http.problems import log
 
@@ -21,9 +22,9 @@ async def send(call: Call, status: int, stream: Stream, first: bytes) -> web.Str
             await response.write(chunk)
         await response.write_eof()
     except ConnectionError:
-        log.info("The reader of a streamed answer has gone", path=call.request.rel_url.raw_path)
+        log.info("The reader of a streamed answer has gone", path=loggable(call.request))
     except Exception:
-        log.exception("A streamed answer broke off", path=call.request.rel_url.raw_path)
+        log.exception("A streamed answer broke off", path=loggable(call.request))
         if call.request.transport is not None:
             call.request.transport.abort()
     finally:
