@@ -106,6 +106,9 @@ class Settings(BaseSettings):
         description="Take heartbeats from any address, not only from where the adapter pulled or holds its tunnel.",
     )
     heartbeats_kept_days: v.Days = Field(7, description="How long heartbeats' statistics are kept.")
+    transcripts_kept_days: v.Days = Field(
+        400, description="How long what adapters printed is kept; open investigations keep theirs."
+    )
     liveness_check_s: v.WholeSeconds = Field(
         300, description="Every so often an adapter counts as up or down, by whether a heartbeat came since."
     )

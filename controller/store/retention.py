@@ -1,0 +1,63 @@
+"""The end of evidence by policy: the only statements that delete transcripts and outputs (migration 0011)."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from asyncpg import Record
+
+from controller.store.pool import Connection, Database
+
+# Held: what ran under an investigation that is open, or is pointed at in one.
+_EXPIRED = """
+    WITH old AS (
+        SELECT p.ctid, p.sha256, t.contract FROM transcript p JOIN task t ON t.id = p.task
+        WHERE p.started_at < $1
+          AND NOT EXISTS (
+              SELECT FROM campaign c JOIN investigation i ON i.id = c.investigation
+              WHERE c.id = t.campaign AND i.closed_at IS NULL AND i.expires_at > $2)
+          AND NOT EXISTS (
+              SELECT FROM investigation_result r JOIN investigation i ON i.id = r.investigation
+              WHERE r.task = t.id AND i.closed_at IS NULL AND i.expires_at > $2)
+        ORDER BY p.started_at LIMIT $3 FOR UPDATE OF p SKIP LOCKED
+    ), gone AS (
+        DELETE FROM transcript p USING old WHERE p.ctid = old.ctid RETURNING old.sha256, old.contract
+    )
+    SELECT contract, count(*) AS transcripts, array_agg(DISTINCT sha256) AS hashes FROM gone GROUP BY contract"""
+
+_ORPHANED = """
+    DELETE FROM output o WHERE o.sha256 = ANY ($1) AND NOT EXISTS (SELECT FROM transcript p WHERE p.sha256 = o.sha256)
+    RETURNING size"""
+
+_NOTE = """
+    INSERT INTO audit (at, account, role, action, subject, contract, outcome, detail)
+    SELECT $1, 'controller', 'controller', 'transcript.expire', 'transcripts', contract, 'done',
+           jsonb_build_object('transcripts', transcripts, 'before', $2::timestamptz)
+    FROM unnest($3::text[], $4::bigint[]) AS u (contract, transcripts)"""
+
+
+async def expire(db: Database, before: datetime, now: datetime, limit: int) -> int:
+    """Delete up to `limit` of the oldest transcripts begun before then, with an audit row per contract, and the outputs
+    that no transcript names any more, with their readings. Returns how many transcripts went.
+
+    A worker that stores the same output again meanwhile waits for the end of the transaction, or we for its: an output
+    is never missing from under a transcript.
+    """
+    async with db.transaction() as tx:
+        await _let_through(tx)
+        rows = await tx.fetch(_EXPIRED, before, now, limit)
+        if not rows:
+            return 0
+        await tx.execute(_NOTE, now, before, *_counts(rows))
+        await tx.execute("LOCK TABLE output IN SHARE ROW EXCLUSIVE MODE")
+        await tx.fetch(_ORPHANED, [sha256 for row in rows for sha256 in row["hashes"]])
+    return sum(row["transcripts"] for row in rows)
+
+
+async def _let_through(tx: Connection) -> None:
+    """For this transaction only: the trigger compares its number."""
+    await tx.execute("SELECT set_config('hikitsugi.retention', pg_current_xact_id()::text, true)")
+
+
+def _counts(rows: list[Record]) -> tuple[list[str], list[int]]:
+    return [row["contract"] for row in rows], [row["transcripts"] for row in rows]
