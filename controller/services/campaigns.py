@@ -15,7 +15,7 @@ from controller.domain.errors import ControllerError, Fault, Invalid, TooMany
 from controller.domain.policy import CommandClass
 from controller.domain.sentence import sentence
 from controller.series import Via
-from controller.services import fitting, policy, selections
+from controller.services import fitting, policy, presets, selections
 from controller.services.campaign_options import BACK_WITHIN, NO_OPTIONS, Options, check_times
 from controller.services.campaign_steering import abort, move, pause, resume
 from controller.services.campaign_summary import Summary, summary
@@ -149,7 +149,7 @@ async def _lines(tx: Connection, lines: Sequence[str], options: Options, caller:
     if bool(lines) == bool(options.preset):
         fault = Fault("lines", "Give either lines or a preset.")
         raise Invalid("There is nothing to run.", next_step="hikitsugi preset ls lists the presets.", faults=[fault])
-    return lines
+    return await presets.filled(tx, options.preset, options.variables, caller=caller) if options.preset else lines
 
 
 def _some_left(targets: Sequence[Row], skips: Sequence[Skip]) -> None:

@@ -15,8 +15,13 @@ from controller.cli.groups import (
     firmware,
     host_keys,
     inventory,
+    investigations,
     operations,
+    presets,
     runs,
+    selections,
+    summaries,
+    tasks,
 )
 
 ALL: tuple[typer.Typer, ...] = (
@@ -32,7 +37,11 @@ ALL: tuple[typer.Typer, ...] = (
     credentials.jump_host,
     host_keys.host_key,
     exchanges.exchange,
-    runs.task,
+    summaries.campaign,
+    tasks.task,
+    selections.selection,
+    investigations.investigation,
+    presets.preset,
     operations.operation,
     firmware.firmware,
     accounts.contract,

@@ -1,140 +1,209 @@
-"""`hikitsugi run` and `hikitsugi task`: status from one adapter or thousands."""
+"""`hikitsugi run`: commands on one adapter or thousands."""
 
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 import typer
 
-from controller.cli.commands import Commands, Session, group
-from controller.cli.failures import CliError, Exit
-from controller.cli.looks import looks
+from controller.cli.commands import Commands, Session
+from controller.cli.failures import Exit
+from controller.cli.groups.campaigns import exit_code, followed, told
+from controller.cli.groups.selections import (
+    All,
+    Codes,
+    Connection,
+    Contract,
+    Firmware,
+    Group,
+    Kind,
+    Models,
+    Saved,
+    Series,
+    Tags,
+    parts,
+)
+from controller.cli.groups.tasks import TASKS, Reason, shown, tell_printed
+from controller.cli.moments import At, moment
 from controller.cli.output import Column
 from controller.cli.words import _
 from controller.series import Via
 
 top = Commands()
-task = group("task", _("Tasks and what adapters printed."))
 
-TASKS = (
-    Column(_("task"), "id", right=True),
+_LISTED = 50  # of longer lists people see the beginning, programs everything
+
+_TARGETS = (
     Column(_("code"), "code"),
     Column(_("adapter"), "adapter"),
-    Column(_("state"), "state"),
-    Column(_("via"), "via"),
-    Column(_("failure"), "failure"),
-    Column(_("detail"), "detail"),
+    Column(_("series"), "series"),
+    Column(_("model"), "model"),
+    Column(_("firmware"), "firmware"),
+    Column(_("connection"), "connection"),
 )
+_SKIPS = (Column(_("code"), "code"), Column(_("adapter"), "adapter"), Column(_("why"), "why"))
 
 
-@top.command("run", help=_("Run status commands on adapters and keep what they print."))
+@top.command("run", help=_("Run commands on adapters and keep what they print."))
 def run(
     session: Session,
-    lines: Annotated[list[str], typer.Argument(help=_('Commands, each quoted: "show system" "show log".'))],
-    entry: Annotated[list[str] | None, typer.Option("--entry", "--code", help=_("On this code; repeatable."))] = None,
-    contract: Annotated[str, typer.Option(help=_("On all entries of this contract."))] = "",
-    series: Annotated[str, typer.Option(help=_("On all entries of this series."))] = "",
-    all_: Annotated[bool, typer.Option("--all", help=_("On all entries."))] = False,
+    lines: Annotated[
+        list[str] | None, typer.Argument(help=_('Commands, each quoted: "show system" "show log".'))
+    ] = None,
+    entry: Codes = None,
+    contract: Contract = "",
+    series: Series = "",
+    model: Models = None,
+    firmware: Firmware = "",
+    group: Group = "",
+    tag: Tags = None,
+    connection: Connection = None,
+    kind: Kind = "entry",
+    selection: Saved = "",
+    all_: All = False,
+    preview: Annotated[bool, typer.Option("--preview", help=_("Only show who is in and who not, and why."))] = False,
+    preset: Annotated[str, typer.Option(help=_("The lines of this preset."))] = "",
+    set_: Annotated[list[str] | None, typer.Option("--set", help=_("name=word for the preset; repeatable."))] = None,
+    investigation: Annotated[int | None, typer.Option(help=_("Under this investigation (R2.3)."))] = None,
+    at: At = "",
+    expires: Annotated[str, typer.Option(help=_("Begin nothing any more from this ISO time on."))] = "",
+    until_back: Annotated[
+        bool, typer.Option("--until-back", help=_("Wait for adapters that cannot be reached until they are back."))
+    ] = False,
+    jitter_s: Annotated[int, typer.Option("--jitter", help=_("Spread the tasks over so many seconds."), min=0)] = 0,
+    priority: Annotated[int, typer.Option(help=_("Higher comes first."), min=-10, max=10)] = 0,
+    at_once: Annotated[int | None, typer.Option(help=_("So many adapters at a time at most."), min=1)] = None,
+    per_minute: Annotated[int | None, typer.Option(help=_("So many adapters a minute at most."), min=1)] = None,
+    stop_share: Annotated[
+        float | None, typer.Option(help=_("Stop when more than this share has failed: 0.2."), min=0, max=1)
+    ] = None,
+    stop_after: Annotated[int, typer.Option(help=_("… and at least so many have ended."), min=1)] = 10,
     via: Annotated[
         Via | None, typer.Option(help=_("Over ssh or arms; by default what fits each adapter."), case_sensitive=False)
     ] = None,
-    reason: Annotated[str, typer.Option(help=_("Why, for the record."))] = "",
+    reason: Reason = "",
     output: Annotated[bool, typer.Option("--output/--no-output", help=_("Print what the adapters printed."))] = False,
     wait_s: Annotated[
-        float, typer.Option("--wait", help=_("Seconds to wait for the results; 0 only starts."))
-    ] = 3600.0,
+        float | None,
+        typer.Option("--wait", help=_("Seconds to wait for the results; 0 only starts, as --at does."), min=0),
+    ] = None,
 ) -> None:
-    if not (entry or contract or series or all_):
-        raise typer.BadParameter(_("Say on which adapters: --entry, --contract, --series or --all."))
-    body = {
-        "lines": lines,
-        "codes": entry or [],
-        "contract": contract or None,
-        "series": series or None,
+    meant = parts(
+        {
+            "codes": entry,
+            "contract": contract,
+            "series": series,
+            "models": model,
+            "firmware": firmware,
+            "group": group,
+            "tags": tag,
+            "connection": connection,
+            "kind": kind,
+            "saved": selection,
+        }
+    )
+    if not (meant or all_):
+        raise typer.BadParameter(_("Say on which adapters: --entry, --contract, --series, --selection … or --all."))
+    options = {
+        "preset": preset,
+        "variables": _variables(set_ or []),
+        "investigation": investigation,
+        "at": moment(at),
+        "expires": moment(expires),
+        "until_back": until_back,
+        "jitter_s": jitter_s,
+        "priority": priority,
+        "at_once": at_once,
+        "per_minute": per_minute,
+        "stop_share": stop_share,
+        "stop_after": stop_after,
         "via": via,
         "reason": reason,
     }
+    body = {"lines": lines or [], **meant, **options}
+    if preview:
+        _tell_preview(session, session.api.send("POST", "/campaigns/preview", body))
+        return
     accepted = session.api.send("POST", "/campaigns", body)
-    if accepted["skipped"]:
-        session.out.note(_("Skipped, because they hold no adapter: {codes}.", codes=accepted["skipped"]))
-    campaign = _followed(session, accepted, wait_s)
-    tasks = list(session.api.pages("/tasks", campaign=accepted["campaign"]))[::-1]
-    if session.out.json:
-        shown = [session.api.get(f"/tasks/{one['id']}") for one in tasks] if output else tasks
-        session.out.document({**campaign, "skipped": accepted["skipped"], "task_list": shown})
-    else:
-        _tell(session, campaign, tasks, output)
-    unfinished = campaign["waiting"] + campaign["running"]
-    if campaign["failed"] or (unfinished and wait_s):
-        raise typer.Exit(Exit.SOME_FAILED)
+    tell_skipped(session, accepted["skips"])
+    _finish(session, accepted, output, wait_s if wait_s is not None else (0.0 if at else 3600.0))
 
 
-def _followed(session: Session, accepted: Any, wait_s: float) -> Any:
-    """The campaign when all its tasks ended, or as it is when wait_s seconds are over. Any: JSON objects."""
-    path, seen = f"/campaigns/{accepted['campaign']}", 0
-    campaign: Any = None
-    try:
-        with session.out.progress(_("collecting"), accepted["tasks"]) as advance:
-            for campaign in looks(session.api, path, wait_s):
-                ended = campaign["done"] + campaign["failed"]
-                advance(ended - seen)
-                seen = ended
-                if ended == campaign["tasks"]:
-                    break
-    except CliError:
-        session.out.note(_("It goes on. Look at it with: hikitsugi task ls --campaign {campaign}", **accepted))
-        raise
-    return campaign
+def _variables(given: Sequence[str]) -> dict[str, str]:
+    """Raises typer.BadParameter for what has no "="."""
+    if wrong := [one for one in given if "=" not in one]:
+        raise typer.BadParameter(_("Write --set name=word, not {given}.", given=wrong))
+    return dict(one.split("=", 1) for one in given)
 
 
-def _tell(session: Session, campaign: Any, tasks: list[Any], output: bool) -> None:
-    """Any: JSON objects."""
-    if output:
-        for one in tasks:
-            _print(session, session.api.get(f"/tasks/{one['id']}"))
-    session.out.table(tasks, TASKS)
-    session.out.say(
-        _("Campaign {id}: {done} of {tasks} done, {failed} failed.", **campaign)
-        + (" " + _("Read one with: hikitsugi task show TASK") if tasks and not output else "")
-    )
-
-
-@task.command("ls", help=_("List tasks, newest first."))
-def list_tasks(
-    session: Session,
-    campaign: Annotated[int | None, typer.Option(help=_("Only of this campaign."))] = None,
-    adapter: Annotated[str, typer.Option(help=_("Only on this adapter (serial)."))] = "",
-    state: Annotated[str, typer.Option(help=_("waiting, running, done or failed."))] = "",
-    limit: Annotated[int, typer.Option(help=_("At most so many rows."), min=1)] = 50,
-) -> None:
-    query = {"campaign": campaign, "adapter": adapter or None, "state": state or None}
-    columns = (*TASKS, Column(_("finished"), "finished_at"), Column(_("by"), "account"))
-    session.out.table(session.api.first(limit, "/tasks", **query), columns)
-
-
-@task.command("show", help=_("Show one task and what the adapter printed."))
-def show_task(session: Session, task: Annotated[int, typer.Argument(help=_("Id of the task."))]) -> None:
-    found = session.api.get(f"/tasks/{task}")
+def _tell_preview(session: Session, found: Mapping[str, Any]) -> None:
+    """Any: JSON."""
     if session.out.json:
         session.out.document(found)
         return
-    more = (
-        Column(_("started"), "started_at"),
-        Column(_("finished"), "finished_at"),
-        Column(_("by"), "account"),
-        Column(_("reason"), "reason"),
+    session.out.table(found["targets"][:_LISTED], _TARGETS)
+    if found["tasks"] > _LISTED:
+        session.out.say(_("… and {more} more; --json has them all.", more=found["tasks"] - _LISTED))
+    if found["skips"]:
+        session.out.say("\n" + _("Left out"))
+        session.out.table(found["skips"][:_LISTED], _SKIPS)
+        if len(found["skips"]) > _LISTED:
+            session.out.say(_("… and {more} more; --json has them all.", more=len(found["skips"]) - _LISTED))
+    session.out.say(
+        "\n"
+        + _(
+            "{kind} commands on {tasks} adapters, {skipped} left out. Nothing was sent.",
+            kind=found["kind"],
+            tasks=found["tasks"],
+            skipped=len(found["skips"]),
+        )
     )
-    session.out.record(found, TASKS + more)
-    _print(session, found)
+    if found["investigation"] is not None:
+        session.out.say(_("It would run under investigation {investigation}.", **found))
 
 
-def _print(session: Session, found: Any) -> None:
-    """Any: a JSON object. Bytes that are no text are shown with replacement characters; --json has them exactly."""
-    import base64
+def tell_skipped(session: Session, skips: Sequence[Mapping[str, Any]]) -> None:
+    """On stderr: who was left out, by reason. Any: JSON."""
+    by_reason: dict[str, list[str]] = {}
+    for skip in skips:
+        by_reason.setdefault(skip["why"], []).append(skip["code"])
+    for why, codes in by_reason.items():
+        more = f" … ({len(codes)})" if len(codes) > _LISTED else ""
+        session.out.note(_("Left out: {codes}: {why}", codes=", ".join(codes[:_LISTED]) + more, why=why))
 
-    for one in found["transcripts"]:
-        session.out.say(f"--- {one['code']} {one['adapter']} {one['firmware']}: {one['line']}")
-        text = one["text"] if one["text"] is not None else base64.b64decode(one["base64"]).decode(errors="replace")
-        session.out.text(text.replace("\r\n", "\n"))
-        if one["truncated"]:
-            session.out.say(_("[cut: the adapter printed more than is kept]"))
-        if one["failure"]:
-            session.out.say(f"[{one['failure']}] {one['detail']}")
+
+def _finish(session: Session, accepted: Mapping[str, Any], output: bool, wait_s: float) -> None:
+    """Follow the campaign, tell what came out; the exit code says whether everything was done. Any: JSON."""
+    number = accepted["campaign"]
+    found = followed(session, number, wait_s) if wait_s else session.api.get(f"/campaigns/{number}")
+    if session.out.json:
+        tasks = list(session.api.pages("/tasks", campaign=number))[::-1]
+        shown_ = [session.api.get(f"/tasks/{one['id']}") for one in tasks] if output else tasks
+        more = {"skipped": accepted["skipped"], "skips": accepted["skips"], "task_list": shown_}
+        session.out.document({**found, **more})
+    else:
+        _tell(session, found, output, wait_s)
+    if wait_s:
+        raise typer.Exit(exit_code(found))
+    if found["failed"]:
+        raise typer.Exit(Exit.SOME_FAILED)
+
+
+def _tell(session: Session, found: Mapping[str, Any], output: bool, wait_s: float) -> None:
+    """The tasks of a small campaign, of a large one those that failed. Any: JSON."""
+    number, few = found["id"], found["tasks"] <= _LISTED
+    if output:
+        for one in list(session.api.pages("/tasks", campaign=number))[::-1]:
+            tell_printed(session, session.api.get(f"/tasks/{one['id']}"))
+    if few and wait_s:
+        session.out.table(list(session.api.pages("/tasks", campaign=number))[::-1], TASKS)
+    elif found["failed"]:
+        session.out.table(session.api.first(_LISTED, "/tasks", campaign=number, state="failed"), TASKS)
+    session.out.say(told(found))
+    if not wait_s:
+        session.out.say(
+            _("It begins at {at}. Watch it: hikitsugi campaign watch {id}", at=shown(found["due_at"]), id=number)
+        )
+    elif few and not output:
+        session.out.say(_("Read one with: hikitsugi task show TASK"))
+    elif not few:
+        session.out.say(_("More: hikitsugi campaign summary {id}", id=number))
