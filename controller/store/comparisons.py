@@ -60,9 +60,8 @@ _ODD = f"""
     SELECT m.series, m.model, m.position, m.line, m.command, m.printed::bigint AS printed, m.different, m.alike,
            m.task AS common_task, c.sha256 AS common_sha256,
            o.task, o.code, o.adapter, o.sha256, o.digest, o.alike_odd, o.share
-    FROM most m
+    FROM most m LEFT JOIN odd o USING (series, model, position, line)
     JOIN transcript c ON c.task = m.task AND c.position = m.position
-    LEFT JOIN odd o USING (series, model, position, line)
     ORDER BY o.share DESC NULLS LAST, o.alike_odd, o.code, m.series, m.model, m.position"""  # noqa: S608 (constants)
 
 FEWEST = 3
