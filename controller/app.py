@@ -252,4 +252,5 @@ def _work(parts: Parts, side: AdapterSide, collector: Collector) -> work.Work:
         parts.wake,
         parts.stopping,
         lambda: side.tunnels.controller,
+        settings.contract_tasks_at_once,
     )

@@ -57,6 +57,7 @@ async def run(settings: Settings) -> None:
             wake,
             stopping,
             lambda: worker.id,
+            settings.contract_tasks_at_once,
         )
         process.collect_garbage_seldom()
         log.info("Ready.", worker=worker.id, concurrency=settings.ssh_concurrency)

@@ -151,7 +151,7 @@ async def turn(db: Database, now: datetime) -> int:
 _TO_STOP = """
     SELECT u.task, u.fence,
            CASE WHEN t.fence <> u.fence OR t.state <> 'running' THEN 'The lease was lost.'
-                WHEN t.stop_why <> '' THEN 'Cancelled: ' || t.stop_why
+                WHEN t.stop_why <> '' THEN t.stop_why
                 ELSE 'The campaign was aborted: ' || p.why END AS why
     FROM unnest($1::bigint[], $2::integer[]) AS u (task, fence)
     JOIN task t ON t.id = u.task JOIN campaign p ON p.id = t.campaign

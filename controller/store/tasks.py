@@ -1,4 +1,5 @@
-"""Tasks as people look at them, and what people do to them. How workers take them on is in claims.py."""
+"""What people do to one task, and why a waiting one waits. How workers take tasks on is in claims.py, pages of them are
+in task_pages.py."""
 
 from __future__ import annotations
 
@@ -7,105 +8,69 @@ from datetime import datetime
 
 from asyncpg import Record
 
-from controller.domain.access import Caller
-from controller.series import Via
-from controller.store import audit
-from controller.store.pool import Database
-
-MAX_TASKS = 20_000
-"""Most adapters in one campaign."""
-
-_SELECTED = """
-    SELECT c.code, c.contract, c.kind, a.serial, a.series
-    FROM code c LEFT JOIN registration r ON r.code = c.code LEFT JOIN adapter a ON a.serial = r.adapter
-    WHERE ($1::text[] IS NULL AND c.kind = 'entry' OR c.code = ANY ($1))
-      AND ($2::text IS NULL OR c.contract = $2) AND ($3::text IS NULL OR a.series = $3)
-    ORDER BY c.code LIMIT $4"""
+from controller.store.campaigns import ABORT_CHANNEL
+from controller.store.pool import Connection, Database
 
 
-async def selected(
-    db: Database, *, codes: Sequence[str] | None, contract: str | None, series: str | None
-) -> list[Record]:
-    """Codes of a selection with the adapter each holds (serial None: empty). codes None: every entry.
+async def locked(tx: Connection, task: int) -> Record | None:
+    """The task's row with its campaign's account and investigation, locked for whoever changes it; None: unknown."""
+    query = """SELECT t.id, t.campaign, t.code, t.contract, t.adapter, t.state, t.due_at, t.expires_at, p.account,
+            p.investigation
+        FROM task t JOIN campaign p ON p.id = t.campaign WHERE t.id = $1 FOR NO KEY UPDATE OF t"""
+    return await tx.fetchrow(query, task)
 
-    At most MAX_TASKS + 1 rows, so that the caller can tell that there are too many.
-    """
+
+async def cancel(tx: Connection, task: int, detail: str, now: datetime) -> None:
+    """End a waiting task that is locked."""
+    await tx.execute(
+        """WITH ended AS (
+               UPDATE task SET state = 'cancelled', detail = $2, finished_at = $3, waits_for = '', waits_since = NULL
+               WHERE id = $1 AND state = 'waiting' RETURNING id, campaign, adapter)
+           INSERT INTO outbox (at, topic, subject, payload)
+           SELECT $3, 'task.cancelled', adapter, jsonb_build_object('task', id, 'campaign', campaign) FROM ended""",
+        *(task, detail, now),
+    )
+
+
+async def stop(tx: Connection, task: int, campaign: int, why: str) -> None:
+    """Tell whoever runs the task to stop, when this transaction is committed. why: not empty."""
+    await tx.execute("UPDATE task SET stop_why = $2 WHERE id = $1 AND state = 'running'", task, why)
+    await tx.execute("SELECT pg_notify($1, $2)", ABORT_CHANNEL, str(campaign))
+
+
+async def move(tx: Connection, task: int, due_at: datetime) -> None:
+    """Give a waiting task that is locked another time; it waits for nothing else any more."""
+    query = """UPDATE task SET due_at = $2, waits_for = '', waits_since = NULL, detail = ''
+               WHERE id = $1 AND state = 'waiting'"""
+    await tx.execute(query, task, due_at)
+
+
+# In the order in which claim_tasks (migration 0010) would find out.
+_WHY = """
+    SELECT t.id, CASE
+        WHEN p.state = 'paused' THEN 'campaign paused'
+        WHEN t.due_at > $2 AND t.waits_for = 'adapter' THEN 'adapter away'
+        WHEN t.due_at > $2 THEN 'time'
+        WHEN EXISTS (SELECT FROM task r WHERE r.adapter = t.adapter AND r.state = 'running')
+          OR EXISTS (SELECT FROM task r WHERE r.code = t.code AND r.lease_until IS NOT NULL) THEN 'adapter busy'
+        WHEN EXISTS (
+            SELECT FROM pair o LEFT JOIN registration g ON g.code = o.partner
+            JOIN task r ON r.state = 'running' AND (r.code = o.partner OR r.adapter = g.adapter)
+            WHERE o.code = t.code) THEN 'pair busy'
+        WHEN b.running >= b.at_once THEN 'contract limit'
+        WHEN c.running >= p.at_once OR p.next_at > $2 THEN 'campaign limit'
+        ELSE 'turn' END AS why
+    FROM task t JOIN campaign p ON p.id = t.campaign
+    JOIN (SELECT k.contract, coalesce(k.tasks_at_once, $3) AS at_once,
+                 (SELECT count(*) FROM task r WHERE r.contract = k.contract AND r.state = 'running') AS running
+          FROM contract k) b ON b.contract = t.contract
+    JOIN (SELECT k.id, (SELECT count(*) FROM task r WHERE r.campaign = k.id AND r.state = 'running') AS running
+          FROM campaign k) c ON c.id = t.campaign
+    WHERE t.id = ANY ($1) AND t.state = 'waiting'"""
+
+
+async def why_waiting(db: Database, tasks: Sequence[int], now: datetime, contract_at_once: int) -> dict[int, str]:
+    """What keeps each of these tasks from running; those that do not wait are absent."""
     async with db.connection() as connection:
-        return await connection.fetch(_SELECTED, codes, contract, series, MAX_TASKS + 1)
-
-
-async def create_campaign(
-    db: Database,
-    lines: Sequence[str],
-    targets: Sequence[Record],
-    reason: str,
-    *,
-    via: Via | None,
-    caller: Caller,
-    now: datetime,
-) -> int:
-    """One campaign with a waiting task for each target row of `selected`; returns the campaign's id.
-
-    via: the transport for all of them, None for what fits each.
-    """
-    async with db.transaction() as tx:
-        campaign: int = await tx.fetchval(
-            "INSERT INTO campaign (account, reason, lines, via, created_at) VALUES ($1, $2, $3, $4, $5) RETURNING id",
-            *(caller.account, reason, list(lines), via, now),
-        )
-        await tx.execute(
-            """INSERT INTO task (campaign, code, contract, adapter, due_at)
-               SELECT $1, code, contract, serial, $2 FROM unnest($3::text[], $4::text[], $5::text[])
-                      AS u (code, contract, serial)""",
-            *(campaign, now, [t["code"] for t in targets], [t["contract"] for t in targets]),
-            [t["serial"] for t in targets],
-        )
-        for contract in sorted({target["contract"] for target in targets}):
-            codes = [target["code"] for target in targets if target["contract"] == contract]
-            detail = {"campaign": campaign, "lines": list(lines), "reason": reason, "codes": codes, "via": via}
-            await audit.write(tx, caller, "run", f"campaign {campaign}", now=now, contract=contract, detail=detail)
-    return campaign
-
-
-async def campaign(db: Database, campaign_id: int, *, contract: str | None) -> Record | None:
-    """A campaign with its counts by state. contract: None for all, else only when it has tasks of that contract,
-    and only those are counted."""
-    query = """SELECT p.id, p.account, p.reason, p.lines, p.created_at, count(t.id) AS tasks,
-            count(*) FILTER (WHERE t.state = 'waiting') AS waiting,
-            count(*) FILTER (WHERE t.state = 'running') AS running,
-            count(*) FILTER (WHERE t.state = 'done') AS done, count(*) FILTER (WHERE t.state = 'failed') AS failed
-        FROM campaign p JOIN task t ON t.campaign = p.id
-        WHERE p.id = $1 AND ($2::text IS NULL OR t.contract = $2) GROUP BY p.id"""
-    async with db.connection() as connection:
-        return await connection.fetchrow(query, campaign_id, contract)
-
-
-_TASK = """
-    SELECT t.id, t.campaign, t.code, t.contract, t.adapter, t.state, t.failure, t.detail, t.due_at, t.started_at,
-           t.finished_at, p.account, p.reason, p.lines, a.series, t.via
-    FROM task t JOIN campaign p ON p.id = t.campaign JOIN adapter a ON a.serial = t.adapter"""
-
-
-async def task(db: Database, task_id: int) -> Record | None:
-    """One task with its campaign's account, reason and lines; None when unknown."""
-    async with db.connection() as connection:
-        return await connection.fetchrow(_TASK + " WHERE t.id = $1", task_id)
-
-
-async def page(
-    db: Database,
-    *,
-    campaign_id: int | None,
-    contract: str | None,
-    adapter: str | None,
-    state: str | None,
-    before: int | None,
-    limit: int,
-) -> list[Record]:
-    """Tasks, newest first."""
-    query = f"""{_TASK} WHERE ($1::bigint IS NULL OR t.campaign = $1) AND ($2::text IS NULL OR t.contract = $2)
-          AND ($3::text IS NULL OR t.adapter = $3) AND ($4::text IS NULL OR t.state = $4)
-          AND ($5::bigint IS NULL OR t.id < $5)
-        ORDER BY t.id DESC LIMIT $6"""
-    async with db.connection() as connection:
-        return await connection.fetch(query, campaign_id, contract, adapter, state, before, limit)
+        rows = await connection.fetch(_WHY, tasks, now, contract_at_once)
+    return {row["id"]: row["why"] for row in rows}
