@@ -211,5 +211,5 @@ def fields(command: Command, text: str) -> object:
         return None
     from pydantic_core import to_jsonable_python  # here: a command line that parses nothing should not wait for it
 
-    jsonable: object = to_jsonable_python(command.parse(text))
+    jsonable: object = to_jsonable_python(command.parse(text), inf_nan_mode="null")
     return jsonable

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from controller.domain.sentence import sentence
 from controller.series.parsers.read import unquoted
-from controller.series.parsers.template import MOST_CHARACTERS, lines
+from controller.series.parsers.template import lines
 from controller.series.unparsable import Unparsable, unexpected
 
 _WHAT = "show config"
@@ -43,7 +43,7 @@ class Setting:
 
 def statements(text: str) -> list[Statement]:
     """Every statement, in order. Raises Unparsable: a quote that is not closed, or a text that is no config."""
-    found = [_statement(number, line) for number, line in lines(text)]
+    found = [_statement(number, line) for number, line in lines(_WHAT, text)]
     if found and not any(each.function in _FUNCTIONS for each in found):
         raise Unparsable(sentence("{what}: no line begins with a statement that is known.", what=_WHAT))
     return found
@@ -51,7 +51,7 @@ def statements(text: str) -> list[Statement]:
 
 def settings(text: str) -> list[Setting]:
     """Every line, in order, duplicates included. Raises Unparsable for a line that has no key."""
-    found = [_setting(number, line) for number, line in lines(text)]
+    found = [_setting(number, line) for number, line in lines(_WHAT, text)]
     if found and not any("." in each.key or each.key == "hostname" for each in found):
         raise Unparsable(sentence("{what}: no line begins with a statement that is known.", what=_WHAT))
     return found
@@ -59,13 +59,13 @@ def settings(text: str) -> list[Setting]:
 
 def _statement(number: int, line: str) -> Statement:
     words = _WORD.findall(line)
-    if len(line) > MOST_CHARACTERS or not _STATEMENT.fullmatch(line) or _WORD.sub("", line).strip():
+    if not _STATEMENT.fullmatch(line) or _WORD.sub("", line).strip():
         raise unexpected(_WHAT, number, line)
     return Statement(words[0], tuple(unquoted(word) for word in words))
 
 
 def _setting(number: int, line: str) -> Setting:
-    found = _SETTING.fullmatch(line) if len(line) <= MOST_CHARACTERS else None
+    found = _SETTING.fullmatch(line)
     if found is None:
         raise unexpected(_WHAT, number, line)
     return Setting(found[1], found[2])

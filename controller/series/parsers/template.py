@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from functools import cached_property
 from io import StringIO
@@ -21,6 +22,9 @@ Read = Callable[[Any], object]
 
 MOST_CHARACTERS = 4096
 """Of one line. A config line has at most 2046 (devices.md §1); it also bounds what a pattern can cost."""
+
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f\ud800-\udfff]")
+"""Control characters but the tab, and halves of characters."""
 
 
 class Template(Generic[Row]):
@@ -62,7 +66,7 @@ class Template(Generic[Row]):
             machine = self._machine
             machine.Reset()
             ends: list[int] = []
-            for number, line in lines(text):
+            for number, line in lines(self.what, text):
                 ends += [number] * (self._step(machine, number, line) - len(ends))
             result = machine.ParseText("", eof=True)
             ends += [text.count("\n") + 1] * (len(result) - len(ends))
@@ -74,8 +78,6 @@ class Template(Generic[Row]):
         """Feeds one line; returns how many records there are now."""
         from textfsm import TextFSMError
 
-        if len(line) > MOST_CHARACTERS:
-            raise unexpected(self.what, number, line)
         try:
             return len(machine.ParseText(line, eof=False))
         except TextFSMError as error:
@@ -121,8 +123,14 @@ def _reason(error: ValueError) -> str:
     return "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors(include_url=False))
 
 
-def lines(text: str) -> Iterator[tuple[int, str]]:
-    """The lines that are not blank, with their numbers from 1, without CR and blanks at their end."""
+def lines(what: str, text: str) -> Iterator[tuple[int, str]]:
+    """The lines that are not blank, with their numbers from 1, without CR and blanks at their end.
+
+    Raises Unparsable for a line that is too long, or that has what no table has and no database takes.
+    """
     for number, line in enumerate(text.split("\n"), 1):
-        if stripped := line.rstrip():
-            yield number, stripped
+        if not (stripped := line.rstrip()):
+            continue
+        if len(stripped) > MOST_CHARACTERS or _CONTROL.search(stripped):
+            raise unexpected(what, number, stripped)
+        yield number, stripped
