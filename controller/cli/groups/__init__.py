@@ -20,8 +20,10 @@ from controller.cli.groups import (
     presets,
     runs,
     selections,
+    shares,
     summaries,
     tasks,
+    transcripts,
 )
 
 ALL: tuple[typer.Typer, ...] = (
@@ -39,6 +41,8 @@ ALL: tuple[typer.Typer, ...] = (
     exchanges.exchange,
     summaries.campaign,
     tasks.task,
+    transcripts.transcript,
+    shares.share,
     selections.selection,
     investigations.investigation,
     presets.preset,
