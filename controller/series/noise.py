@@ -87,11 +87,11 @@ SEIL6: Noise = {
     "show status mobile": _any(r" rssi (-?\d{1,4}dBm) level (\d{1,3}/\d{1,3})"),
 }
 
-_IPV4 = re.compile(r"(?<![\w.])(?:\d{1,3}\.){3}\d{1,3}(?![\w.])")
-_MAC = re.compile(r"(?<![\w:])(?:[0-9A-Fa-f]{2}:){5}[0-9A-Fa-f]{2}(?![\w:])")
-_IPV6 = re.compile(
-    r"(?<![\w:.])(?:(?:[0-9A-Fa-f]{1,4}:){0,7}:(?:[0-9A-Fa-f]{1,4}:){0,6}[0-9A-Fa-f]{0,4}"
-    r"|(?:[0-9A-Fa-f]{1,4}:){7}[0-9A-Fa-f]{1,4})(?![\w:])"
+_ADDRESS = _any(  # IPv4, MAC, IPv6
+    r"(?<![\w:.])(?:((?:\d{1,3}\.){3}\d{1,3})(?![\w.])"
+    r"|((?:[0-9A-Fa-f]{2}:){5}[0-9A-Fa-f]{2})(?![\w:])"
+    r"|((?:[0-9A-Fa-f]{1,4}:){0,7}:(?:[0-9A-Fa-f]{1,4}:){0,6}[0-9A-Fa-f]{0,4}"
+    r"|(?:[0-9A-Fa-f]{1,4}:){7}[0-9A-Fa-f]{1,4})(?![\w:]))"
 )
 _BGP_PEER = _any(
     r", local AS number (\d{1,10})$",
@@ -101,7 +101,7 @@ _BGP_PEER = _any(
 _ECHO = _any(r" icmp_seq=(\d{1,6}) ttl=(\d{1,3})")
 
 IDENTITY: Noise = {
-    "": (_IPV4, _MAC, _IPV6),
+    "": _ADDRESS,
     "show system": _any(r"^(?:Serial|Host) {0,4}: (.*)"),
     "show config": _any(r"^hostname:? {1,4}(.*)"),
     "show key": _any(r"^ {1,8}(?:Distribution ID|Memo) {0,12}: (.*)"),

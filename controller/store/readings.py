@@ -1,4 +1,7 @@
-"""What was made of outputs: digests without noise, typed fields. May be thrown away and made anew at any time."""
+"""What was made of outputs: digests without noise, typed fields. May be thrown away and made anew at any time.
+
+Fields cost more than the digest, so a reading may be without (`parsed` false) until somebody asks for them.
+"""
 
 from __future__ import annotations
 
@@ -23,19 +26,21 @@ _MISSING = """
     WHERE t.campaign = $1 AND p.failure IS NULL AND r.sha256 IS NULL LIMIT $3"""
 
 _PUT = """
-    INSERT INTO reading (sha256, series, command, version, digest, fields, fault)
-    SELECT sha256, series, command, $1, digest, fields::jsonb, fault
-    FROM unnest($2::bytea[], $3::text[], $4::text[], $5::bytea[], $6::text[], $7::text[])
+    INSERT INTO reading (sha256, series, command, version, digest, fields, fault, parsed)
+    SELECT sha256, series, command, $1, digest, fields::jsonb, fault, $2
+    FROM unnest($3::bytea[], $4::text[], $5::text[], $6::bytea[], $7::text[], $8::text[])
          AS u (sha256, series, command, digest, fields, fault)
     JOIN output USING (sha256) ORDER BY sha256, series, command
     ON CONFLICT (sha256, series, command) DO UPDATE
-        SET version = EXCLUDED.version, digest = EXCLUDED.digest, fields = EXCLUDED.fields, fault = EXCLUDED.fault
-        WHERE reading.version <> EXCLUDED.version"""
+        SET version = EXCLUDED.version, digest = EXCLUDED.digest, fields = EXCLUDED.fields, fault = EXCLUDED.fault,
+            parsed = EXCLUDED.parsed
+        WHERE reading.version <> EXCLUDED.version OR NOT reading.parsed AND EXCLUDED.parsed"""
 
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """A reading to be stored. fields: JSON text, None where there is no parser or it found a fault."""
+    """A reading to be stored. fields: JSON text, None where there is no parser, it found a fault, or none were looked
+    for."""
 
     key: Key
     digest: bytes
@@ -44,10 +49,10 @@ class Made:
 
 
 async def known(db: Database, keys: Sequence[Key], version: int) -> list[Record]:
-    """The readings there are of these: sha256, series, command, digest, fields, fault."""
+    """The readings with fields that there are of these: sha256, series, command, digest, fields, fault."""
     query = """SELECT sha256, series, command, digest, fields, fault
         FROM unnest($1::bytea[], $2::text[], $3::text[]) AS u (sha256, series, command)
-        JOIN reading USING (sha256, series, command) WHERE version = $4"""
+        JOIN reading USING (sha256, series, command) WHERE version = $4 AND parsed"""
     async with db.connection() as connection:
         return await connection.fetch(query, *_columns(keys), version)
 
@@ -73,12 +78,12 @@ async def outputs(db: Database, hashes: Sequence[bytes]) -> dict[bytes, Record]:
     return {row["sha256"]: row for row in rows}
 
 
-async def put(db: Database, made: Sequence[Made], version: int) -> None:
-    """Keep these readings; of an output that has been deleted meanwhile, none is kept."""
+async def put(db: Database, made: Sequence[Made], version: int, *, parsed: bool) -> None:
+    """Keep these readings; of an output that has been deleted meanwhile, none is kept. parsed: fields were looked for."""
     columns = _columns([one.key for one in made])
     digests, fields = [one.digest for one in made], [one.fields for one in made]
     async with db.connection() as connection:
-        await connection.execute(_PUT, version, *columns, digests, fields, [one.fault for one in made])
+        await connection.execute(_PUT, version, parsed, *columns, digests, fields, [one.fault for one in made])
 
 
 async def to_read(tx: Connection, now: datetime, within: timedelta) -> list[int]:
