@@ -1,8 +1,8 @@
 """Readings: what is made of an output so that it can be compared and searched. Its digest, its typed fields.
 
-Digests are made by the clock soon after a campaign has printed, fields when somebody first asks for them: they cost four
-times as much. In a thread, a few at a time, so that neither the event loop nor the memory notices. Thrown away without
-loss: the output is what is kept as evidence.
+Digests are made by the clock soon after a campaign has printed; fields, which cost four times as much, when somebody
+first asks for them. In a thread, a few at a time, so that neither the event loop nor the memory notices. Thrown away
+without loss: the output is what is kept as evidence.
 """
 
 from __future__ import annotations
@@ -51,8 +51,8 @@ class Reading:
 
 
 async def of(db: Database, keys: Sequence[Key]) -> dict[Key, Reading]:
-    """The readings of these outputs, with fields; what is missing is made first. Left out: outputs that are not kept any
-    more."""
+    """The readings of these outputs, with fields; what is missing is made first. Outputs that are not kept are left
+    out."""
     found = await _known(db, keys)
     lacking = [key for key in dict.fromkeys(keys) if key not in found]
     if lacking:
@@ -63,7 +63,7 @@ async def of(db: Database, keys: Sequence[Key]) -> dict[Key, Reading]:
 
 
 async def of_campaign(db: Database, campaign: int, *, until: float = float("inf")) -> bool:
-    """Make the digests that are missing of a campaign's outputs. until: stop then (time.monotonic); False when some are left."""
+    """Make the digests that a campaign's outputs lack. until: stop then (time.monotonic); False when some are left."""
     rows = await readings.missing(db, campaign, VERSION, _MOST)
     return await _make(db, [(_key(row), row["size"]) for row in rows], parse=False, until=until)
 

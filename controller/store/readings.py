@@ -79,7 +79,7 @@ async def outputs(db: Database, hashes: Sequence[bytes]) -> dict[bytes, Record]:
 
 
 async def put(db: Database, made: Sequence[Made], version: int, *, parsed: bool) -> None:
-    """Keep these readings; of an output that has been deleted meanwhile, none is kept. parsed: fields were looked for."""
+    """Keep these readings, but those of outputs that have been deleted meanwhile. parsed: fields were looked for."""
     columns = _columns([one.key for one in made])
     digests, fields = [one.digest for one in made], [one.fields for one in made]
     async with db.connection() as connection:
