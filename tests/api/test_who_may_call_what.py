@@ -88,6 +88,8 @@ TABLE: dict[str, set[Role]] = {
     "DELETE /selections/{name}": EVERYBODY,
     "GET /tasks": EVERYBODY,
     "GET /tasks/{task}": EVERYBODY,
+    "PATCH /tasks/{task}": EVERYBODY,
+    "POST /tasks/{task}/cancel": EVERYBODY,
     "GET /transcripts": EVERYBODY,
     "GET /transcripts/export": EVERYBODY,
     "GET /transcripts/{task}/{position}": EVERYBODY,

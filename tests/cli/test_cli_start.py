@@ -72,8 +72,8 @@ def test_help_and_errors_are_japanese_where_the_locale_is():
     english = started("run", "--help", LANG="ja_JP.UTF-8", LC_ALL="C.UTF-8")
     error = started("whoami", "--url", "http://127.0.0.1:1", LC_MESSAGES="ja_JP.UTF-8")
 
-    assert "状態確認コマンド" in japanese.stdout
-    assert "Run status commands" in english.stdout
+    assert "アダプタでコマンドを実行" in japanese.stdout
+    assert "Run commands on adapters" in english.stdout
     assert (error.returncode, error.stderr.startswith("エラー: ")) == (Exit.UNREACHABLE, True)
     assert "対処: " in error.stderr
 

@@ -101,8 +101,8 @@ def cancel(session: Session, task: Number, reason: Reason = "") -> None:
 
 
 @task.command("move", help=_("Give a task that waits another time."))
-def move(session: Session, task: Number, at: At, reason: Reason = "") -> None:
-    found = session.api.send("PATCH", f"/tasks/{task}", {"at": moment(at), "reason": reason})
+def move(session: Session, task: Number, at: At) -> None:
+    found = session.api.send("PATCH", f"/tasks/{task}", {"at": moment(at)})
     session.out.done(found, _("Task {id} is due at {at}.", id=found["id"], at=shown(found["due_at"])))
 
 

@@ -5,15 +5,19 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Literal
 
+from pydantic import Field
+
 from controller.domain.errors import NotFound
 from controller.domain.policy import CommandClass
 from controller.faces.api.context import PEOPLE, Context
 from controller.faces.http import Call, Page, Paging, Path, Query, Route, RowId
-from controller.faces.http.payload import Answer, Moment, text_or_base64
+from controller.faces.http.payload import Answer, Moment, Payload, text_or_base64
 from controller.series import Via
 from controller.services import evidence
+from controller.services import tasks as service
 from controller.services import transcripts as reading
 from controller.store import task_pages, transcripts
+from controller.store.pool import Row
 
 TaskState = Literal["waiting", "running", "done", "failed", "cancelled", "expired"]
 
@@ -43,6 +47,9 @@ class Task(Answer):
     waits_for: Literal["", "adapter"]
     """"adapter": it could not be reached at `waits_since` and is run when it is back."""
     waits_since: datetime | None
+    waiting_for: str
+    """What a waiting task waits for now: time, campaign paused, adapter away, adapter busy, pair busy, contract limit,
+    campaign limit, turn; "" for one that does not wait."""
     started_at: datetime | None
     finished_at: datetime | None
 
@@ -61,7 +68,10 @@ async def list_tasks(
     """Newest first."""
     wanted = task_pages.Wanted(call.caller.contract, campaign, adapter, code, state, since, until)
     rows = await task_pages.page(context.db, wanted, before=paging.after, limit=paging.rows)
-    return Page[Task].of(rows, paging, lambda row: row["id"], Task.from_row)
+    whys = await service.why_waiting(context.db, rows, context.clock())
+    return Page[Task].of(
+        rows, paging, lambda row: row["id"], lambda row: Task.from_row(row, waiting_for=whys.get(row["id"], ""))
+    )
 
 
 class Transcript(Answer):
@@ -99,10 +109,8 @@ Number = Annotated[RowId, Path("id of the task")]
 
 async def show_task(call: Call, task: Number, context: Context) -> TaskWithTranscripts:
     """With what the adapter printed; that it was read is recorded."""
+    row = await _own(context, call, task)
     async with context.db.connection() as connection:
-        row = await task_pages.one(connection, task)
-        if row is None or not call.caller.sees(row["contract"]):
-            raise NotFound("No {what} {name}.", next_step="Check the name.", what="task", name=task)
         await evidence.require_readable(connection, call.caller, row)
     printed = [
         Transcript.from_row(one, **text_or_base64(transcripts.unpacked(one)))
@@ -110,10 +118,49 @@ async def show_task(call: Call, task: Number, context: Context) -> TaskWithTrans
     ]
     if printed:
         await reading.note_read(context.db, call.caller, task=task, how="show", now=context.clock())
-    return TaskWithTranscripts.from_row(row, transcripts=printed)
+    return TaskWithTranscripts.from_row(row, transcripts=printed, waiting_for=await _why(context, row))
+
+
+async def _own(context: Context, call: Call, task: int) -> Row:
+    async with context.db.connection() as connection:
+        row = await task_pages.one(connection, task)
+    if row is None or not call.caller.sees(row["contract"]):
+        raise NotFound("No {what} {name}.", next_step="Check the name.", what="task", name=task)
+    return row
+
+
+async def _why(context: Context, row: Row) -> str:
+    return (await service.why_waiting(context.db, [row], context.clock())).get(row["id"], "")
+
+
+class TaskCancelled(Payload):
+    reason: Annotated[str, Field(max_length=500)] = ""
+
+
+class TaskMoved(Payload):
+    at: Moment
+    """When it shall be run."""
+
+
+async def cancel_task(call: Call, task: Number, context: Context, body: TaskCancelled | None = None) -> Task:
+    """Take a waiting task back. One that runs is told to stop: what was printed so far is kept."""
+    reason = body.reason if body else ""
+    await service.cancel(context.db, task, reason, caller=call.caller, now=context.clock())
+    row = await _own(context, call, task)
+    return Task.from_row(row, waiting_for="")
+
+
+async def move_task(call: Call, task: Number, body: TaskMoved, context: Context) -> Task:
+    """Give a waiting task another time."""
+    await service.move(context.db, task, body.at, caller=call.caller, now=context.clock())
+    context.wake.set()
+    row = await _own(context, call, task)
+    return Task.from_row(row, waiting_for=await _why(context, row))
 
 
 ROUTES = (
     Route("GET", "/tasks", list_tasks, roles=PEOPLE, summary="Tasks", tags=("tasks",)),
     Route("GET", "/tasks/{task}", show_task, roles=PEOPLE, summary="One task and what was printed", tags=("tasks",)),
+    Route("PATCH", "/tasks/{task}", move_task, roles=PEOPLE, summary="Give a task another time", tags=("tasks",)),
+    Route("POST", "/tasks/{task}/cancel", cancel_task, roles=PEOPLE, summary="Take a task back", tags=("tasks",)),
 )
