@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
+from controller.series.masking import SECRETS, mask
 from controller.store.operation_moves import Output, Said
 from protocol.arms.codes import ResultCode
 from protocol.arms.messages import (
@@ -51,19 +52,24 @@ def said(kind: Kind, message: PushResponse | DoneRequest, answer: ResultCode | N
 
 
 def _from_value(kind: Kind, value: Value | None) -> tuple[dict[str, Any] | None, tuple[Output, ...]]:
-    """What an adapter brought back: fields for people and programs, and bodies as they were received."""
+    """What an adapter brought back: fields for people and programs, and bodies as they were received, secrets masked."""
     match value:
         case None:
             return None, ()
         case MdResult(module, body):
-            return None, (Output(module, ResultCode.SUCCESS, body),)
+            return None, (Output(module, ResultCode.SUCCESS, _masked(body)),)
         case StatusReports(reports):
-            return None, tuple(Output(r.module, r.result, r.body) for r in reports)
+            return None, tuple(Output(r.module, r.result, _masked(r.body)) for r in reports)
         case StoredConfigs(configs):
             return None, tuple(Output(c.id, ResultCode.SUCCESS, c.body) for c in configs)
         case _:
             fields: dict[str, Any] = _storable(_VALUES[kind].dump_python(value, mode="json"))
             return fields or None, ()
+
+
+def _masked(body: bytes) -> bytes:
+    """What a command printed, without secrets. Not for configs that were asked for as such (read-storage)."""
+    return mask(SECRETS, body)[0]
 
 
 def text(said: str) -> str:
