@@ -52,7 +52,7 @@ def said(kind: Kind, message: PushResponse | DoneRequest, answer: ResultCode | N
 
 
 def _from_value(kind: Kind, value: Value | None) -> tuple[dict[str, Any] | None, tuple[Output, ...]]:
-    """What an adapter brought back: fields for people and programs, and bodies as they were received, secrets masked."""
+    """What an adapter brought back: fields for people and programs, and bodies as received, secrets masked."""
     match value:
         case None:
             return None, ()
