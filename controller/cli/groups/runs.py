@@ -1,5 +1,6 @@
 """`hikitsugi run`: commands on one adapter or thousands."""
 
+import sys
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
@@ -81,6 +82,7 @@ def run(
         Via | None, typer.Option(help=_("Over ssh or arms; by default what fits each adapter."), case_sensitive=False)
     ] = None,
     reason: Reason = "",
+    yes: Annotated[bool, typer.Option("--yes", "-y", help=_("Do not ask."))] = False,
     output: Annotated[bool, typer.Option("--output/--no-output", help=_("Print what the adapters printed."))] = False,
     wait_s: Annotated[
         float | None,
@@ -123,6 +125,7 @@ def run(
     if preview:
         _tell_preview(session, session.api.send("POST", "/campaigns/preview", body))
         return
+    _agreed(session, body, yes)
     accepted = session.api.send("POST", "/campaigns", body)
     tell_skipped(session, accepted["skips"])
     _finish(session, accepted, output, wait_s if wait_s is not None else (0.0 if at else 3600.0))
@@ -133,6 +136,16 @@ def _variables(given: Sequence[str]) -> dict[str, str]:
     if wrong := [one for one in given if "=" not in one]:
         raise typer.BadParameter(_("Write --set name=word, not {given}.", given=wrong))
     return dict(one.split("=", 1) for one in given)
+
+
+def _agreed(session: Session, body: Mapping[str, Any], yes: bool) -> None:
+    """What does more than look is asked back about, from a person at a terminal. Any: JSON. Raises typer.Abort."""
+    if yes or session.out.json or not sys.stdin.isatty():
+        return
+    found = session.api.send("POST", "/campaigns/preview", body)
+    if found["kind"] != "status":
+        question = _("Run {kind} commands on {tasks} adapters?", kind=found["kind"], tasks=found["tasks"])
+        typer.confirm(question, abort=True, err=True)
 
 
 def _tell_preview(session: Session, found: Mapping[str, Any]) -> None:
