@@ -68,8 +68,12 @@ def fingerprint(private_key: str) -> str:
 
 
 def of_public(key: str) -> str:
-    """SHA256:… of a public key as in authorized_keys. Raises ValueError when its data is not base64."""
-    return "SHA256:" + base64.b64encode(hashlib.sha256(base64.b64decode(key.split()[1])).digest()).decode().rstrip("=")
+    """SHA256:… of a public key as in authorized_keys. Raises ValueError when it is none."""
+    kind, data, *_ = [*key.split(), "", ""]
+    blob = base64.b64decode(data, validate=True)
+    if not kind or not blob.startswith(len(kind).to_bytes(4, "big") + kind.encode()):  # RFC 4253 section 6.6
+        raise ValueError("The data of this public key is of another type than it says")
+    return "SHA256:" + base64.b64encode(hashlib.sha256(blob).digest()).decode().rstrip("=")
 
 
 def without_comment(host_key: str) -> str:

@@ -6,9 +6,10 @@ Every wrong cell is reported, not the first one; a file with one wrong row chang
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import TextIO
+from typing import Any
 
 from controller.domain.credential import Credential
 from controller.domain.errors import Fault
@@ -34,18 +35,23 @@ class CredentialFile:
             self.faults.append(Fault(column, sentence, params, location="file", line=line))
 
 
-def read(file: TextIO) -> CredentialFile:
+def read(content: bytes) -> CredentialFile:
     """Read CSV with a header of COLUMNS; serial is wanted, and password or private_key."""
     found = CredentialFile()
-    reader = csv.DictReader(file, strict=True)
     try:
-        if _header_is_right(found, list(reader.fieldnames or ())):
-            for line, cells in _rows(found, reader):
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        found.fault(line, "", "The file is not UTF-8 ({why}).", why=error.reason)
+        return found
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    try:
+        header = next(reader, [])
+        if _header_is_right(found, header):
+            for line, cells in _rows(found, reader, header):
                 _take(found, line, cells)
     except csv.Error as error:
         found.fault(reader.line_num, "", "This line is not CSV: {why}.", why=error)
-    except UnicodeDecodeError as error:
-        found.fault(reader.line_num + 1, "", "The file is not UTF-8 ({why}).", why=error.reason)
     return found
 
 
@@ -61,19 +67,18 @@ def _header_is_right(found: CredentialFile, header: list[str]) -> bool:
     return not found.faults
 
 
-def _rows(found: CredentialFile, reader: csv.DictReader[str]) -> Iterator[tuple[int, dict[str, str]]]:
-    """Rows with the line each begins in; a quoted private key has several lines."""
-    columns, line = len(reader.fieldnames or ()), reader.line_num + 1
+def _rows(found: CredentialFile, reader: Any, header: list[str]) -> Iterator[tuple[int, dict[str, str]]]:
+    """Rows with the line each begins in: a quoted private key has several. Any: csv's reader has no public type."""
+    line = reader.line_num + 1
     for cells in reader:
-        given = [value for name, value in cells.items() if name is not None and value is not None]
-        count = len(given) + len(cells.get(None) or ())  # under None: those beyond the header
-        if count != columns:
-            found.fault(line, "", "This row has {cells} cells, the header {columns}.", cells=count, columns=columns)
+        if cells and len(cells) != len(header):
+            wrong = {"cells": len(cells), "columns": len(header)}
+            found.fault(line, "", "This row has {cells} cells, the header {columns}.", **wrong)
         elif len(found.lines) >= MAX_ROWS:
             found.fault(line, "", "A file has at most {most} rows.", most=MAX_ROWS)
             return
-        else:
-            yield line, cells
+        elif cells:
+            yield line, dict(zip(header, cells, strict=True))
         line = reader.line_num + 1
 
 

@@ -10,7 +10,7 @@ import structlog
 
 from controller.services import push_work, reaches, work
 from controller.services.repeats import KEPT
-from controller.store import claims, connections, exchanges, heartbeats, idempotency, pulls
+from controller.store import claims, connections, credentials, exchanges, heartbeats, idempotency, pulls
 from controller.store.pool import TROUBLE, Database
 
 log = structlog.get_logger()
@@ -49,6 +49,8 @@ async def once(workers: work.Work, db: Database, now: datetime, heartbeats_kept:
     await push_work.turn(db, now)
     await heartbeats.forget_before(db, now - heartbeats_kept)
     await connections.forget_before(db, now - EVENTS_KEPT)
+    if gone := await credentials.forget_unused(db, now):
+        log.info("earlier credentials were deleted: others have worked everywhere since", credentials=gone)
 
 
 async def ping(db: Database) -> None:

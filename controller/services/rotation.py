@@ -7,13 +7,12 @@ adapter has let us in with it, the one before it is tried second (view ssh_login
 from __future__ import annotations
 
 import asyncio
-import io
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import BinaryIO
 
-from controller.domain.credential import Credential, fingerprint
-from controller.domain.credential_file import MAX_FAULTS, CredentialFile, read
+from controller.domain.credential import Credential, fingerprint, of_public
+from controller.domain.credential_file import MAX_FAULTS, read
 from controller.domain.errors import Fault, Invalid
 from controller.domain.inventory import is_address
 from controller.store import credentials, jump_hosts
@@ -51,7 +50,7 @@ async def import_file(
 
     dry_run: read and compare, but write nothing.
     """
-    found = await asyncio.to_thread(_read, file)
+    found = await asyncio.to_thread(lambda: read(file.read()))
     names = await credentials.usernames(db, list(found.credentials))
     for serial, line in found.lines.items():
         if serial not in names:
@@ -68,14 +67,6 @@ async def import_file(
         for serial, one in found.credentials.items()
     }
     return await _put(db, vault, wanted, change, dry_run)
-
-
-def _read(file: BinaryIO) -> CredentialFile:
-    text = io.TextIOWrapper(file, encoding="utf-8-sig", newline="")
-    try:
-        return read(text)
-    finally:
-        text.detach()
 
 
 async def _put(
@@ -137,6 +128,10 @@ async def set_jump_host(db: Database, vault: Secrets, contract: str, jump: JumpH
     if not is_address(jump.address):
         value = {"value": repr(jump.address)}
         faults.append(Fault("address", "A numeric IPv4 or IPv6 address is wanted, not {value}.", value))
+    try:
+        of_public(jump.host_key)
+    except ValueError:
+        faults.append(Fault("host_key", "A public key as in authorized_keys is wanted: ssh-ed25519 AAAA…"))
     if faults:
         raise Invalid("This jump host cannot be used.", next_step="Mend what is named.", faults=faults)
     login = jump.credential

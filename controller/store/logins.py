@@ -46,8 +46,7 @@ _STATE = """
 _ADAPTERS = """
     FROM adapter a LEFT JOIN registration r ON r.adapter = a.serial LEFT JOIN code c ON c.code = r.code
     CROSS JOIN LATERAL (SELECT * FROM ssh_login v WHERE v.adapter = a.serial OFFSET 0) l
-    LEFT JOIN credential_login w ON w.adapter = a.serial
-    WHERE ($1::text IS NULL OR c.contract = $1)"""
+    LEFT JOIN credential_login w ON w.adapter = a.serial LEFT JOIN credential k ON k.id = l.credential"""
 
 _LOGIN = f"""
     SELECT a.serial, c.code, c.contract, l.username, l.password IS NOT NULL AS has_password, k.key_fingerprint,
@@ -56,13 +55,15 @@ _LOGIN = f"""
            k.set_at, k.account, k.reason, {_STATE} AS state, w.at AS opened_at,
            CASE WHEN w.refused = l.credential THEN w.refused_at END AS refused_at,
            l.previous_username IS NOT NULL AS has_earlier, l.jump_address
-    {_ADAPTERS.replace("WHERE", "LEFT JOIN credential k ON k.id = l.credential WHERE")}"""
-
+    {_ADAPTERS}"""
 _PAGE = f"""
-    SELECT * FROM ({_LOGIN} AND ($2::text IS NULL OR a.serial > $2) ORDER BY a.serial) p
+    SELECT * FROM ({_LOGIN}
+        WHERE ($1::text IS NULL OR c.contract = $1) AND ($2::text IS NULL OR a.serial > $2) ORDER BY a.serial) p
     WHERE $3::text IS NULL OR state = $3 LIMIT $4"""  # noqa: S608 (made of the constants above)
-_ONE = f"{_LOGIN} AND a.serial = $2"
-_COUNTS = f"SELECT {_STATE} AS state, count(*) AS adapters {_ADAPTERS} GROUP BY 1"
+_ONE = f"{_LOGIN} WHERE a.serial = $1"
+_COUNTS = f"""
+    SELECT {_STATE} AS state, count(*) AS adapters {_ADAPTERS}
+    WHERE $1::text IS NULL OR c.contract = $1 GROUP BY 1"""
 
 
 async def page(db: Database, *, contract: str | None, state: str | None, after: str | None, limit: int) -> list[Record]:
@@ -74,7 +75,7 @@ async def page(db: Database, *, contract: str | None, state: str | None, after: 
 async def of(db: Database, serial: str) -> Record | None:
     """The same of one adapter."""
     async with db.connection() as connection:
-        return await connection.fetchrow(_ONE, None, serial)
+        return await connection.fetchrow(_ONE, serial)
 
 
 async def counts(db: Database, contract: str | None) -> dict[str, int]:

@@ -19,7 +19,7 @@ from controller.store import credentials, jump_hosts, logins
 from controller.store.credentials import Change, Scope
 from controller.store.pool import Row
 
-IMPORT_LIMIT = 256 << 20
+IMPORT_LIMIT = 64 << 20
 IMPORT_DEADLINE_S = 300.0
 
 Contract = Annotated[str, Path("the contract's number")]
