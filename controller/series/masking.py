@@ -57,8 +57,6 @@ _PATTERN = rf"""
 SECRETS: tuple[re.Pattern[bytes], ...] = (re.compile(_PATTERN.encode(), re.VERBOSE),)
 """What all series print: statements, key-value lines, labels, keys. For texts in lower case."""
 
-STATEMENTS = KEY_VALUE = SECRETS
-
 
 def mask(patterns: Sequence[re.Pattern[bytes]], text: bytes) -> tuple[bytes, int]:
     """The text with MASK in place of every secret, and how many there were. patterns: for texts in lower case.

@@ -149,6 +149,6 @@ SEIL3 = Series(
         host_keys=("ssh-rsa",),
     ),
     support_may=("ping", "ping6", "traceroute", "report-to stdout"),  # docs/decisions/what-support-staff-may-run.md
-    secrets=masking.STATEMENTS,
+    secrets=masking.SECRETS,
     noise=noise.SEIL3,
 )

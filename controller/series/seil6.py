@@ -88,6 +88,6 @@ SEIL6 = Series(
     management_config=management_config("ge0"),
     vias=(Via.ARMS, Via.SSH),
     support_may=("ping", "traceroute"),  # docs/decisions/what-support-staff-may-run.md
-    secrets=masking.KEY_VALUE,
+    secrets=masking.SECRETS,
     noise=noise.SEIL6,
 )

@@ -86,6 +86,6 @@ SEIL8 = Series(
     management_config=management_config("ge0"),
     management_configs={"CA10": management_config("ge4")},
     support_may=("ping", "traceroute"),  # docs/decisions/what-support-staff-may-run.md
-    secrets=masking.KEY_VALUE,
+    secrets=masking.SECRETS,
     noise=noise.SEIL8,
 )
