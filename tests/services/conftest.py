@@ -4,10 +4,12 @@ from tests.registry_fixtures import numbers, registry
 from tests.services.devices import authority, entry, standby
 from tests.services.heartbeat_line import line, new_sender
 from tests.services.scripted_pusher import adapter, controller, pusher
+from tests.services.tasks_at_work import clean
 
 __all__ = [
     "adapter",
     "authority",
+    "clean",
     "controller",
     "entry",
     "line",
