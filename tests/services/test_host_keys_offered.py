@@ -119,7 +119,7 @@ async def test_of_a_peer_that_shows_another_key_each_time_the_newest_are_kept(pl
     for key in shown:
         collected = Collected((), Failure.HOST_KEY_CHANGED, "", offered_host_key=key)
         now = place.registry.clock.forward(seconds=1)
-        await service.offered(place.registry.db, row, collected, now)  # type: ignore[arg-type]  # a row as a dict
+        await service.offered(place.registry.db, row, collected, now)
 
     assert [offer["offered"] for offer in await offers(place, unit)] == shown[: -MOST_OPEN - 1 : -1]
 
@@ -132,7 +132,7 @@ async def test_what_is_no_key_or_the_pinned_one_is_not_kept(place: Place, key: s
     row = {"id": 1, "serial": unit.serial, "ssh_host_key": "ssh-ed25519 PINNED a comment"}
     collected = replace(Collected((), Failure.HOST_KEY_CHANGED, ""), offered_host_key=key)
 
-    await service.offered(place.registry.db, row, collected, place.registry.clock())  # type: ignore[arg-type]
+    await service.offered(place.registry.db, row, collected, place.registry.clock())
 
     assert await offers(place, unit) == []
 
