@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
@@ -12,7 +13,7 @@ from rounds import AT_ONCE, check, read_task, serve_rounds
 
 from controller.ports import Collected, Limits, Target
 from controller.transports.ssh.collect import SshCollector
-from controller.transports.ssh.session import Session
+from controller.transports.ssh.kept import Kept
 
 task = read_task()
 series_name, manner = sys.argv[1:3]
@@ -37,25 +38,18 @@ async def cold(hosts: list[str]) -> None:
         checked(collected)
 
 
-async def log_in_everywhere() -> list[Session]:
-    collector = SshCollector(at_once=len(task.hosts))
-    return await asyncio.gather(*(collector.open(target, limits) for target in targets(task.hosts)))
+def kept() -> Callable[[list[str]], None]:
+    """The collector keeps its connections from round to round; the first one opens them all."""
+    runner = asyncio.Runner()
+    collector = SshCollector(at_once=AT_ONCE, kept=Kept(idle_s=3600, most=len(task.hosts)))
+
+    async def collect(hosts: list[str]) -> None:
+        runs = [collector.collect(target, task.lines, limits) for target in targets(hosts)]
+        for collected in await asyncio.gather(*runs):
+            checked(collected)
+
+    runner.run(collect(task.hosts))
+    return lambda hosts: runner.run(collect(hosts))
 
 
-async def kept(sessions: list[Session]) -> None:
-    places = asyncio.Semaphore(AT_ONCE)
-
-    async def one(session: Session) -> Collected:
-        async with places:
-            return await session.run_all(task.lines)
-
-    for collected in await asyncio.gather(*map(one, sessions)):
-        checked(collected)
-
-
-if manner == "cold":
-    serve_rounds(task, lambda hosts: asyncio.run(cold(hosts)))
-else:
-    with asyncio.Runner() as runner:
-        sessions = runner.run(log_in_everywhere())
-        serve_rounds(task, lambda hosts: runner.run(kept(sessions[: len(hosts)])))
+serve_rounds(task, kept() if manner == "kept" else lambda hosts: asyncio.run(cold(hosts)))
