@@ -135,15 +135,21 @@ def quiet(noise: Noise, command: str, text: str) -> str:
 
 
 def alike(noise: Noise, command: str, text: str) -> str:
-    """The text as every adapter in the same state prints it: no noise, no identity, blanks that only align single,
-    and lines that have become the same told once (a table of five neighbours is one of fifty)."""
+    """The text as every adapter in the same state prints it: no noise, no identity, blanks that only align single, and
+    of lines in a row that had some, each kind told once and in order (a table of five neighbours is like one of
+    fifty)."""
     for pattern in (*_patterns(noise, command), *_patterns(IDENTITY, command)):
         text = _replaced(pattern, text, lambda _found, _group: GONE)
     kept: list[str] = []
+    run: set[str] = set()
     for line in (" ".join(line.split()) for line in text.splitlines()):
-        if GONE not in line or kept[-1:] != [line]:
-            kept.append(line)
-    return "\n".join(kept)
+        if GONE in line:
+            run.add(line)
+            continue
+        kept += sorted(run)
+        run.clear()
+        kept.append(line)
+    return "\n".join([*kept, *sorted(run)])
 
 
 def levelled(noise: Noise, command: str, texts: tuple[str, str], *, peers: bool) -> tuple[str, str]:

@@ -61,21 +61,23 @@ async def survey(
     row = await comparisons.campaign_of(db, campaign, caller)
     if row is None:
         raise NotFound("No {what} {name}.", next_step="Check the name.", what="campaign", name=campaign)
-    await readings.of_campaign(db, campaign)
-    async with db.transaction(readonly=True) as tx:
-        rows = await comparisons.odd(
-            tx,
-            campaign,
-            version=readings.VERSION,
-            contract=caller.contract,
-            command=command,
-            readable=await _readable(tx, campaign, row, caller),
-            limit=limit,
-        )
+    rows = await _asked(db, campaign, row, command, limit, caller)
+    if not rows or rows[0]["unread"]:
+        await readings.of_campaign(db, campaign)
+        rows = await _asked(db, campaign, row, command, limit, caller)
     spreads = {(r["series"], r["model"], r["position"]): spread(r) for r in rows}
     lonely = [row for row in rows if row["task"] is not None]
     bodies = await store.outputs(db, [row[name] for row in lonely for name in ("sha256", "common_sha256")])
     return [spreads[key] for key in sorted(spreads)], await asyncio.to_thread(odd_ones, lonely, bodies)
+
+
+async def _asked(db: Database, campaign: int, row: Row, command: str | None, limit: int, caller: Caller) -> list[Row]:
+    version, contract = readings.VERSION, caller.contract
+    async with db.transaction(readonly=True) as tx:
+        readable = await _readable(tx, campaign, row, caller)
+        return await comparisons.odd(
+            tx, campaign, version=version, contract=contract, command=command, readable=readable, limit=limit
+        )
 
 
 async def _side(db: Database, task: int, command: str | None, position: int | None, caller: Caller) -> Row:

@@ -33,43 +33,44 @@ async def earlier(db: Database, side: Record, *, good: bool, contract: str | Non
 
 
 _PRINTED = """
-    SELECT t.id AS task, t.code, t.adapter, a.series, a.model, p.position, p.line, p.command, p.sha256, r.digest
+    SELECT t.id AS task, a.series, a.model, p.position, r.digest
     FROM task t JOIN adapter a ON a.serial = t.adapter JOIN transcript p ON p.task = t.id
-    JOIN reading r ON r.sha256 = p.sha256 AND r.series = a.series AND r.command = p.command AND r.version = $2
+    LEFT JOIN reading r ON r.sha256 = p.sha256 AND r.series = a.series AND r.command = p.command AND r.version = $2
     WHERE t.campaign = $1 AND p.failure IS NULL AND ($3::text IS NULL OR t.contract = $3)
       AND ($4::text IS NULL OR p.command = $4 OR p.line = $4) AND ($5::bigint[] IS NULL OR t.id = ANY ($5))"""
 
 _SAID = """
-    SELECT series, model, position, line, command, digest, count(*) AS alike, min(task) AS task
-    FROM printed GROUP BY series, model, position, line, command, digest"""
+    SELECT series, model, position, digest, count(*) AS alike, min(task) AS task
+    FROM printed WHERE digest IS NOT NULL GROUP BY series, model, position, digest"""
 
 _MOST = """
-    SELECT DISTINCT ON (series, model, position, line) series, model, position, line, command, digest, alike, task,
-           sum(alike) OVER same AS printed, count(*) OVER same AS different
-    FROM said WINDOW same AS (PARTITION BY series, model, position, line)
-    ORDER BY series, model, position, line, alike DESC, task"""
+    SELECT DISTINCT ON (series, model, position) series, model, position, digest, alike, task,
+           (sum(alike) OVER same)::bigint AS printed, count(*) OVER same AS different
+    FROM said WINDOW same AS (PARTITION BY series, model, position)
+    ORDER BY series, model, position, alike DESC, task"""
 
 _ODD = f"""
     WITH printed AS MATERIALIZED ({_PRINTED}), said AS MATERIALIZED ({_SAID}), most AS MATERIALIZED ({_MOST}),
     odd AS (
-        SELECT p.*, s.alike AS alike_odd, m.alike::float8 / m.printed AS share
-        FROM most m JOIN said s USING (series, model, position, line)
-        JOIN printed p USING (series, model, position, line)
+        SELECT p.task, p.series, p.model, p.position, p.digest, s.alike AS alike_odd,
+               m.alike::float8 / m.printed AS share
+        FROM most m JOIN said s USING (series, model, position) JOIN printed p USING (series, model, position)
         WHERE p.digest = s.digest AND s.digest <> m.digest AND m.alike * 2 >= m.printed AND m.printed >= $6
-        ORDER BY share DESC, alike_odd, p.code, position LIMIT $7)
-    SELECT m.series, m.model, m.position, m.line, m.command, m.printed::bigint AS printed, m.different, m.alike,
-           m.task AS common_task, c.sha256 AS common_sha256,
-           o.task, o.code, o.adapter, o.sha256, o.digest, o.alike_odd, o.share
-    FROM most m LEFT JOIN odd o USING (series, model, position, line)
+        ORDER BY share DESC, alike_odd, p.task, p.position LIMIT $7)
+    SELECT m.series, m.model, m.position, c.line, c.command, m.printed, m.different, m.alike,
+           c.sha256 AS common_sha256, (SELECT count(*) FROM printed WHERE digest IS NULL) AS unread,
+           o.task, x.code, x.adapter, x.sha256, o.digest, o.alike_odd, o.share
+    FROM most m LEFT JOIN odd o USING (series, model, position)
     JOIN transcript c ON c.task = m.task AND c.position = m.position
-    ORDER BY o.share DESC NULLS LAST, o.alike_odd, o.code, m.series, m.model, m.position"""  # noqa: S608 (constants)
+    LEFT JOIN transcript x ON x.task = o.task AND x.position = o.position
+    ORDER BY o.share DESC NULLS LAST, o.alike_odd, o.task, m.series, m.model, m.position"""  # noqa: S608 (constants)
 
 FEWEST = 3
 """So many have to have printed a line for most of them to mean anything."""
 
 
 async def odd(
-    connection: Connection,
+    tx: Connection,
     campaign: int,
     *,
     version: int,
@@ -81,14 +82,15 @@ async def odd(
     """What most adapters of a model printed for each line (columns up to common_sha256), and beside it at most `limit`
     of those that printed something else, where half or more agree; task is None in rows without such a one.
 
-    version: of the readings to go by; outputs without one do not count. command: its name, or the whole line.
-    readable: only these tasks, None for all.
+    version: of the readings to go by; `unread` outputs have none and do not count. command: its name, or the whole
+    line. readable: only these tasks, None for all.
     """
-    return await connection.fetch(_ODD, campaign, version, contract, command, readable, FEWEST, limit)
+    await tx.execute("SET LOCAL jit = off")  # compiling would take longer than the question
+    return await tx.fetch(_ODD, campaign, version, contract, command, readable, FEWEST, limit)
 
 
 async def most(
-    connection: Connection,
+    tx: Connection,
     campaign: int,
     side: Record,
     *,
@@ -98,13 +100,13 @@ async def most(
 ) -> Record | None:
     """What most adapters of the same model printed for the same line of the campaign: a row of `sides` with alike and
     printed (how many of how many); None when nothing was read."""
-    query = f"""WITH printed AS ({_PRINTED} AND a.series = $6 AND a.model = $7), said AS ({_SAID}),
-            most AS ({_MOST})
-        SELECT s.*, m.alike, m.printed::bigint AS printed
+    query = f"""WITH printed AS ({_PRINTED} AND a.series = $6 AND a.model = $7), said AS ({_SAID}), most AS ({_MOST})
+        SELECT s.*, m.alike, m.printed
         FROM most m JOIN LATERAL ({_SIDE} WHERE p.task = m.task AND p.position = m.position) s ON true
         ORDER BY m.alike DESC LIMIT 1"""  # noqa: S608 (constants)
+    await tx.execute("SET LOCAL jit = off")
     values = (campaign, version, contract, side["line"], readable, side["series"], side["model"])
-    return await connection.fetchrow(query, *values)
+    return await tx.fetchrow(query, *values)
 
 
 async def campaign_of(db: Database, campaign: int, caller: Caller) -> Record | None:
