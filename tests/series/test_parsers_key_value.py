@@ -258,8 +258,8 @@ def test_access_points_and_who_is_on_them() -> None:
     clients = "wlan0 AA:bb:cc:00:11:22 rssi -58dBm tx 65M rx 6.5M 00:31:10\n"
 
     assert read("seil6", "show status wlan", wlan) == [
-        AccessPoint("wlan0", "2.4GHz", "11nht20", 'office 1st "floor"', 3, "up", 6),
-        AccessPoint("wlan4", "5GHz", "11ac", "事務所", 0, "down", None),
+        AccessPoint("wlan0", "2.4GHz", "up", 6, "11nht20", 'office 1st "floor"', 3),
+        AccessPoint("wlan4", "5GHz", "down", None, "11ac", "事務所", 0),
     ]
     assert read("seil6", "show status wlan client", clients) == [
         WlanClient("wlan0", "aa:bb:cc:00:11:22", -58, 65.0, 6.5, 1870)

@@ -60,7 +60,9 @@ def test_whatever_an_emulated_adapter_prints_is_parsed(row: Row) -> None:
 
     for command in series.commands:
         if command.parse and (not command.models or row.model in command.models):
-            fields(command, shell.run(f"{command.name} {ARGUMENTS.get(command.name, '')}").text)
+            text = shell.run(f"{command.name} {ARGUMENTS.get(command.name, '')}").text
+            masked, _ = series.mask(text.encode("latin-1"))  # what is stored, and so what is parsed
+            fields(command, masked.decode("utf-8"))
 
 
 @pytest.mark.parametrize(("series", "command"), PARSED, ids=identity)

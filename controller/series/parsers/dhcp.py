@@ -3,38 +3,41 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
-from controller.series.parsers.read import address, hardware_address, seconds, word
+from controller.series.parsers.read import DATE, DURATION, address, hardware_address, moment, seconds, word
 from controller.series.parsers.template import Template
 
 
 @dataclass(frozen=True, slots=True)
 class DhcpLease:
-    """hostname: None when the machine gave none. expires_s: None for an address that is reserved."""
+    """hostname: None when the machine gave none. expires_s or expires_at, whichever is printed; neither: reserved."""
 
     address: str
     mac: str | None = None
     hostname: str | None = None
     interface: str | None = None
     expires_s: int | None = None
+    expires_at: datetime | None = None
 
 
-_VALUES = r"""
-Value interface ([a-z]+\d+)
+_VALUES = rf"""
+Value interface ([a-z][\w.-]*)
 Value address ([0-9A-Fa-f.:]+)
-Value mac ([0-9A-Fa-f:]{17}|-)
+Value mac ([0-9A-Fa-f:]{{17}}|-)
 Value hostname (\S+)
-Value expires_s (\d+:\d\d:\d\d|\d+s?|\d+d ?\d+:\d\d:\d\d|static|never|permanent|expired|-)
+Value expires_s ({DURATION})
+Value expires_at ({DATE})
 
 Start
 """
 _HEADED = r"""
   ^address\s+mac\s+hostname\s+expires$$
-  ^${address}\s+${mac}\s+(?:${hostname}\s+)??${expires_s}$$ -> Record
+  ^${address}\s+${mac}\s+(?:${hostname}\s+)??(?:${expires_s}|${expires_at})$$ -> Record
   ^. -> Error
 """.lstrip("\n")
 _PLAIN = r"""
-  ^${interface}\s+${address}\s+${mac}\s+(?:${hostname}\s+)??expires\s+${expires_s}$$ -> Record
+  ^${interface}\s+${address}\s+${mac}\s+(?:${hostname}\s+)??expires\s+(?:${expires_s}|${expires_at})$$ -> Record
   ^. -> Error
 """.lstrip("\n")
 
@@ -49,6 +52,7 @@ def _leases(what: str, rules: str, *, silent: bool) -> Template[DhcpLease]:
         mac=hardware_address,
         hostname=word,
         expires_s=seconds,
+        expires_at=moment,
     )
 
 

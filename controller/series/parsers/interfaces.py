@@ -9,7 +9,7 @@ from controller.series.parsers.read import hardware_address, network
 from controller.series.parsers.template import Template
 
 _ADDRESS = r"[0-9A-Fa-f]*[.:][0-9A-Fa-f.:]*(?:%\w+)?(?:/\d+)?(?: \([^()]*\))?"
-_NO_ADDRESS = r"(?:no address|none|unnumbered|-)(?: \([^()]*\))?"
+_NO_ADDRESS = r"(?:no address|none|unnumbered|unassigned|-)(?: \([^()]*\))?"
 _PARTS = re.compile(r"([^\s()]+)(?: \(([^()]*)\))?")
 _NO_MEDIA = ("none", "-")
 

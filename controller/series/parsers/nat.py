@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from controller.domain.sentence import sentence
-from controller.series.parsers.read import Endpoint, endpoint, seconds, word
+from controller.series.parsers.read import DURATION, Endpoint, endpoint, seconds, word
 from controller.series.parsers.template import Template
 from controller.series.unparsable import Unparsable
 
@@ -38,18 +38,19 @@ class NatSessions:
 _TABLE = Template(
     _WHAT,
     NatSession,
-    r"""
-Value protocol ([a-z][a-z0-9]*|\d+)
+    rf"""
+Value protocol ([A-Za-z][A-Za-z0-9]*|\d+)
 Value private (\S+)
 Value public (\S+)
 Value peer (\S+)
-Value left_s (\d+s?|\d+:\d\d:\d\d|-)
+Value left_s ({DURATION})
 
 Start
   ^Proto\s+Private\s+Global\s+Peer\s+Timeout$$
-  ^${protocol}\s+${private}\s+${public}\s+${peer}\s+${left_s}$$ -> Record
+  ^${{protocol}}\s+${{private}}\s+${{public}}\s+${{peer}}\s+${{left_s}}$$ -> Record
   ^. -> Error
 """,
+    protocol=str.lower,
     private=endpoint,
     public=endpoint,
     peer=endpoint,
@@ -59,22 +60,23 @@ Start
 _LINES = Template(
     _WHAT,
     NatSession,
-    r"""
-Value protocol ([a-z][a-z0-9]*|\d+)
+    rf"""
+Value protocol ([A-Za-z][A-Za-z0-9]*|\d+)
 Value private (\S+)
 Value public (\S+)
 Value peer (\S+)
 Value state (\S+)
-Value left_s (\d+s?|\d+:\d\d:\d\d|-)
+Value left_s ({DURATION})
 
 Start
   ^Total: \d+$$ -> Total
-  ^${protocol}\s+${private}\s+${public}\s+${peer}\s+(?:${state}\s+)?${left_s}$$ -> Record
+  ^${{protocol}}\s+${{private}}\s+${{public}}\s+${{peer}}\s+(?:${{state}}\s+)?${{left_s}}$$ -> Record
   ^. -> Error
 
 Total
   ^. -> Error
 """,
+    protocol=str.lower,
     private=endpoint,
     public=endpoint,
     peer=endpoint,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from controller.series.parsers.read import address, hardware_address, seconds
+from controller.series.parsers.read import DURATION, address, hardware_address, seconds
 from controller.series.parsers.template import Template
 
 
@@ -18,15 +18,15 @@ class NeighborEntry:
     expires_s: int | None = None
 
 
-_RULES = r"""
+_RULES = rf"""
 Value address ([0-9A-Fa-f.:]+(?:%\S+)?)
-Value mac ([0-9A-Fa-f:]{17}|\(incomplete\)|-)
+Value mac ([0-9A-Fa-f:]{{17}}|\(?incomplete\)?|-)
 Value interface (\S+)
-Value expires_s (\d+s?|\d+:\d\d:\d\d|static|permanent|expired|-)
+Value expires_s ({DURATION})
 
 Start
   ^(?:IP|IPv6) Address\s+MAC Address\s+Interface\s+Expire$$
-  ^${address}\s+${mac}\s+${interface}\s+${expires_s}$$ -> Record
+  ^${{address}}\s+${{mac}}\s+${{interface}}\s+${{expires_s}}$$ -> Record
   ^. -> Error
 """
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from controller.series.parsers.nat import total
-from controller.series.parsers.read import address, moment, seconds
+from controller.series.parsers.read import DATE, DURATION, address, moment, seconds
 from controller.series.parsers.template import Template
 
 
@@ -48,16 +48,16 @@ class PppacSessions:
     sessions: tuple[PppacSession, ...]
 
 
-_SINCE = r"""
+_SINCE = rf"""
 Value user ([^\s@]+)
 Value realm ([^\s@]+)
 Value address ([0-9A-Fa-f.:]+)
-Value since (\d{4}[/-]\d\d[/-]\d\d \d\d:\d\d:\d\d)
-Value connected_s (\d+:\d\d:\d\d|\d+s?)
+Value since ({DATE})
+Value connected_s ({DURATION})
 
 Start
   ^user\s+realm\s+address\s+connected-since$$
-  ^${user}(?:(?:\s+|@)(?:-|${realm}))?\s+${address}\s+(?:${since}|${connected_s})$$ -> Record
+  ^${{user}}(?:(?:\s+|@)(?:-|${{realm}}))?\s+${{address}}\s+(?:${{since}}|${{connected_s}})$$ -> Record
   ^. -> Error
 """
 _TABLE = Template("show status pppac", PppacSession, _SINCE, address=address, since=moment, connected_s=seconds)
@@ -66,17 +66,17 @@ _PPP_TABLE = Template("show status ppp", PppacSession, _SINCE, address=address, 
 _LINES = Template(
     "show status pppac",
     PppacSession,
-    r"""
+    rf"""
 Value interface ([a-z]+\d+)
 Value user ([^\s@]+)
 Value realm ([^\s@]+)
 Value address ([0-9A-Fa-f.:]+)
 Value protocol ([A-Za-z]\S*)
-Value connected_s (\d+:\d\d:\d\d|\d+s?)
+Value connected_s ({DURATION})
 
 Start
   ^Sessions: \d+$$ -> Total
-  ^${interface}\s+${user}(?:@${realm})?\s+${address}\s+${protocol}\s+${connected_s}$$ -> Record
+  ^${{interface}}\s+${{user}}(?:@${{realm}})?\s+${{address}}\s+${{protocol}}\s+${{connected_s}}$$ -> Record
   ^. -> Error
 
 Total
@@ -89,10 +89,10 @@ Total
 _BLOCKS = Template(
     "show status ppp",
     PppLink,
-    r"""
+    rf"""
 Value interface (\S+)
 Value state ([a-z-]+)
-Value up_s (\d+:\d\d:\d\d|\d+s?)
+Value up_s ({DURATION})
 Value over (\S+)
 Value address ([0-9A-Fa-f.:]+)
 Value peer ([0-9A-Fa-f.:]+)
@@ -100,17 +100,17 @@ Value user (\S+)
 
 Start
   ^interface \S+:$$ -> Continue.Record
-  ^interface ${interface}:$$ -> Block
+  ^interface ${{interface}}:$$ -> Block
   ^. -> Error
 
 Block
   ^interface \S+:$$ -> Continue.Record
-  ^interface ${interface}:$$
-  ^\s+State\s*: +${state}(?:, +${up_s})?$$
-  ^\s+Over\s*:(?: +${over})?$$
-  ^\s+Address\s*: +${address}\s->\s${peer}$$
-  ^\s+Address\s*: +(?:none|-|${address})$$
-  ^\s+Account\s*:(?: +${user})?$$
+  ^interface ${{interface}}:$$
+  ^\s+State\s*: +${{state}}(?:, +${{up_s}})?$$
+  ^\s+Over\s*:(?: +${{over}})?$$
+  ^\s+Address\s*: +${{address}}\s->\s${{peer}}$$
+  ^\s+Address\s*: +(?:none|-|${{address}})$$
+  ^\s+Account\s*:(?: +${{user}})?$$
   ^. -> Error
 """,
     silent=True,
@@ -122,16 +122,16 @@ Block
 pppoe = Template(
     "show status pppoe",
     PppLink,
-    r"""
+    rf"""
 Value interface ([a-z]+\d+)
 Value over (\S+)
-Value state (up|down|connecting|disconnected|disconnecting|authenticating|idle)
-Value up_s (\d+:\d\d:\d\d|\d+s?)
+Value state ([a-z][a-z-]*)
+Value up_s ({DURATION})
 Value address ([0-9A-Fa-f.:]+)
 Value peer ([0-9A-Fa-f.:]+)
 
 Start
-  ^${interface} over ${over} ${state}(?: ${up_s})?(?: addr (?:none|-|${address}))?(?: peer (?:none|-|${peer}))?$$ -> Record
+  ^${{interface}} over ${{over}} ${{state}}(?: ${{up_s}})?(?: addr (?:none|-|${{address}}))?(?: peer (?:none|-|${{peer}}))?$$ -> Record
   ^. -> Error
 """,  # noqa: E501 (a rule is one line)
     silent=True,

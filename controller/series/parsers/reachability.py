@@ -82,10 +82,10 @@ Value max_ms (\d+(?:\.\d+)?)
 Start
   ^PING6? ${target} \(
   ^PING6\(.*\) \S+ --> ${target}$$
-  ^\d+ bytes from \S+[:,] icmp_seq=\d+
+  ^\d+ bytes from \S+(?: \(\S+\))?[:,] icmp_seq=\d+
   ^${problems}$$
   ^--- \S+ ping6? statistics ---$$
-  ^${transmitted} packets transmitted, ${received} (?:packets )?received(?:, \+\d+ \w+)*, ${loss_percent}% (?:packet )?loss$$ -> After
+  ^${transmitted} packets transmitted, ${received} (?:packets )?received(?:, \+\d+ \w+)*, ${loss_percent}% (?:packet )?loss(?:, time \S+)?$$ -> After
   ^. -> Error
 
 After
@@ -105,8 +105,8 @@ Value time_ms (\d+(?:\.\d+)?)
 Value duplicate (\(DUP!\))
 
 Start
-  ^\d+ bytes from ${address}[:,] icmp_seq=${sequence}(?: (?:ttl|hlim)=${ttl})?(?: time=${time_ms} ms)?(?: ${duplicate})?$$ -> Record
-  ^\d+ bytes from \S+[:,] icmp_seq -> Error
+  ^\d+ bytes from (?:\S+ \()?${address}\)?[:,] icmp_seq=${sequence}(?: (?:ttl|hlim)=${ttl})?(?: time=${time_ms} ms)?(?: ${duplicate})?$$ -> Record
+  ^\d+ bytes from \S+(?: \(\S+\))?[:,] icmp_seq -> Error
 """,  # noqa: E501 (a rule is one line)
     address=address,
     duplicate=bool,
@@ -121,7 +121,7 @@ Value max_hops (\d+)
 Value packet_bytes (\d+)
 
 Start
-  ^traceroute6? to ${target}(?: \(\S+\))?(?: from \S+)?, ${max_hops} hops max, ${packet_bytes} byte packets$$
+  ^traceroute6? to ${target}(?: \(\S+\))?(?: from \S+)?, ${max_hops} hops max(?:, ${packet_bytes} byte packets)?$$
 """,
     silent=True,
 )
@@ -134,7 +134,7 @@ Value number (\d+)
 Value probes ((?:\*|[0-9A-Fa-f:]*[.:][0-9A-Fa-f.:]*|[\w.-]+ \().*)
 
 Start
-  ^traceroute6? to \S+.* hops max, \d+ byte packets$$
+  ^traceroute6? to \S+.* hops max(?:, \d+ byte packets)?$$
   ^\s*${number}\s+${probes}$$ -> Record
   ^\s+${probes}$$ -> Record
   ^. -> Error

@@ -7,13 +7,19 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
 from ipaddress import ip_address, ip_interface
 
-NOTHING = frozenset({"-", "never", "static", "permanent", "infinite", "none", "expired", "(incomplete)"})
+NOTHING = frozenset({"-", "never", "static", "permanent", "infinite", "none", "expired", "(incomplete)", "incomplete"})
 """Words that stand where a number would be when there is none."""
+
+DURATION = r"\d+s?|(?:\d+d ?)?\d+:\d\d:\d\d|\d+[ywdhms][\dywdhms]*|static|permanent|never|infinite|expired|none|-"
+"""What a value holds that `seconds` reads, for templates: a duration, or a word that says there is none."""
+
+DATE = r"\d{4}[/-]\d\d[/-]\d\d[ T]\d\d:\d\d:\d\d"
+"""The same for `moment`."""
 
 _SECONDS = {"y": 31_536_000, "w": 604_800, "d": 86_400, "h": 3_600, "m": 60, "s": 1}
 _PART = re.compile(r"(\d+) ?([ywdhms])[a-z]*")
 _CLOCK = re.compile(r"(\d+):([0-5]\d)(?::([0-5]\d))?")
-_MOMENT = re.compile(r"(\d{4})[/-](\d\d)[/-](\d\d) (\d\d:\d\d:\d\d)(?: \((\w+)\))?")
+_MOMENT = re.compile(r"(\d{4})[/-](\d\d)[/-](\d\d)[ T](\d\d:\d\d:\d\d)(?: \((\w+)\))?")
 _ZONES = {"JST": timezone(timedelta(hours=9), "JST"), "UTC": UTC, "GMT": UTC}
 
 
@@ -84,8 +90,8 @@ def endpoint(text: str) -> Endpoint:
 
 
 def word(text: str) -> str | None:
-    """The text; None for `-`."""
-    return None if text == "-" else text
+    """The text; None for `-` and `*`."""
+    return None if text in ("-", "*") else text
 
 
 def number(text: str) -> int | None:

@@ -80,7 +80,7 @@ bridges = Template(
     Bridge,
     r"""
 Value name (bridge\d+)
-Value members (\S+)
+Value members (\S+(?:, \S+)*)
 Value entries (\d+)
 
 Start
@@ -89,5 +89,5 @@ Start
   ^. -> Error
 """,
     silent=True,
-    members=lambda text: [] if text == "-" else text.split(","),
+    members=lambda text: [] if text == "-" else text.replace(" ", "").split(","),
 ).rows

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from controller.series.parsers.read import seconds
+from controller.series.parsers.read import DURATION, seconds
 from controller.series.parsers.template import Template
 
 
@@ -23,13 +23,13 @@ class SecurityAssociation:
     life_s: int | None = None
 
 
-_VALUES = r"""
+_VALUES = rf"""
 Value name ([A-Za-z][\w.-]*)
 Value peer (\S*[.:]\S*|any|dynamic)
 Value state ([A-Za-z][\w-]*)
-Value spi_in (0x[0-9A-Fa-f]{1,16}|[0-9A-Fa-f]{8}|[0-9A-Fa-f]{16}|-)
-Value spi_out (0x[0-9A-Fa-f]{1,16}|[0-9A-Fa-f]{8}|[0-9A-Fa-f]{16}|-)
-Value life_s (\d+s?|\d+:\d\d:\d\d|-)
+Value spi_in ((?:0x)?[0-9A-Fa-f]{{1,16}}|-)
+Value spi_out ((?:0x)?[0-9A-Fa-f]{{1,16}}|-)
+Value life_s ({DURATION})
 
 Start
 """

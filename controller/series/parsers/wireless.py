@@ -5,21 +5,21 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from controller.series.parsers.read import hardware_address, seconds, unquoted
+from controller.series.parsers.read import DURATION, hardware_address, seconds, unquoted
 from controller.series.parsers.template import Template
 
 
 @dataclass(frozen=True, slots=True)
 class AccessPoint:
-    """band: 2.4GHz or 5GHz. channel: None while it is being chosen."""
+    """band: 2.4GHz or 5GHz. channel: None while it is being chosen. A band that is off may print its state only."""
 
     name: str
     band: str
-    mode: str
-    ssid: str
-    clients: int
     state: str
     channel: int | None = None
+    mode: str | None = None
+    ssid: str | None = None
+    clients: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class WlanClient:
     rssi_dbm: int
     tx_mbps: float
     rx_mbps: float
-    connected_s: int
+    connected_s: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,15 +73,15 @@ access_points = Template(
 Value name (wlan\d+)
 Value band (\d+(?:\.\d+)?GHz)
 Value channel (\d+)
-Value mode (\S+)
+Value mode (11\S+)
 Value ssid ("(?:[^"\\]|\\.)*")
 Value clients (\d+)
 Value state (up|down|disabled|scanning)
 
 Start
-  ^${name} ${band} ch (?:auto|-|${channel}) ${mode} ssid ${ssid} clients ${clients} ${state}$$ -> Record
+  ^${name} ${band}(?: ch (?:auto|-|${channel}))?(?: ${mode})?(?: ssid ${ssid})?(?: clients ${clients})? ${state}$$ -> Record
   ^. -> Error
-""",
+""",  # noqa: E501 (a rule is one line)
     silent=True,
     ssid=unquoted,
 ).rows
@@ -89,16 +89,16 @@ Start
 clients = Template(
     "show status wlan client",
     WlanClient,
-    r"""
+    rf"""
 Value access_point (wlan\d+)
-Value mac ([0-9A-Fa-f:]{17})
+Value mac ([0-9A-Fa-f:]{{17}})
 Value rssi_dbm (-?\d+)
 Value tx_mbps (\d+(?:\.\d+)?[GMK])
 Value rx_mbps (\d+(?:\.\d+)?[GMK])
-Value connected_s (\d+:\d\d:\d\d|\d+s?)
+Value connected_s ({DURATION})
 
 Start
-  ^${access_point} ${mac} rssi ${rssi_dbm}dBm tx ${tx_mbps} rx ${rx_mbps} ${connected_s}$$ -> Record
+  ^${{access_point}} ${{mac}} rssi ${{rssi_dbm}}dBm tx ${{tx_mbps}} rx ${{rx_mbps}} ${{connected_s}}$$ -> Record
   ^. -> Error
 """,
     silent=True,
