@@ -33,7 +33,7 @@ _PATTERN = rf"""
     (?:pass(?:word|phrase|wd|key)|secret|community|psk|(?<!pub)(?<!public[ -])(?<!authorized-)(?<!host)key)
         (?!-authentication
           |[a-z0-9._-]{{0,64}}\.(?:identifier(?:\.[a-z]{{1,16}})?|address|algorithm|interface|service|type)[ \t]*:)
-        [a-z0-9._-]{{0,64}}+ "?[ \t]*[:=][ \t]*+ ([^\s][^\r\n]*+)
+        [a-z0-9._-]{{0,64}}+ (?:"?[:=][ \t]*+|[ \t]++[:=][ \t]++|[ \t]++(?=[:=])) ([^\s][^\r\n]*+)
     # The secret for a peer; the peer is none.
   | (?<=preshared-)key[ \t]++add[ \t]++{_WORD}[ \t]++({_WORD})
     # A keyword and the secret. Quotes stay; words between the two (hex, md5) go. Some words are no secret but a log.
