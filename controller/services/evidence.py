@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any, TypeAlias
 
 from controller.domain.access import Caller, Role
 from controller.domain.errors import Forbidden
-from controller.store import investigations
-from controller.store.pool import Connection, Row
+from controller.store import audit, investigations
+from controller.store.pool import Connection, Database, Row
 
 Result: TypeAlias = "Row | Mapping[str, Any]"
 """A row with at least the id and the contract of a task or a push operation (Any: it has more)."""
@@ -42,6 +43,16 @@ async def require_readable(connection: Connection, caller: Caller, task: Result)
     """Raises Forbidden, naming R2.2, unless `may_read`."""
     if not await may_read(connection, caller, task):
         raise withheld("task", task["id"])
+
+
+async def note_operation_read(db: Database, caller: Caller, operation: Result, *, now: datetime) -> None:
+    """Record that the caller read what a push operation brought back; those who asked for it are not noted again."""
+    if operation["account"] == caller.account:
+        return
+    async with db.connection() as connection:
+        detail = {"operation": operation["id"], "kind": operation["kind"]}
+        adapter, contract = operation["adapter"], operation["contract"]
+        await audit.write(connection, caller, "operation.read", adapter, now=now, contract=contract, detail=detail)
 
 
 def withheld(what: str, number: int) -> Forbidden:

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from asyncpg import Record
 
+from controller.store.campaigns import tell_workers
 from controller.store.pool import Connection
 
 
@@ -143,7 +144,7 @@ class Ended:
 
 
 async def close(tx: Connection, investigation: int, account: str, finding: str, why: str, now: datetime) -> Ended:
-    """Close it, abort its campaigns, cancel what waits under it; running tasks are told to stop (hikitsugi_abort).
+    """Close it, abort its campaigns, cancel what waits under it; running tasks are told to stop.
 
     why: the sentence that each of them shows.
     """
@@ -154,7 +155,7 @@ async def close(tx: Connection, investigation: int, account: str, finding: str, 
     operations = [row["id"] for row in await tx.fetch(_CANCEL_OPERATIONS, *values)]
     await tx.execute(_TELL, "campaign.aborted", now, campaigns, why)
     for campaign in campaigns:
-        await tx.execute("SELECT pg_notify('hikitsugi_abort', $1)", str(campaign))
+        await tell_workers(tx, campaign)
     return Ended(tuple(campaigns), tuple(tasks), tuple(operations))
 
 

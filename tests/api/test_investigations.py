@@ -116,6 +116,10 @@ async def test_an_operators_results_are_withheld_until_they_are_named(client, pl
     async with olga.post(f"investigations/{number}/results", json=named) as pointed:
         assert (await pointed.json()) == {"tasks": [], "operations": [operation]}
     assert await read() == (False, 1, 200)
+    async with olga.get("audit", params={"limit": 2}) as trail:
+        assert [(row["action"], row["account"]) for row in (await trail.json())["items"]] == [
+            ("operation.read", "sato")
+        ] * 2
     assert [one["operation"] for one in (await shown(client, "sato", number))["results"]] == [operation]
 
 

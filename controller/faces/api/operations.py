@@ -256,6 +256,8 @@ async def show_operation(call: Call, operation: Number, context: Context) -> Ope
         Output.from_row(one, position=at, **text_or_base64(one["body"]))
         for at, one in enumerate(await operations.outputs(context.db, operation))
     ]
+    if outputs or row["value"]:
+        await evidence.note_operation_read(context.db, call.caller, row, now=context.clock())
     return OperationWithOutput(**_shown(row, True).model_dump(), outputs=outputs)
 
 
@@ -272,6 +274,7 @@ async def read_output(
     outputs = await operations.outputs(context.db, operation)
     if position >= len(outputs):
         raise NotFound("No {what} {name}.", next_step="Check the name.", what="output", name=position)
+    await evidence.note_operation_read(context.db, call.caller, row, now=context.clock())
     filename = f"operation-{operation}-{position}"
     return Stream.of("application/octet-stream", outputs[position]["body"], filename=filename)
 
