@@ -88,6 +88,8 @@ TABLE: dict[str, set[Role]] = {
     "DELETE /selections/{name}": EVERYBODY,
     "GET /tasks": EVERYBODY,
     "GET /tasks/{task}": EVERYBODY,
+    "GET /tasks/{task}/compare": EVERYBODY,
+    "GET /campaigns/{campaign}/odd": EVERYBODY,
     "PATCH /tasks/{task}": EVERYBODY,
     "POST /tasks/{task}/cancel": EVERYBODY,
     "GET /transcripts": EVERYBODY,

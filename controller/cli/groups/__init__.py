@@ -9,6 +9,7 @@ from controller.cli.groups import (
     adapters,
     arrangement,
     audit,
+    compare,
     configs,
     credentials,
     exchanges,
@@ -22,7 +23,6 @@ from controller.cli.groups import (
     selections,
     shares,
     summaries,
-    tasks,
     transcripts,
 )
 
@@ -40,7 +40,7 @@ ALL: tuple[typer.Typer, ...] = (
     host_keys.host_key,
     exchanges.exchange,
     summaries.campaign,
-    tasks.task,
+    compare.task,
     transcripts.transcript,
     shares.share,
     selections.selection,

@@ -40,7 +40,7 @@ _SKIPS = (
     Column(_("why"), "why"),
     Column(_("for example"), "example"),
 )
-_SPREADS = (
+SPREADS = (
     Column(_("line"), "line"),
     Column(_("series"), "series"),
     Column(_("model"), "model"),
@@ -48,7 +48,7 @@ _SPREADS = (
     Column(_("alike"), "alike", right=True),
     Column(_("different"), "different", right=True),
 )
-_ODD = (
+ODD = (
     Column(_("task"), "task", right=True),
     Column(_("code"), "code"),
     Column(_("adapter"), "adapter"),
@@ -81,8 +81,8 @@ def tell_summary(session: Session, found: Mapping[str, Any]) -> None:
         (_("By model and firmware"), "models", _MODELS),
         (_("Slowest"), "slowest", _SLOWEST),
         (_("Left out"), "skips", _SKIPS),
-        (_("What they printed"), "spreads", _SPREADS),
-        (_("Odd ones out"), "odd", _ODD),
+        (_("What they printed"), "spreads", SPREADS),
+        (_("Odd ones out"), "odd", ODD),
     )
     session.out.say(told(found["campaign"]))
     for heading, name, columns in sections:
