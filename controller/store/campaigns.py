@@ -158,7 +158,8 @@ async def move(
     tx: Connection, campaign: int, before: Sequence[str], to: str, why: str, now: datetime, *, ended: bool
 ) -> bool:
     """Compare-and-set of the state, with a row in the outbox; False when it was in none of `before`."""
-    query = """UPDATE campaign SET state = $3, why = $4, changed_at = $5, ended_at = CASE WHEN $6 THEN $5 END
+    query = """UPDATE campaign SET state = $3, why = $4, changed_at = $5,
+            ended_at = CASE WHEN $6 THEN $5::timestamptz END
         WHERE id = $1 AND state = ANY ($2) RETURNING id"""
     if await tx.fetchval(query, campaign, list(before), to, why, now, ended) is None:
         return False

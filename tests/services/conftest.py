@@ -1,6 +1,7 @@
 """The small registry that service tests work on, its adapters, and those who talk with them."""
 
 from tests.registry_fixtures import numbers, registry
+from tests.services.campaigning import fleet
 from tests.services.devices import authority, entry, standby
 from tests.services.heartbeat_line import line, new_sender
 from tests.services.scripted_pusher import adapter, controller, pusher
@@ -12,6 +13,7 @@ __all__ = [
     "clean",
     "controller",
     "entry",
+    "fleet",
     "line",
     "new_sender",
     "numbers",
