@@ -52,7 +52,8 @@ def finished(row: Row, run: Run, now: datetime) -> Finished:
         via=run.via,
     )
     if in_doubt(row, collected):
-        return replace(plain, failure=Failure.UNKNOWN, detail=f"{run.stop_why or plain.detail} {_IN_DOUBT}".lstrip())
+        why = (run.stop_why or plain.detail).rstrip(".")
+        return replace(plain, failure=Failure.UNKNOWN, detail=f"{why}. {_IN_DOUBT}")
     if collected.failure is Failure.STOPPED and run.stop_why:
         return replace(plain, is_cancelled=True, detail=run.stop_why)
     if row["until_back"] and not collected.printed and collected.failure in _AWAY:

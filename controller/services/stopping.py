@@ -36,6 +36,11 @@ class Held:
         self._stops: dict[int, Stop] = {}
         self.look = asyncio.Event()
 
+    @property
+    def count(self) -> int:
+        """How many there are now."""
+        return len(self._stops)
+
     @contextmanager
     def holding(self, row: Row) -> Iterator[Stop]:
         """While the claimed task runs."""
