@@ -16,7 +16,7 @@ from tests.transports.collecting import ANSWERS, LINES, Start, bodies
 from tests.transports.scripted_adapter import QUICK, Script
 
 PREVIOUS = Login("admin", "previous")
-_LOCKED = asyncssh.generate_private_key("ssh-ed25519").export_private_key(passphrase="x", rounds=16).decode()
+_LOCKED = asyncssh.generate_private_key("ssh-ed25519").export_private_key("pkcs8-pem", passphrase="x").decode()
 
 
 def pair(kind: str = "ssh-ed25519") -> tuple[str, str]:

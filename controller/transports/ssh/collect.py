@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from functools import partial
 from typing import TypeVar
@@ -86,15 +86,21 @@ class SshCollector:
             self._evicted.add(serial)
 
     async def close(self) -> None:
-        """Log out of all that is kept. Runs under way go on, and end their sessions themselves."""
+        """Log out of all that is kept. Runs under way end their sessions themselves, but jump hosts lead nowhere now."""
         await self.kept_sessions.close()
         await self._jumps.close()
 
     async def _kept_one(self, target: Target, limits: Limits) -> Session | None:
         """The kept session, if it is still this target's and the adapter is there; else None, and a login is due."""
         session = await self.kept_sessions.take(target)
-        if session is None or await session.ready(limits):
-            return session
+        if session is None:
+            return None
+        try:
+            if await session.ready(limits):
+                return session
+        except BaseException:  # cancelled, or told to stop: nobody else knows of it any more
+            session.stop()
+            raise
         await session.close()
         return None
 
@@ -103,21 +109,9 @@ class SshCollector:
 
         After Target.previous the next run logs in anew: the login proper has yet to work.
         """
-        evicted = target.serial in self._evicted
-        self._evicted.discard(target.serial)
-        fit = not evicted and not session.used_previous
+        fit = target.serial not in self._evicted and not session.used_previous
         if not (fit and isinstance(session, Session) and self.kept_sessions.keep(target, session)):
             await session.close()
-
-    async def open(self, target: Target, limits: Limits) -> Session:
-        """A session to keep. It holds the adapter and one place until it is closed. Raises NotOpened, LookupError."""
-        series = by_name(target.series_name)
-        async with AsyncExitStack() as stack:
-            ends_at = await stack.enter_async_context(self._place(target, limits))
-            await self.kept_sessions.end(target.serial)
-            session = await self._open(open_session, target, series, limits, ends_at)
-            session.released = stack.pop_all().aclose
-            return session
 
     @asynccontextmanager
     async def _place(self, target: Target, limits: Limits) -> AsyncIterator[float]:
@@ -134,9 +128,10 @@ class SshCollector:
             await lock.acquire()
         try:
             left_s = limits.total_s - (loop.time() - begun)
-            async with self._places:  # whoever holds one gives it back after total_s, or closes a kept session
+            async with self._places:  # whoever holds one gives it back after total_s
                 yield loop.time() + left_s
         finally:
+            self._evicted.discard(target.serial)
             lock.release()
 
     async def _open(self, way: _Way[_S], target: Target, series: Series, limits: Limits, ends_at: float) -> _S:

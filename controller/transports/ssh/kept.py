@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from dataclasses import dataclass
+from datetime import datetime
 
 from controller.ports import Target
 from controller.transports.ssh.session import Session
@@ -51,6 +52,10 @@ class KeptSessions:
 
     def __len__(self) -> int:
         return len(self._idle)
+
+    def held(self) -> dict[str, datetime | None]:
+        """The adapters whose sessions are kept, with the beginning of the registration each was opened under."""
+        return {serial: idle.target.since for serial, idle in self._idle.items()}
 
     def keep(self, target: Target, session: Session) -> bool:
         """Keep a session that is at its prompt; the caller has no more to do with it. False: it stays the caller's."""

@@ -7,7 +7,7 @@ time, and closed by whoever opened it; after a timeout or a loss it is good for 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -15,7 +15,7 @@ import asyncssh
 
 from controller.ports import Collected, Failure, Limits, Printed, Target
 from controller.series import Series, require_declared
-from controller.transports.ssh.failures import NotOpened, ended, lost, refused, stopped_amid, unfinished
+from controller.transports.ssh.failures import ended, lost, refused, stopped_amid, unfinished
 from controller.transports.ssh.shell import Answer, Event, Rest, Shell
 from controller.transports.ssh.tuned import TunedConnection
 
@@ -73,8 +73,6 @@ class Session(asyncssh.SSHClientSession[bytes]):
         self._longest_pause = 0.0
         self._woken: asyncio.Future[bool] | None = None  # true: the shell came to rest
         self._settling: asyncio.TimerHandle | None = None
-        self.released: Callable[[], Awaitable[None]] | None = None
-        """Called once, when the session is closed."""
         self.used_previous = False
         """Target.previous opened it."""
 
@@ -101,13 +99,6 @@ class Session(asyncssh.SSHClientSession[bytes]):
             await self._converse(self._series.set_up, _NEVER)
         if self._gone:
             raise lost(self._target, "the set-up of the terminal", self._gone)
-
-    async def run(self, line: str) -> Printed:
-        """Run one line. Raises ValueError when it is not declared, NotOpened when the connection is gone already."""
-        collected = await self.run_all([line])
-        if not collected.printed:
-            raise NotOpened(Failure.CONNECTION_LOST, collected.detail)
-        return collected.printed[0]
 
     async def run_all(self, lines: Sequence[str], *, ends_at: float = _NEVER) -> Collected:
         """Type the lines one after the other, each with its own limit of time; ends_at: for all, on the loop's clock.
@@ -153,9 +144,6 @@ class Session(asyncssh.SSHClientSession[bytes]):
         self._hang_up("it was closed")
         if self._connection:
             await self._connection.wait_closed()
-        if self.released:
-            released, self.released = self.released, None
-            await released()
 
     def connection_made(self, chan: asyncssh.SSHClientChannel[bytes]) -> None:
         self._channel = chan
