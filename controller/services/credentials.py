@@ -58,7 +58,7 @@ async def tried(db: Database, row: Row, collected: Collected, now: datetime) -> 
     """Keep which credential let us in, after a run over SSH. Costs nothing once it is settled.
 
     row: the columns of ssh_login that the run was made from. Once the current one has worked on an adapter, the one
-    before it is not tried there any more, and deleted when no other adapter wants it (store/credentials.py).
+    before it is not tried there any more, and deleted when no other adapter wants it (store/logins.py).
     """
     current = row["credential"]
     if collected.used_previous:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import structlog
 
-from controller.services import push_work, reaches, work
+from controller.services import push_work, reaches, readings, retention, work
 from controller.services.repeats import KEPT
-from controller.store import claims, connections, credentials, exchanges, heartbeats, idempotency, pulls
+from controller.store import claims, connections, exchanges, heartbeats, idempotency, logins, pulls
 from controller.store.pool import TROUBLE, Database
 
 log = structlog.get_logger()
@@ -20,11 +21,19 @@ EVENTS_KEPT = timedelta(days=400)
 PULLS_KEPT = timedelta(days=90)  # first and last pull of each adapter stay in contact
 
 
-async def run(workers: work.Work, db: Database, clock: Callable[[], datetime], heartbeats_kept: timedelta) -> None:
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """How long what devices said is kept."""
+
+    heartbeats: timedelta
+    transcripts: timedelta
+
+
+async def run(workers: work.Work, db: Database, clock: Callable[[], datetime], kept: Kept) -> None:
     """Repeat until cancelled; a database that is away is tried again at the next turn."""
     while True:
         try:
-            await once(workers, db, clock(), heartbeats_kept)
+            await once(workers, db, clock(), kept)
         except TROUBLE as error:
             log.warning("housekeeping must wait for the database", error=str(error) or type(error).__name__)
         await asyncio.sleep(EVERY_S)
@@ -38,7 +47,7 @@ async def take_over(db: Database, now: datetime) -> None:
     await push_work.take_over(db, now)
 
 
-async def once(workers: work.Work, db: Database, now: datetime, heartbeats_kept: timedelta) -> None:
+async def once(workers: work.Work, db: Database, now: datetime, kept: Kept) -> None:
     """One turn; each step is bounded and may be repeated."""
     await work.return_lost(workers)
     for exchange, entry in await exchanges.lapse(db, now):
@@ -47,9 +56,11 @@ async def once(workers: work.Work, db: Database, now: datetime, heartbeats_kept:
     await idempotency.forget_before(db, now - KEPT)
     await reaches.forget_gone(db, now)
     await push_work.turn(db, now)
-    await heartbeats.forget_before(db, now - heartbeats_kept)
+    await heartbeats.forget_before(db, now - kept.heartbeats)
     await connections.forget_before(db, now - EVENTS_KEPT)
-    if gone := await credentials.forget_unused(db, now):
+    await retention.turn(db, now, kept.transcripts)
+    await readings.turn(db, now)
+    if gone := await logins.forget_unused(db, now):
         log.info("earlier credentials were deleted: others have worked everywhere since", credentials=gone)
 
 

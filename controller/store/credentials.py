@@ -81,8 +81,10 @@ async def put(db: Database, made: Sequence[Sealed], change: Change) -> None:
     async with db.transaction() as tx:
         await tx.execute("SELECT pg_advisory_xact_lock($1)", _LOCK_KEY)
         for contract, serials in (await _owners(tx, [one.scope for one in made])).items():
-            detail = {"adapters": serials, "reason": change.reason, "alone": change.alone, "usernames": _names(made)}
             subject = made[0].scope.subject if len(made) == 1 else f"{len(serials)} adapters"
+            mine = frozenset(serials)
+            names = sorted({one.username for one in made if not one.scope.adapter or one.scope.adapter in mine})
+            detail = {"adapters": serials, "reason": change.reason, "alone": change.alone, "usernames": names[:10]}
             await _audit(tx, change, "credential.set", subject, contract, detail)
         await _supersede(tx, [one.scope for one in made], change)
         await tx.executemany(_INSERT, [_values(one, change) for one in made])
@@ -104,10 +106,6 @@ def _values(one: Sealed, change: Change) -> tuple[object, ...]:
         change.caller.account,
         change.now,
     )
-
-
-def _names(made: Sequence[Sealed]) -> list[str]:
-    return sorted({one.username for one in made})[:10]
 
 
 async def _owners(tx: Connection, scopes: Sequence[Scope]) -> dict[str | None, list[str]]:
@@ -194,42 +192,3 @@ async def _audit(
     tx: Connection, change: Change, action: str, subject: str, contract: str | None, detail: Mapping[str, Any]
 ) -> None:
     await audit.write(tx, change.caller, action, subject, now=change.now, contract=contract, detail=dict(detail))
-
-
-# Recorded as done by the controller for the account that had set it. A contract's is wanted as long as some adapter on
-# its codes has not been logged in to with anything of ours, since the one before the current is tried there.
-_FORGET = """
-    WITH unused AS (
-        SELECT x.id FROM credential x
-        WHERE x.superseded_at IS NOT NULL
-          AND NOT EXISTS (SELECT FROM credential_login w WHERE w.credential = x.id)
-          AND NOT EXISTS (
-              SELECT FROM credential n
-              WHERE n.superseded_at IS NULL AND (n.adapter = x.adapter OR n.contract = x.contract)
-                AND EXISTS (SELECT FROM adapter a LEFT JOIN registration r ON r.adapter = a.serial
-                            LEFT JOIN code c ON c.code = r.code
-                            WHERE (a.serial = x.adapter OR c.contract = x.contract)
-                              AND NOT EXISTS (SELECT FROM credential_login w
-                                              WHERE w.adapter = a.serial AND w.at IS NOT NULL)))
-        LIMIT 500
-    ), gone AS (
-        DELETE FROM credential x USING unused u WHERE x.id = u.id AND x.superseded_at IS NOT NULL RETURNING x.*
-    ), told AS (
-        INSERT INTO audit (at, account, role, action, subject, contract, outcome, detail)
-        SELECT $1, account, 'controller', 'credential.forget', coalesce(adapter, 'contract ' || contract),
-               coalesce(contract, (SELECT c.contract FROM registration r JOIN code c USING (code)
-                                   WHERE r.adapter = gone.adapter)), 'done',
-               jsonb_build_object('username', username, 'why', 'Another one has opened every adapter since.')
-        FROM gone)
-    SELECT count(*) FROM gone"""
-
-
-async def forget_unused(db: Database, now: datetime) -> int:
-    """Delete superseded credentials that no adapter can want any more: what last opened each is another one.
-
-    Returns how many; at most 500 a call.
-    """
-    async with db.connection() as connection:
-        if not await connection.fetchval("SELECT EXISTS (SELECT FROM credential WHERE superseded_at IS NOT NULL)"):
-            return 0
-        return int(await connection.fetchval(_FORGET, now))

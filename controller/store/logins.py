@@ -1,4 +1,4 @@
-"""Which credential opened which adapter last, and who is logged in to with what."""
+"""Which credential opened which adapter last, who is logged in to with what, and which credential nobody wants."""
 
 from __future__ import annotations
 
@@ -82,3 +82,45 @@ async def counts(db: Database, contract: str | None) -> dict[str, int]:
     """How many adapters are in which state."""
     async with db.connection() as connection:
         return {row["state"]: row["adapters"] for row in await connection.fetch(_COUNTS, contract)}
+
+
+# Recorded as done by the controller for the account that had set it. An adapter that has not been logged in to with
+# anything of ours yet is tried with the one before the current: its own, or its contract's. Two branches, since asked
+# for both at once the question is a quadratic one.
+_FORGET = """
+    WITH unused AS (
+        (SELECT x.id FROM credential x
+         LEFT JOIN credential n ON n.adapter = x.adapter AND n.superseded_at IS NULL
+         LEFT JOIN credential_login w ON w.adapter = x.adapter AND w.at IS NOT NULL
+         WHERE x.superseded_at IS NOT NULL AND x.adapter IS NOT NULL AND (n.id IS NULL OR w.adapter IS NOT NULL)
+           AND NOT EXISTS (SELECT FROM credential_login u WHERE u.credential = x.id) LIMIT 500)
+        UNION ALL
+        (SELECT x.id FROM credential x
+         LEFT JOIN credential n ON n.contract = x.contract AND n.superseded_at IS NULL
+         WHERE x.superseded_at IS NOT NULL AND x.contract IS NOT NULL
+           AND NOT EXISTS (SELECT FROM credential_login u WHERE u.credential = x.id)
+           AND (n.id IS NULL OR NOT EXISTS (
+                SELECT FROM code c JOIN registration r ON r.code = c.code
+                LEFT JOIN credential_login w ON w.adapter = r.adapter AND w.at IS NOT NULL
+                WHERE c.contract = x.contract AND w.adapter IS NULL)) LIMIT 500)
+    ), gone AS (
+        DELETE FROM credential x USING unused u WHERE x.id = u.id AND x.superseded_at IS NOT NULL RETURNING x.*
+    ), told AS (
+        INSERT INTO audit (at, account, role, action, subject, contract, outcome, detail)
+        SELECT $1, account, 'controller', 'credential.forget', coalesce(adapter, 'contract ' || contract),
+               coalesce(contract, (SELECT c.contract FROM registration r JOIN code c USING (code)
+                                   WHERE r.adapter = gone.adapter)), 'done',
+               jsonb_build_object('username', username, 'why', 'Another one has opened every adapter since.')
+        FROM gone)
+    SELECT count(*) FROM gone"""
+
+
+async def forget_unused(db: Database, now: datetime) -> int:
+    """Delete superseded credentials that no adapter can want any more: what last opened each is another one.
+
+    Returns how many; at most 1,000 a call.
+    """
+    async with db.connection() as connection:
+        if not await connection.fetchval("SELECT EXISTS (SELECT FROM credential WHERE superseded_at IS NOT NULL)"):
+            return 0
+        return int(await connection.fetchval(_FORGET, now))

@@ -17,7 +17,9 @@ async def test_a_number_that_no_row_can_have_is_refused(client, path: str, numbe
         assert answer.status == 422, await answer.text()
 
 
-@pytest.mark.parametrize("path", ["tasks", "exchanges", "audit", "codes/{code}/pulls", "adapters/{serial}/stays"])
+@pytest.mark.parametrize(
+    "path", ["tasks", "exchanges", "audit", "host-keys", "codes/{code}/pulls", "adapters/{serial}/stays"]
+)
 async def test_a_position_that_no_row_can_have_is_refused(client, registry, numbers, path: str) -> None:
     number = numbers()
     await registry.load(HEADER + csv_row(f"E{number}", number))
@@ -29,7 +31,7 @@ async def test_a_position_that_no_row_can_have_is_refused(client, registry, numb
             assert (await answer.json())["errors"][0]["field"] == "after"
 
 
-@pytest.mark.parametrize("path", ["codes", "adapters", "contracts", "accounts", "keys"])
+@pytest.mark.parametrize("path", ["codes", "adapters", "contracts", "accounts", "keys", "credentials"])
 async def test_a_position_with_a_nul_is_refused(client, path: str) -> None:
     async with (await client("root")).get(path, params={"after": encode("a\0b")}) as answer:
         assert answer.status == 422, await answer.text()

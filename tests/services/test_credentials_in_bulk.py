@@ -49,6 +49,7 @@ async def test_a_file_sets_them_all_and_the_second_time_nothing_changes(place: P
         ("C1", [rows[0][0]]),
         ("C2", [rows[1][0]]),
     ]
+    assert [row["detail"]["usernames"] for row in told[-2:]] == [["admin"], ["robot"]]
     assert "kumquat" not in str(told)
 
 

@@ -9,7 +9,7 @@ import asyncssh
 import pytest
 
 from controller.domain.errors import Invalid, NotFound
-from controller.store import credentials
+from controller.store import credentials, logins
 from controller.store.credentials import Change, Scope
 from controller.store.secrets import CannotOpen
 from tests.services.logged_in import Place, place
@@ -100,12 +100,12 @@ async def test_what_nobody_needs_any_more_is_deleted_and_recorded(place: Place) 
     await place.set(of(unit), "a", "first")
     await place.run(unit.code)
     await place.set(of(unit), "b", "second")
-    await credentials.forget_unused(place.registry.db, place.registry.clock())
+    await logins.forget_unused(place.registry.db, place.registry.clock())
     assert await stored(place, of(unit)) == ["a", "b"]
     unit.server.script.password = "second"
     await place.run(unit.code)
 
-    await credentials.forget_unused(place.registry.db, place.registry.clock())
+    await logins.forget_unused(place.registry.db, place.registry.clock())
 
     assert await stored(place, of(unit)) == ["b"]
     async with place.registry.db.connection() as connection:
@@ -125,14 +125,14 @@ async def test_a_contracts_earlier_one_is_kept_until_every_adapter_has_taken_the
     first.server.script.password = "two"
     await place.run(first.code, second.code)
 
-    await credentials.forget_unused(registry.db, registry.clock())
+    await logins.forget_unused(registry.db, registry.clock())
     assert await stored(place, scope) == ["a", "b"]
     assert [(await place.login(unit))["state"] for unit in (first, second)] == ["logged-in", "refused"]
 
     second.server.script.password = "two"
     await place.run(second.code)
 
-    await credentials.forget_unused(registry.db, registry.clock())
+    await logins.forget_unused(registry.db, registry.clock())
     assert await stored(place, scope) == ["b"]
 
 
