@@ -29,8 +29,7 @@ from controller.faces.api import ROUTES, Context
 from controller.faces.api.doors import KeptAnswers, authenticator
 from controller.files import replace
 from controller.parts import Parts, utc_now
-from controller.ports import Collector
-from controller.services import access, audit, housekeeping, work
+from controller.services import access, audit, housekeeping, kept_sessions, work
 from controller.services.repeats import Repeats
 from controller.settings import Endpoint, Settings
 from controller.startup import CannotStart
@@ -39,7 +38,7 @@ from controller.store.migrate import migrate
 from controller.store.pool import TROUBLE, Database
 from controller.store.secrets import unlock
 from controller.tls import api_context
-from controller.working import collectors, limits_of
+from controller.working import collectors, work_of
 from firmware_repo.blobs import Blobs
 
 log = structlog.stdlib.get_logger("controller")
@@ -197,12 +196,17 @@ async def _until(
 ) -> None:
     """Work until told to stop; then let what is under way end. Raises what ended a part that must not end."""
     ssh, collector = collectors(parts.settings, side.work.pusher)
-    workers = _work(parts, side, collector)
-    kept = timedelta(days=parts.settings.heartbeats_kept_days)
+    workers = work_of(
+        parts.settings, parts.db, parts.vault, collector, parts.wake, parts.stopping, lambda: side.tunnels.controller
+    )
+    kept = housekeeping.Kept(
+        timedelta(days=parts.settings.heartbeats_kept_days), timedelta(days=parts.settings.transcripts_kept_days)
+    )
     endless: list[asyncio.Future[Any]] = [  # Any: none of them ends with a result
         asyncio.create_task(work.run(workers), name="workers"),
         *(asyncio.create_task(endless, name=name) for name, endless in side.endless(parts).items()),
         asyncio.create_task(housekeeping.run(workers, parts.db, utc_now, kept), name="housekeeping"),
+        asyncio.create_task(kept_sessions.run(parts.db, ssh.kept_sessions), name="kept sessions"),
         asyncio.create_task(audit.run(parts.db, utc_now), name="audit chain"),
         asyncio.create_task(_renewing(renew), name="certificates"),
         asyncio.ensure_future(database_gave_up()),
@@ -238,19 +242,3 @@ async def _renewing(renew: Callable[[], None]) -> None:
             await asyncio.to_thread(renew)
         except (CannotStart, OSError) as error:
             log.warning("Certificates could not be renewed; trying again.", why=str(error))
-
-
-def _work(parts: Parts, side: AdapterSide, collector: Collector) -> work.Work:
-    settings = parts.settings
-    return work.Work(
-        parts.db,
-        parts.vault,
-        collector,
-        limits_of(settings),
-        settings.ssh_concurrency,
-        utc_now,
-        parts.wake,
-        parts.stopping,
-        lambda: side.tunnels.controller,
-        settings.contract_tasks_at_once,
-    )

@@ -17,7 +17,7 @@ import structlog
 from controller import process
 from controller.authority import Authority
 from controller.parts import utc_now
-from controller.services import reaches, work
+from controller.services import kept_sessions, reaches, work
 from controller.settings import Settings
 from controller.startup import CannotStart
 from controller.store import embedded
@@ -28,7 +28,8 @@ from controller.tls import legacy_push_context, push_context
 from controller.transports.arms.push import ArmsPusher
 from controller.transports.arms.simple import Endpoints
 from controller.transports.arms.tunnels import Tunnels
-from controller.working import collectors, limits_of
+from controller.transports.ssh.collect import SshCollector
+from controller.working import collectors, work_of
 
 log = structlog.stdlib.get_logger("controller")
 
@@ -46,22 +47,10 @@ async def run(settings: Settings) -> None:
         worker = await stack.enter_async_context(_registered(db))
         ssh, collector = collectors(settings, ArmsPusher(Tunnels(), _endpoints(settings)))
         stack.push_async_callback(ssh.close)
-        wake, stopping = asyncio.Event(), asyncio.Event()
-        workers = work.Work(
-            db,
-            vault,
-            collector,
-            limits_of(settings),
-            settings.ssh_concurrency,
-            utc_now,
-            wake,
-            stopping,
-            lambda: worker.id,
-            settings.contract_tasks_at_once,
-        )
+        workers = work_of(settings, db, vault, collector, asyncio.Event(), asyncio.Event(), lambda: worker.id)
         process.collect_garbage_seldom()
         log.info("Ready.", worker=worker.id, concurrency=settings.ssh_concurrency)
-        await _until(stop, settings, workers, worker)
+        await _until(stop, settings, workers, worker, ssh)
     log.info("Stopped.")
 
 
@@ -94,10 +83,13 @@ async def _registered(db: Database) -> AsyncIterator[_Registered]:
                 await reaches.end(db, registered.id, utc_now())
 
 
-async def _until(stop: asyncio.Event, settings: Settings, workers: work.Work, worker: _Registered) -> None:
+async def _until(
+    stop: asyncio.Event, settings: Settings, workers: work.Work, worker: _Registered, ssh: SshCollector
+) -> None:
     endless: tuple[asyncio.Task[Any], ...] = (  # Any: none of them ends with a result
         asyncio.create_task(work.run(workers), name="workers"),
         asyncio.create_task(worker.be_seen(), name="seen"),
+        asyncio.create_task(kept_sessions.run(workers.db, ssh.kept_sessions), name="kept sessions"),
     )
     told = asyncio.create_task(stop.wait())
     try:

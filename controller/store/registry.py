@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from asyncpg import Record
@@ -55,6 +56,15 @@ async def adapters(
           AND ($3::text IS NULL OR a.serial > $3) ORDER BY a.serial LIMIT $4"""
     async with db.connection() as connection:
         return await connection.fetch(query, contract, series, after, limit)
+
+
+async def not_as_held(db: Database, held: Mapping[str, datetime | None]) -> list[str]:
+    """Those of the adapters that are locked out, or not registered since the time given beside them any more."""
+    query = """SELECT h.serial FROM unnest($1::text[], $2::timestamptz[]) AS h (serial, since)
+        LEFT JOIN registration r ON r.adapter = h.serial LEFT JOIN adapter a ON a.serial = h.serial
+        WHERE r.since IS DISTINCT FROM h.since OR a.locked_out_at IS NOT NULL"""
+    async with db.connection() as connection:
+        return [row["serial"] for row in await connection.fetch(query, list(held), list(held.values()))]
 
 
 async def code(db: Database, name: str) -> Record | None:
