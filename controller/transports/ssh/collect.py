@@ -86,7 +86,7 @@ class SshCollector:
             self._evicted.add(serial)
 
     async def close(self) -> None:
-        """Log out of all that is kept. Runs under way end their sessions themselves, but jump hosts lead nowhere now."""
+        """Log out of all that is kept. Runs under way end their sessions themselves, but no jump host leads on."""
         await self.kept_sessions.close()
         await self._jumps.close()
 
