@@ -10,7 +10,7 @@ from tests.rows import HEADER, csv_row
 BEYOND = 2**63
 
 
-@pytest.mark.parametrize("path", ["tasks", "campaigns", "exchanges"])
+@pytest.mark.parametrize("path", ["tasks", "campaigns", "exchanges", "investigations"])
 @pytest.mark.parametrize("number", [BEYOND, 10**20, 10**400, -1])
 async def test_a_number_that_no_row_can_have_is_refused(client, path: str, number: int) -> None:
     async with (await client("root")).get(f"{path}/{number}") as answer:
@@ -18,7 +18,8 @@ async def test_a_number_that_no_row_can_have_is_refused(client, path: str, numbe
 
 
 @pytest.mark.parametrize(
-    "path", ["tasks", "exchanges", "audit", "host-keys", "codes/{code}/pulls", "adapters/{serial}/stays"]
+    "path",
+    ["tasks", "exchanges", "audit", "host-keys", "investigations", "codes/{code}/pulls", "adapters/{serial}/stays"],
 )
 async def test_a_position_that_no_row_can_have_is_refused(client, registry, numbers, path: str) -> None:
     number = numbers()
@@ -31,7 +32,7 @@ async def test_a_position_that_no_row_can_have_is_refused(client, registry, numb
             assert (await answer.json())["errors"][0]["field"] == "after"
 
 
-@pytest.mark.parametrize("path", ["codes", "adapters", "contracts", "accounts", "keys", "credentials"])
+@pytest.mark.parametrize("path", ["codes", "adapters", "contracts", "accounts", "keys", "credentials", "presets"])
 async def test_a_position_with_a_nul_is_refused(client, path: str) -> None:
     async with (await client("root")).get(path, params={"after": encode("a\0b")}) as answer:
         assert answer.status == 422, await answer.text()
