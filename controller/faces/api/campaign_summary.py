@@ -12,6 +12,7 @@ from controller.faces.api.context import PEOPLE, Context
 from controller.faces.http import Call, Query, Route
 from controller.faces.http.payload import Answer
 from controller.services import campaigns as service
+from controller.services.transcripts import note_read
 
 
 class Outcome(Answer):
@@ -106,8 +107,11 @@ async def summarize(
     context: Context,
     odd: Annotated[int, Query("so many odd ones out at most; 0: do not compare"), Field(ge=0, le=1000)] = 20,
 ) -> CampaignSummary:
-    """The first time after a large campaign it takes a while: what the adapters printed is compared."""
+    """The first time after a large campaign it takes a while: what the adapters printed is compared. That it was read
+    is recorded."""
     told = await service.summary(context.db, campaign, caller=call.caller, odd=odd)
+    if told.spreads:
+        await note_read(context.db, call.caller, campaign=campaign, how="summary", now=context.clock())
     numbers = told.numbers
     return CampaignSummary(
         campaign=Campaign.of(told.campaign, call.caller.contract),
