@@ -132,6 +132,7 @@ class Collected:
     offered_host_key: "ssh-ed25519 AAAA…", what the adapter showed instead of the pinned key; "" unless the failure is
     HOST_KEY_CHANGED (and with that one too when it was no readable key, or a jump host's).
     used_previous: Target.previous opened it, after the login proper was refused.
+    at_jump_host: the failure is the jump host's; the adapter was not even asked.
     """
 
     printed: tuple[Printed, ...]
@@ -139,6 +140,7 @@ class Collected:
     detail: str
     offered_host_key: str = ""
     used_previous: bool = False
+    at_jump_host: bool = False
 
 
 class Collector(Protocol):

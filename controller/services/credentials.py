@@ -67,5 +67,5 @@ async def tried(db: Database, row: Row, collected: Collected, now: datetime) -> 
         return
     elif collected.printed:
         await logins.opened(db, row["adapter"], current, refused=None, now=now)
-    elif collected.failure is Failure.AUTHENTICATION_REFUSED and current is not None:
+    elif collected.failure is Failure.AUTHENTICATION_REFUSED and current is not None and not collected.at_jump_host:
         await logins.refused(db, row["adapter"], current, now=now)

@@ -51,7 +51,7 @@ async def test_a_refused_login_at_the_jump_host_is_tried_once_for_all(
     at_once = await asyncio.gather(*(collector.collect(target, LINES, QUICK) for target in targets))
     later = await collector.collect(targets[0], LINES, QUICK)
 
-    assert {collected.failure for collected in [*at_once, later]} == {Failure.AUTHENTICATION_REFUSED}
+    assert {(run.failure, run.at_jump_host) for run in [*at_once, later]} == {(Failure.AUTHENTICATION_REFUSED, True)}
     assert later.detail.startswith(f"The jump host at 127.0.0.1:{host.target.port} refused the login as 'gate'.")
     assert (len(host.seen.logins), adapter.seen.connections) == (1, 0)
 
@@ -85,7 +85,7 @@ async def test_the_adapters_own_key_is_judged_behind_it_too(
 
     collected = await collector.collect(target, LINES, QUICK)
 
-    assert collected.failure is Failure.HOST_KEY_CHANGED
+    assert (collected.failure, collected.at_jump_host) == (Failure.HOST_KEY_CHANGED, False)
     assert collected.offered_host_key == " ".join(adapter.public_key().split()[:2])
     assert adapter.seen.logins == []
 

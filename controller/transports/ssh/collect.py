@@ -63,7 +63,9 @@ class SshCollector:
             async with braked(stop, target.serial) as brake:
                 return await self._collect(target, series, lines, limits, brake)
         except NotOpened as reason:
-            return Collected((), reason.failure, reason.detail, reason.offered_host_key)
+            return Collected(
+                (), reason.failure, reason.detail, reason.offered_host_key, at_jump_host=reason.at_jump_host
+            )
 
     async def _collect(
         self, target: Target, series: Series, lines: Sequence[str], limits: Limits, brake: Brake | None

@@ -10,8 +10,8 @@ class NotOpened(Exception):
     """There is no session with the adapter.
 
     detail: one or two sentences for a person: what happened and what to do. may_pass: trying again at once may help,
-    because nothing was decided: the adapter refused or dropped the connection before the login. offered_host_key: as
-    in ports.Collected.
+    because nothing was decided: the adapter refused or dropped the connection before the login. offered_host_key,
+    at_jump_host: as in ports.Collected.
     """
 
     def __init__(self, failure: Failure, detail: str, *, may_pass: bool = False, offered_host_key: str = "") -> None:
@@ -20,6 +20,7 @@ class NotOpened(Exception):
         self.detail = detail
         self.may_pass = may_pass
         self.offered_host_key = offered_host_key
+        self.at_jump_host = False
 
 
 def at(host: Target | Jump) -> str:

@@ -56,6 +56,7 @@ class JumpHosts:
         try:
             return await asyncio.shield(host.opening)
         except NotOpened as reason:
+            reason.at_jump_host = True
             raise reason.with_traceback(None) from None
 
     async def close(self) -> None:
