@@ -15,10 +15,10 @@ from protocol.arms.messages import Arguments, Kind, MdCommand, StatusRequests
 _NAMES = {Kind.PING: "ping", Kind.TRACEROUTE: "traceroute", Kind.REBOOT: "reboot"}
 """Operations that are commands of the series under another envelope: what is said of those holds for them."""
 _OWN = {
-    Kind.READ_STORAGE: CommandClass.STATUS,
     Kind.READ_MODULE_LIST: CommandClass.STATUS,
     Kind.CHECK_TRANSACTION: CommandClass.STATUS,
     Kind.DUMP_DEBUG: CommandClass.STATUS,
+    Kind.READ_STORAGE: CommandClass.MANAGEMENT,  # a whole config, which is the customer's (R1.6)
     Kind.PULL_CONFIG: CommandClass.MANAGEMENT,
 }
 """Operations of the protocol that are no command of a series."""

@@ -15,8 +15,12 @@ from protocol.arms.messages import (
     MdCommand,
     NoArguments,
     Ping,
+    PullConfig,
+    PullFrom,
+    ReadStorage,
     StatusRequest,
     StatusRequests,
+    Storage,
     Traceroute,
 )
 from tests.services.scripted_pusher import reached, working
@@ -64,6 +68,8 @@ async def test_what_is_listed_needs_an_open_investigation_of_that_adapter(regist
     ("kind", "arguments"),
     [
         (Kind.REBOOT, NoArguments()),
+        (Kind.READ_STORAGE, ReadStorage(Storage.RUNNING)),
+        (Kind.PULL_CONFIG, PullConfig(PullFrom.RS)),
         (Kind.CLEAR_STATUS, CLEAR),
         (Kind.MD_COMMAND, MdCommand(0, b"reboot")),
         (Kind.MD_COMMAND, MdCommand(0, b"clear arp")),
