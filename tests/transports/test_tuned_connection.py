@@ -140,28 +140,60 @@ async def test_asyncssh_is_silent_unless_it_is_asked(adapter_with: Start, caplog
     assert len(heard[logging.DEBUG]) == 1
 
 
-async def test_turns_of_the_loop_are_one_write_each(adapter_with: Start) -> None:
-    adapter = await adapter_with(Script())
-    written: list[bytes] = []
+class Wire(asyncio.Transport):
+    """Writes down what is written, until it is aborted."""
 
-    class Wire(asyncio.Transport):
-        def write(self, data: bytes | bytearray | memoryview) -> None:
-            written.append(bytes(data))
+    def __init__(self) -> None:
+        super().__init__()
+        self.written: list[bytes] = []
+        self.aborted = False
 
-        def is_closing(self) -> bool:
-            return False
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        self.written.append(bytes(data))
 
+    def abort(self) -> None:
+        self.aborted = True
+
+    def is_closing(self) -> bool:
+        return self.aborted
+
+
+def connected(adapter: ScriptedAdapter) -> tuple[TunedConnection, Wire]:
     options, _ = options_of(adapter)
-    connection = TunedConnection(asyncio.get_running_loop(), options)
-    connection.connection_made(Wire())
+    connection, wire = TunedConnection(asyncio.get_running_loop(), options), Wire()
+    connection.connection_made(wire)
+    return connection, wire
+
+
+async def test_turns_of_the_loop_are_one_write_each(adapter_with: Start) -> None:
+    connection, wire = connected(await adapter_with(Script()))
     connection._send(b"and ")
     connection._send(b"more")
     await asyncio.sleep(0)
     connection._send(b"later")
     await asyncio.sleep(0)
 
-    assert len(written) == 2
-    assert written[0].startswith(b"SSH-2.0-")
-    assert written[0].endswith(b"\r\nand more")
-    assert written[1] == b"later"
+    assert len(wire.written) == 2
+    assert wire.written[0].startswith(b"SSH-2.0-")
+    assert wire.written[0].endswith(b"\r\nand more")
+    assert wire.written[1] == b"later"
     connection.abort()
+
+
+async def test_aborted_it_sends_nothing_more_not_even_what_was_about_to_leave(adapter_with: Start) -> None:
+    connection, wire = connected(await adapter_with(Script()))
+    await asyncio.sleep(0)
+    connection._send(b"about to leave")
+    connection.abort()
+    for _ in range(3):
+        await asyncio.sleep(0)
+
+    assert [data[:8] for data in wire.written] == [b"SSH-2.0-"]
+    assert wire.aborted
+
+
+async def test_what_questions_and_jump_hosts_lean_on_exists_on_a_plain_one(adapter_with: Start) -> None:
+    plain = await untuned(await adapter_with(Script()))
+
+    assert plain._channels == {}
+    assert parameters(asyncssh.SSHClientConnection._make_global_request) == ["self", "request", "args"]
