@@ -167,7 +167,10 @@ class Series:
         return self._by_name.get(name)
 
     def roles_of(self, command: Command) -> frozenset[Role]:
-        """Who may run this command of the series (R2.3, R2.4); where and when is services/policy.py."""
+        """Who may run this command of the series (R2.3, R2.4), nobody an interactive one; where and when is
+        services/policy.py."""
+        if command.interactive:
+            return frozenset()
         return roles_for(command.command_class, listed=command.name in self.support_may)
 
     def management(self, model: str) -> bytes:

@@ -53,7 +53,7 @@ def _series(series: Series) -> DeclaredSeries:
                 name=c.name,
                 usage=_usage(c),
                 command_class=c.command_class.value,
-                roles=sorted(series.roles_of(c)) if not c.interactive else [],
+                roles=sorted(series.roles_of(c)),
                 since=c.since,
             )
             for c in series.commands
