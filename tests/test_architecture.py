@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from controller.domain import campaign, task
 from controller.domain.access import Role
 from controller.domain.exchange import MOVES, OPEN, Event, State
 from controller.ports import Failure
@@ -68,7 +69,12 @@ async def _checked(database, table: str, column: str) -> set[str]:
 
 @pytest.mark.parametrize(
     ("table", "column", "values"),
-    [("exchange", "state", State), ("account", "role", set(Role) - {Role.DEVICE})],
+    [
+        ("exchange", "state", State),
+        ("campaign", "state", campaign.State),
+        ("task", "state", task.State),
+        ("account", "role", set(Role) - {Role.DEVICE}),
+    ],
 )
 async def test_enums_and_check_constraints_say_the_same(
     database, table: str, column: str, values: type[StrEnum] | set[StrEnum]

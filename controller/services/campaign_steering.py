@@ -28,16 +28,18 @@ async def resume(db: Database, campaign: int, reason: str, *, caller: Caller, no
 
 
 async def abort(db: Database, campaign: int, reason: str, *, caller: Caller, now: datetime) -> int:
-    """End it: waiting tasks are cancelled, running ones told to stop; returns how many were cancelled.
+    """End it: running tasks are told to stop, waiting ones cancelled; returns how many were cancelled.
 
+    The order to stop goes out first, since cancelling thousands takes a second; from then on nothing more begins, and
+    what a kill in between leaves waiting, the workers' turn cancels.
     Raises NotFound, Forbidden, Conflict (it has ended).
     """
     async with db.transaction() as tx:
         row = await _mine(tx, campaign, caller)
         await _move(tx, row, Event.ABORTED, reason, caller, now)
-        cancelled = await claims.cancel_waiting(tx, campaign, "The campaign was aborted.", now)
         await campaigns.tell_workers(tx, campaign)
-    return cancelled
+    async with db.transaction() as tx:
+        return await claims.cancel_waiting(tx, campaign, "The campaign was aborted.", now)
 
 
 async def move(db: Database, campaign: int, at: datetime, reason: str, *, caller: Caller, now: datetime) -> int:
