@@ -86,6 +86,7 @@ async def put(db: Database, made: Sequence[Sealed], change: Change) -> None:
             names = sorted({one.username for one in made if not one.scope.adapter or one.scope.adapter in mine})
             detail = {"adapters": serials, "reason": change.reason, "alone": change.alone, "usernames": names[:10]}
             await _audit(tx, change, "credential.set", subject, contract, detail)
+        await _remember_inventory(tx, [one.scope for one in made])
         await _supersede(tx, [one.scope for one in made], change)
         await tx.executemany(_INSERT, [_values(one, change) for one in made])
 
@@ -125,6 +126,24 @@ async def _owners(tx: Connection, scopes: Sequence[Scope]) -> dict[str | None, l
     for contract in sorted(contracts - {row["contract"] for row in known}):
         raise NotFound("No {what} {name}.", next_step="Check the name.", what="contract", name=contract)
     return owners
+
+
+_REMEMBER = """
+    INSERT INTO credential_login AS w (adapter, at)
+    SELECT a.serial, t.finished_at
+    FROM (SELECT unnest($1::text[]) UNION SELECT r.adapter FROM code c JOIN registration r USING (code)
+          WHERE c.contract = ANY ($2::text[])) a (serial)
+    CROSS JOIN LATERAL (SELECT credential FROM ssh_login v WHERE v.adapter = a.serial OFFSET 0) l
+    CROSS JOIN LATERAL (SELECT finished_at FROM task
+                        WHERE adapter = a.serial AND state = 'done' AND via = 'ssh' ORDER BY id DESC LIMIT 1) t
+    WHERE l.credential IS NULL
+    ON CONFLICT (adapter) DO UPDATE SET at = excluded.at WHERE w.at IS NULL"""
+
+
+async def _remember_inventory(tx: Connection, scopes: Sequence[Scope]) -> None:
+    """Runs with the inventory's login write nothing about it; now that another one comes, it counts that it worked."""
+    adapters, contracts = [s.adapter for s in scopes if s.adapter], [s.contract for s in scopes if s.contract]
+    await tx.execute(_REMEMBER, adapters, contracts)
 
 
 _ALL = "WHERE (adapter = ANY ($1::text[]) OR contract = ANY ($2::text[]))"

@@ -9,6 +9,7 @@ from asyncpg import Record
 from controller.store.pool import Database
 
 _OPENED = """
+    WITH first AS (UPDATE credential SET worked_at = $4 WHERE id = $2 AND worked_at IS NULL)
     INSERT INTO credential_login AS w (adapter, credential, at, refused, refused_at)
     SELECT $1, $2, $4, $3, CASE WHEN $3::bigint IS NOT NULL THEN $4::timestamptz END
     WHERE ($2::bigint IS NULL OR EXISTS (SELECT FROM credential c WHERE c.id = $2 FOR KEY SHARE))
@@ -84,15 +85,14 @@ async def counts(db: Database, contract: str | None) -> dict[str, int]:
         return {row["state"]: row["adapters"] for row in await connection.fetch(_COUNTS, contract)}
 
 
-# Recorded as done by the controller for the account that had set it. An adapter that has not been logged in to with
-# anything of ours yet is tried with the one before the current: its own, or its contract's. Two branches, since asked
-# for both at once the question is a quadratic one.
+# Recorded as done by the controller for the account that had set it. Two branches, since asked for both at once the
+# question is a quadratic one.
 _FORGET = """
     WITH unused AS (
         (SELECT x.id FROM credential x
          LEFT JOIN credential n ON n.adapter = x.adapter AND n.superseded_at IS NULL
-         LEFT JOIN credential_login w ON w.adapter = x.adapter AND w.at IS NOT NULL
-         WHERE x.superseded_at IS NOT NULL AND x.adapter IS NOT NULL AND (n.id IS NULL OR w.adapter IS NOT NULL)
+         LEFT JOIN credential_login w ON w.adapter = x.adapter
+         WHERE x.superseded_at IS NOT NULL AND x.adapter IS NOT NULL AND (n.id IS NULL OR w.credential = n.id)
            AND NOT EXISTS (SELECT FROM credential_login u WHERE u.credential = x.id) LIMIT 500)
         UNION ALL
         (SELECT x.id FROM credential x
@@ -101,8 +101,9 @@ _FORGET = """
            AND NOT EXISTS (SELECT FROM credential_login u WHERE u.credential = x.id)
            AND (n.id IS NULL OR NOT EXISTS (
                 SELECT FROM code c JOIN registration r ON r.code = c.code
-                LEFT JOIN credential_login w ON w.adapter = r.adapter AND w.at IS NOT NULL
-                WHERE c.contract = x.contract AND w.adapter IS NULL)) LIMIT 500)
+                LEFT JOIN credential_login w ON w.adapter = r.adapter
+                LEFT JOIN credential own ON own.adapter = r.adapter AND own.superseded_at IS NULL
+                WHERE c.contract = x.contract AND own.id IS NULL AND w.credential IS DISTINCT FROM n.id)) LIMIT 500)
     ), gone AS (
         DELETE FROM credential x USING unused u WHERE x.id = u.id AND x.superseded_at IS NOT NULL RETURNING x.*
     ), told AS (
@@ -116,7 +117,8 @@ _FORGET = """
 
 
 async def forget_unused(db: Database, now: datetime) -> int:
-    """Delete superseded credentials that no adapter can want any more: what last opened each is another one.
+    """Delete superseded credentials once the current one has opened every adapter of theirs, or there is none any more,
+    and no adapter was last opened by them.
 
     Returns how many; at most 1,000 a call.
     """

@@ -3,8 +3,9 @@
 
 -- A credential of one adapter or of all adapters of one contract. Precedence: the adapter's, the contract's, what the
 -- inventory says (adapter.ssh_*). superseded_at NULL: it is the current one; others are kept as long as some adapter may
--- still want them. alone: no earlier one is tried beside it. password, private_key: sealed, purposes
--- "credential-password" and "credential-private-key"; key_fingerprint is of the public half.
+-- still want them. alone: no earlier one is tried beside it. worked_at: when it first opened any adapter.
+-- password, private_key: sealed, purposes "credential-password" and "credential-private-key"; key_fingerprint is of the
+-- public half.
 CREATE TABLE credential (
     id              bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     adapter         text REFERENCES adapter,
@@ -18,6 +19,7 @@ CREATE TABLE credential (
     account         text NOT NULL REFERENCES account,
     set_at          timestamptz NOT NULL,
     superseded_at   timestamptz,
+    worked_at       timestamptz,
     CONSTRAINT of_an_adapter_or_a_contract CHECK ((adapter IS NULL) <> (contract IS NULL)),
     CONSTRAINT opens_something CHECK (password IS NOT NULL OR private_key IS NOT NULL)
 );
@@ -57,8 +59,9 @@ CREATE TABLE jump_host (
 
 -- How each adapter is logged in to now. credential NULL: by the inventory's columns, whose password has the purpose
 -- "ssh-password". settled: that credential is also what last opened it, so there is no other one to try, and nothing to
--- record. Not settled: what last opened it comes second, unless it was another contract's; of an adapter that nobody has
--- logged in to since, the one that was there before. A unit moves with its credential, not with its code.
+-- record. Not settled: what last opened it comes second, unless it was another contract's. If nothing ever did, the
+-- contract's last one that has worked on others (a spare may have been set up with it), else what the inventory says.
+-- A unit moves with its own credential, not with its code.
 -- Joined for some adapters of many it wants a fence, or it is made for all of them (measured with 10,000 adapters, 50
 -- wanted: 1 ms with it, 60 ms without):
 --     JOIN LATERAL (SELECT * FROM ssh_login v WHERE v.adapter = m.adapter OFFSET 0) l ON true
@@ -90,10 +93,8 @@ LEFT JOIN LATERAL (
     SELECT * FROM credential x
     WHERE NOT s.settled AND NOT coalesce(cur.alone, false) AND x.id IS DISTINCT FROM cur.id
       AND (x.adapter = a.serial OR x.contract = c.contract)
-      AND CASE WHEN w.at IS NOT NULL THEN x.id = w.credential
-               ELSE x.adapter = cur.adapter OR cur.adapter IS NOT NULL AND x.superseded_at IS NULL
-                    OR x.contract = cur.contract END
-    ORDER BY x.adapter, x.superseded_at DESC NULLS LAST LIMIT 1
+      AND CASE WHEN w.at IS NOT NULL THEN x.id = w.credential ELSE x.contract IS NOT NULL AND x.worked_at IS NOT NULL END
+    ORDER BY x.superseded_at DESC LIMIT 1  -- NULL, the current one, comes first
 ) before ON true
 CROSS JOIN LATERAL (
     SELECT NOT s.settled AND NOT coalesce(cur.alone, false) AND (cur.id IS NOT NULL OR before.id IS NOT NULL) AS may
