@@ -157,10 +157,17 @@ class Shell:
             )
             seen = b""
         if self._next is not None:
-            unechoed = b"" if self.echoes or not self._heard_since else seen[self._typed_at :] + self._tail
-            answers.append(Answer(self._next, self._without_prompt(unechoed), False, complete=False, echoed=False))
+            answers.append(Answer(self._next, self._unechoed(seen), False, complete=False, echoed=False))
         self._current = self._next = None
         return answers
+
+    def _unechoed(self, seen: bytes) -> bytes:
+        """What came for the next line without an echo, where none can be relied on yet. Half an echo is not that."""
+        assert self._next is not None
+        if self.echoes or not self._heard_since:
+            return b""
+        text = self._without_prompt(seen[self._typed_at :] + self._tail)
+        return b"" if self._next.encode("ascii").startswith(text.rstrip(b"\r")) else text
 
     def _nothing_but_an_echo_came(self) -> bool:
         """A next line was typed at a prompt, and so far nothing says that it was none."""
