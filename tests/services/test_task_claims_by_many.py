@@ -1,5 +1,5 @@
-"""Many workers claim, end and give back while adapters change places and come back and campaigns are stopped: bounds and
-pairs hold at every moment, and nobody waits for anybody in a circle."""
+"""Many workers claim, end and give back while adapters change places and come back and campaigns are stopped: bounds
+and pairs hold at every moment, and nobody waits for anybody in a circle."""
 
 from __future__ import annotations
 
