@@ -43,7 +43,6 @@ from agent.generate import Recipe, generate
 
 LINES = ["show system", "show status interface", "show status route"]
 PASSWORD, START_S, LONGEST_S = "benchmark", 120.0, 900.0
-IN_FLIGHT = 500
 PEERS = {
     "Nornir+netmiko": ["nornir_threads.py", "cold"],
     "scrapli (asyncssh)": ["scrapli_tasks.py", "asyncssh"],
@@ -228,8 +227,7 @@ def main() -> None:
             beside(kept, nornir, 0.1),
             faster(two, one),
             *large.claims(cold, 1000 if arguments.quick else 10_000, 20 if arguments.quick else 100, told),
-            large.aborted(folder / "abort", stack, loaded, told),
-            in_flight(cold, rows, told_count=min(count, IN_FLIGHT)),
+            *large.under_way(folder / "abort", stack, loaded, worker, told),
         ]
     claims.append(engine(2 if arguments.quick else 7, 100 if arguments.quick else 200))
     print(json.dumps(claims))
@@ -247,28 +245,6 @@ def faster(two: Ours, one: Ours) -> Claim:
         "target": 1.0,
         "met": gain >= 1.0,
     }
-
-
-def in_flight(bench: Bench, rows: list[inventory.Row], told_count: int) -> Claim:
-    """Resident memory that a worker's sessions take, at the most, while up to 500 are open at once."""
-    with worker(bench, HIKITSUGI_SSH_CONCURRENCY=str(IN_FLIGHT)) as process:
-        empty_kb = most_kb = process.resident_kb
-
-        async def watched() -> None:
-            nonlocal most_kb
-            async with Api(bench) as api:
-                campaign = await api.run(LINES, contract="C")
-                while (await api.get(f"campaigns/{campaign}"))["done"] < len(rows):
-                    most_kb = max(most_kb, process.resident_kb)
-                    await asyncio.sleep(0.02)
-
-        asyncio.run(watched())
-    each = (most_kb - empty_kb) / told_count
-    print(
-        f"a worker with up to {told_count} sessions in flight: {most_kb / 1024:.0f} MB, "
-        f"{empty_kb / 1024:.0f} MB at rest"
-    )
-    return told("memory of a worker per session in flight, KB (target ours)", each, None, each / 256, 1.0)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from typing import Any
 
 import asyncpg
 from campaigns.api import Api
-from fleets.processes import Bench
+from fleets.processes import Bench, Process
 
 from agent import inventory
 from agent.generate import Recipe, generate
@@ -22,7 +22,7 @@ from controller.store.embedded import running_dsn
 
 SLOW = Path(__file__).with_name("slow_devices.py")
 Told = Callable[..., dict[str, Any]]  # Any: JSON
-_ABORTED_ADAPTERS, _ABORT_S = 200, 2.0
+IN_FLIGHT, _ABORT_S = 500, 15.0
 
 _WRITE = """
     WITH contract AS (INSERT INTO contract (contract) VALUES ('LARGE') ON CONFLICT DO NOTHING),
@@ -109,8 +109,11 @@ def claims(bench: Bench, count: int, rounds: int, told: Told) -> list[dict[str, 
     return found
 
 
-def aborted(folder: Path, stack: contextlib.ExitStack, loaded: Callable[..., Bench], told: Told) -> dict[str, Any]:
-    """From the answer to an abort to the last byte that reached any of 200 devices in the middle of their lines."""
+def under_way(
+    folder: Path, stack: contextlib.ExitStack, loaded: Callable[..., Bench], worker: Callable[..., Any], told: Told
+) -> list[dict[str, Any]]:
+    """Memory of a worker with 500 sessions in flight on slow devices; and the time from asking for an abort in the
+    middle of it to the last byte that reached any of them."""
     devices = Bench(_made(folder.with_name("slow")), stack).start(sys.executable, SLOW)
     facts = devices.next_fact()
     rows = [
@@ -118,35 +121,40 @@ def aborted(folder: Path, stack: contextlib.ExitStack, loaded: Callable[..., Ben
             row,
             contract="C",
             contract_name="",
-            ssh_address=f"127.78.0.{number + 1}",
+            ssh_address=f"127.78.{number // 250}.{number % 250 + 1}",
             ssh_port=str(facts["port"]),
             ssh_host_key=facts["host_key"],
             ssh_username=facts["username"],
             ssh_password=facts["password"],
         )
-        for number, row in enumerate(_seil8(_ABORTED_ADAPTERS))
+        for number, row in enumerate(_seil8(IN_FLIGHT))
     ]
-    bench = loaded(folder, stack, rows, HIKITSUGI_SSH_CONCURRENCY=str(_ABORTED_ADAPTERS))
-    asked_at = asyncio.run(_abort(bench))
-    time.sleep(2)  # whatever is still to come
+    bench = loaded(folder, stack, rows, HIKITSUGI_SSH_CONCURRENCY="1", HIKITSUGI_SSH_KEPT="0")
+    with worker(bench, HIKITSUGI_SSH_CONCURRENCY=str(IN_FLIGHT)) as process:
+        at_rest_kb = process.resident_kb
+        asked_at, running, most_kb = asyncio.run(_abort(bench, process))
+        time.sleep(2)  # whatever is still to come
     heard = devices.ask({})
-    late_ms = (heard["last"] - asked_at) * 1000
-    whole = _ABORTED_ADAPTERS * 10
-    print(
-        f"abort: the last byte reached a device {late_ms:.0f} ms after it was asked for; "
-        f"{heard['lines']} of {whole} lines"
-    )
-    claim = "from asking for an abort to the last byte sent to a device, ms (target ours)"
-    return told(claim, late_ms, None, late_ms / 1000, 1.0)
+    late_ms, each_kb = (heard["last"] - asked_at) * 1000, (most_kb - at_rest_kb) / max(running, 1)
+    print(f"a worker with {running} sessions in flight: {most_kb / 1024:.0f} MB, {at_rest_kb / 1024:.0f} MB at rest")
+    print(f"abort: the last byte reached a device {late_ms:.0f} ms after it was asked for")
+    return [
+        told("memory of a worker, KB per session in flight (target ours)", each_kb, None, each_kb / 256, 1.0),
+        told("abort to the last byte sent to a device, ms (target ours)", late_ms, None, late_ms / 1000, 1.0),
+    ]
 
 
-async def _abort(bench: Bench) -> float:
+async def _abort(bench: Bench, worker: Process) -> tuple[float, int, float]:
+    """When the abort was asked for, how many adapters were being asked then, and the worker's memory."""
     async with Api(bench) as api:
         campaign = await api.run(["show system", "show log"] * 5, contract="C")
-        await asyncio.sleep(_ABORT_S)
+        running, until = 0, time.monotonic() + _ABORT_S
+        while running < IN_FLIGHT - 2 and time.monotonic() < until:
+            running = (await api.get(f"campaigns/{campaign}"))["running"]
+            await asyncio.sleep(0.1)
         asked_at = time.monotonic()
         await api.post(f"campaigns/{campaign}/abort", {"reason": "benchmark"})
-        return asked_at
+        return asked_at, running, worker.resident_kb
 
 
 def _seil8(count: int) -> list[inventory.Row]:
