@@ -91,7 +91,7 @@ async def _database(settings: Settings, dsn: str, stack: AsyncExitStack) -> Data
         raise CannotStart(
             f"The database cannot be used: {why}. Check database_url and that PostgreSQL runs."
         ) from error
-    if settings.database_url is None:  # ours alone, so whoever held a task before is dead
+    if settings.database_url is None:  # ours alone, so the controller before us is dead
         await housekeeping.take_over(db, utc_now())
     return db
 

@@ -65,7 +65,7 @@ class _Registered:
         while True:
             try:
                 if not await reaches.seen(self._db, self.id, utc_now()):
-                    self.id = await reaches.begin(self._db, utc_now())
+                    self.id = await reaches.begin(self._db, utc_now(), is_worker=True)
                     log.warning("This worker was taken for gone; it goes on under another number.", worker=self.id)
             except TROUBLE as error:
                 log.warning("The database was not told that we live.", why=str(error) or type(error).__name__)
@@ -74,7 +74,7 @@ class _Registered:
 
 @asynccontextmanager
 async def _registered(db: Database) -> AsyncIterator[_Registered]:
-    registered = _Registered(db, await reaches.begin(db, utc_now()))
+    registered = _Registered(db, await reaches.begin(db, utc_now(), is_worker=True))
     try:
         yield registered
     finally:

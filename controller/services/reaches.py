@@ -119,9 +119,9 @@ async def recorded(db: Database, controller: int) -> list[int]:
     return await reaches.tunnels(db, controller)
 
 
-async def begin(db: Database, now: datetime) -> int:
-    """This controller's id, for as long as it runs and calls `seen`."""
-    return await reaches.begin(db, now)
+async def begin(db: Database, now: datetime, *, is_worker: bool = False) -> int:
+    """This controller's (or worker's) id, for as long as it runs and calls `seen`."""
+    return await reaches.begin(db, now, is_worker=is_worker)
 
 
 async def seen(db: Database, controller: int, now: datetime) -> bool:
@@ -143,5 +143,5 @@ async def end(db: Database, controller: int, now: datetime) -> None:
 
 
 async def take_over(db: Database, now: datetime) -> None:
-    """For the only controller of a database, before `begin`: all others are gone."""
-    await reaches.forget_gone(db, now, timedelta(0))
+    """For the only controller of a database, before `begin`: all others are gone, and workers live on."""
+    await reaches.take_over(db, now)

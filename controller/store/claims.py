@@ -132,14 +132,15 @@ async def return_lost(db: Database, now: datetime, *, unseen: timedelta = UNSEEN
         return int(await connection.fetchval("SELECT return_lost_tasks($1, $2, $3)", now, now - unseen, attempts))
 
 
-async def end_leases(db: Database, now: datetime, *, controller: int | None = None) -> None:
-    """End every lease now, or those of one controller: the next `return_lost` takes the tasks from it.
+async def end_leases(db: Database, now: datetime) -> None:
+    """End the leases of all controllers now: the next `return_lost` takes their tasks. Those of workers go on.
 
-    Only when whoever held them is not at work any more.
+    Only when no controller is at work.
     """
-    query = "UPDATE task SET lease_until = $1 WHERE state = 'running' AND ($2::bigint IS NULL OR controller = $2)"
+    query = """UPDATE task SET lease_until = $1 WHERE state = 'running'
+               AND NOT EXISTS (SELECT FROM controller c WHERE c.id = task.controller AND c.is_worker)"""
     async with db.connection() as connection:
-        await connection.execute(query, now, controller)
+        await connection.execute(query, now)
 
 
 async def turn(db: Database, now: datetime) -> int:

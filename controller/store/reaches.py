@@ -139,12 +139,11 @@ async def of(db: Database, serial: str) -> list[Record]:
         return await connection.fetch(_OF, serial)
 
 
-async def begin(db: Database, now: datetime) -> int:
-    """A new controller; its id."""
+async def begin(db: Database, now: datetime, *, is_worker: bool) -> int:
+    """A new controller, or a worker beside one; its id."""
+    query = "INSERT INTO controller (started_at, seen_at, is_worker) VALUES ($1, $1, $2) RETURNING id"
     async with db.connection() as connection:
-        return int(
-            await connection.fetchval("INSERT INTO controller (started_at, seen_at) VALUES ($1, $1) RETURNING id", now)
-        )
+        return int(await connection.fetchval(query, now, is_worker))
 
 
 async def seen(db: Database, controller: int, now: datetime) -> bool:
@@ -159,6 +158,14 @@ async def end(db: Database, controller: int, now: datetime) -> None:
     """Forget a controller that stops, with its tunnels."""
     async with db.transaction() as tx:
         await tx.execute("UPDATE controller SET seen_at = '-infinity' WHERE id = $1", controller)
+        await tx.execute("SELECT forget_controllers('-infinity', $1)", now)
+
+
+async def take_over(db: Database, now: datetime) -> None:
+    """Forget all controllers, with their tunnels. Workers could not say that they live while the database was away."""
+    async with db.transaction() as tx:
+        query = "UPDATE controller SET seen_at = CASE WHEN is_worker THEN greatest(seen_at, $1) ELSE '-infinity' END"
+        await tx.execute(query, now)
         await tx.execute("SELECT forget_controllers('-infinity', $1)", now)
 
 

@@ -12,6 +12,7 @@ from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 
+from controller.store.embedded import running_dsn
 from tests.ports import free_ports
 
 
@@ -38,16 +39,24 @@ class Controller:
             eventually(self.is_ready)
         return self.process
 
+    def worker(self) -> subprocess.Popen[bytes]:
+        """Start `hikitsugi worker` beside the controller. Whoever wants it has to wait for its row in the database."""
+        with (self.folder.parent / "worker.log").open("ab") as log:
+            return subprocess.Popen(
+                [sys.executable, "-m", "controller.main", "worker"], env=self.environment, stderr=log, stdout=log
+            )
+
     def kill(self) -> None:
         """With -9, at whatever moment this is. Nothing happens when it does not run."""
         if self.process is not None and self.process.poll() is None:
             self.process.kill()
             self.process.wait()
 
-    def run(self, *arguments: str, expect: int = 0) -> Any:
-        """A command as a person types it, with --json; its JSON answer (Any)."""
+    def run(self, *arguments: str, expect: int = 0, key: Path | None = None) -> Any:
+        """A command as a person types it, with --json; its JSON answer (Any). key: file; None: the administrator's."""
         program = [sys.executable, "-m", "controller.main", *arguments, "--json"]
-        done = subprocess.run(program, env=self.environment, capture_output=True, check=False, timeout=60)
+        environment = self.environment | ({"HIKITSUGI_KEY_FILE": str(key)} if key else {})
+        done = subprocess.run(program, env=environment, capture_output=True, check=False, timeout=60)
         assert done.returncode == expect, done.stderr.decode()
         return json.loads(done.stdout) if done.stdout.strip() else None
 
@@ -56,23 +65,46 @@ class Controller:
         return (self.folder.parent / "log").read_text()
 
     @property
+    def dsn(self) -> str:
+        """For looking at the running database itself."""
+        return running_dsn(self.folder)
+
+    @property
     def root(self) -> str:
         """PEM of the root that adapters are to trust."""
         return (self.folder / "authority" / "root.pem").read_text()
 
-    def ask(self, method: str, path: str, body: Any = None, content_type: str = "application/json") -> Any:
-        """The answer of a request as administrator: JSON (Any), or bytes where it is none."""
+    def ask(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        content_type: str = "application/json",
+        key: Path | None = None,
+    ) -> Any:
+        """The answer of a request: JSON (Any), or bytes where it is none. key: file; None: the administrator's."""
+        status, answer = self.answer(method, path, body, content_type, key)
+        assert status < 300, answer
+        return answer
+
+    def answer(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        content_type: str = "application/json",
+        key: Path | None = None,
+    ) -> tuple[int, Any]:
+        """The same with its status, whatever that is."""
         connection = HTTPConnection("127.0.0.1", self.api, timeout=60)
         raw = body if isinstance(body, bytes) or body is None else json.dumps(body).encode()
-        headers = {"Authorization": f"Bearer {(self.folder / 'admin.key').read_text().strip()}"}
+        headers = {"Authorization": f"Bearer {(key or self.folder / 'admin.key').read_text().strip()}"}
         connection.request(method, f"/api/v1{path}", raw, headers | ({"Content-Type": content_type} if raw else {}))
         answer = connection.getresponse()
         text = answer.read()
         connection.close()
-        assert answer.status < 300, text
-        if "json" not in (answer.getheader("Content-Type") or ""):
-            return text
-        return json.loads(text)
+        is_json = "json" in (answer.getheader("Content-Type") or "")
+        return answer.status, json.loads(text) if is_json and text else text
 
     def figure(self, name: str) -> float:
         """One line of /metrics, by its name with labels; 0 while there is none."""

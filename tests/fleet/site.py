@@ -16,6 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import pytest
 
 from agent import inventory
@@ -70,13 +71,58 @@ class Site:
         self._groups.remove(found)
         return found
 
-    async def ask(self, method: str, path: str, body: Any = None, content_type: str = "application/json") -> Any:
-        """Any: JSON. While the controller answers, the adapters live on."""
-        return await asyncio.to_thread(self.controller.ask, method, path, body, content_type)
+    async def ask(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        content_type: str = "application/json",
+        key: Path | None = None,
+    ) -> Any:
+        """Any: JSON. While the controller answers, the adapters live on. key: whose file; None: the administrator's."""
+        return await asyncio.to_thread(self.controller.ask, method, path, body, content_type, key)
 
-    async def run(self, *arguments: str) -> Any:
+    async def answer(self, method: str, path: str, body: Any = None, key: Path | None = None) -> tuple[int, Any]:
+        """The same with its status, whatever that is."""
+        return await asyncio.to_thread(self.controller.answer, method, path, body, "application/json", key)
+
+    async def run(self, *arguments: str, expect: int = 0, key: Path | None = None) -> Any:
         """Any: what the command says with --json."""
-        return await asyncio.to_thread(self.controller.run, *arguments)
+        return await asyncio.to_thread(partial(self.controller.run, *arguments, expect=expect, key=key))
+
+    async def account(self, name: str, role: str, contract: str | None = None) -> Path:
+        """Somebody new; the file with their access key."""
+        await self.ask("POST", "/accounts", {"account": name, "role": role, "contract": contract})
+        file = self.controller.folder.parent / f"{name}.key"
+        file.write_text((await self.ask("POST", f"/accounts/{name}/keys", {}))["key"])
+        file.chmod(0o600)
+        return file
+
+    async def rows(self, query: str, *values: Any) -> list[asyncpg.Record]:
+        """From the database itself (Any: as asyncpg takes them); also for making time pass there."""
+        connection = await asyncpg.connect(self.controller.dsn)
+        try:
+            return await connection.fetch(query, *values)
+        finally:
+            await connection.close()
+
+    async def campaign(self, *lines: str, key: Path | None = None, **more: Any) -> int:
+        """Ask for one; its id. more: as POST /campaigns takes them (Any: JSON)."""
+        return int((await self.ask("POST", "/campaigns", {"lines": lines, **more}, key=key))["campaign"])
+
+    async def over(self, campaign: int, deadline_s: float = DEADLINE_S) -> Any:
+        """The campaign (Any: JSON) when none of its tasks is open any more."""
+        return await self.seen(f"/campaigns/{campaign}", lambda row: not row["waiting"] + row["running"], deadline_s)
+
+    async def task(self, campaign: int, adapter: Adapter | None = None) -> Any:
+        """The only task of a campaign, or its task on that adapter, with what was printed (Any: JSON)."""
+        (one,) = await self.tasks(campaign, *([adapter.serial] if adapter else []))
+        return await self.get(f"/tasks/{one['id']}")
+
+    async def tasks(self, campaign: int, *serials: str) -> list[Any]:
+        """All tasks of a campaign, or those on the adapters (Any: JSON); the newest first."""
+        found = await self.get("/tasks", campaign=str(campaign), limit="1000")
+        return [task for task in found if not serials or task["adapter"] in serials]
 
     async def get(self, path: str, **query: str) -> Any:
         """Any: JSON; of a page its items."""
