@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Collection
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import TypeAlias
 
@@ -78,21 +78,31 @@ _COLUMNS = """p.task, p.position, p.line, p.command, p.sha256, p.masked, p.trunc
 _JOINED = """transcript p JOIN output o USING (sha256) JOIN task t ON t.id = p.task JOIN campaign c ON c.id = t.campaign
     JOIN adapter a ON a.serial = p.adapter"""
 
-_NEWEST = f"""
-    SELECT {_COLUMNS} FROM {_JOINED}
-    WHERE ($1::text IS NULL OR t.contract = $1) AND ($2::bigint IS NULL OR t.campaign = $2)
-      AND ($3::bigint IS NULL OR p.task = $3) AND ($4::text IS NULL OR p.adapter = $4)
-      AND ($5::text IS NULL OR p.code = $5) AND ($6::text IS NULL OR p.command = $6)
-      AND ($7::timestamptz IS NULL OR p.started_at >= $7) AND ($8::timestamptz IS NULL OR p.started_at < $8)
-      AND ($9::timestamptz IS NULL OR (p.started_at, p.task, p.position) < ($9, $10::bigint, $11::integer))
-    ORDER BY p.started_at DESC, p.task DESC, p.position DESC LIMIT $12"""  # noqa: S608 (constant text)
+_CONDITIONS = {
+    "contract": "t.contract = ",
+    "campaign": "t.campaign = ",
+    "task": "p.task = ",
+    "adapter": "p.adapter = ",
+    "code": "p.code = ",
+    "command": "p.command = ",
+    "since": "p.started_at >= ",
+    "until": "p.started_at < ",
+}
 
 
 async def newest(db: Database, wanted: Wanted, after: Position | None, limit: int) -> list[Record]:
     """Transcripts without their bodies, newest first, behind `after`."""
-    own = (wanted.contract, wanted.campaign, wanted.task, wanted.adapter, wanted.code, wanted.command)
+    given = {name: value for name, value in asdict(wanted).items() if value is not None}
+    conditions = [f"{_CONDITIONS[name]}${number}" for number, name in enumerate(given, 1)]
+    values = [*given.values(), *(after or ())]
+    if after:
+        last = len(given)
+        conditions.append(f"(p.started_at, p.task, p.position) < (${last + 1}, ${last + 2}, ${last + 3})")
+    # Only what is asked for: with every condition in it, and NULL for most, no index fits the plan that is kept.
+    query = f"""SELECT {_COLUMNS} FROM {_JOINED} WHERE {" AND ".join(conditions or ["true"])}
+        ORDER BY p.started_at DESC, p.task DESC, p.position DESC LIMIT ${len(values) + 1}"""  # noqa: S608 (constants)
     async with db.connection() as connection:
-        return await connection.fetch(_NEWEST, *own, wanted.since, wanted.until, *(after or (None, None, None)), limit)
+        return await connection.fetch(query, *values, limit)
 
 
 _IN_ORDER = f"""
