@@ -150,4 +150,4 @@ Start
 
 def switch_ports(text: str) -> list[SwitchPort]:
     """A port a line, or all in one line with ` / ` between them. Raises Unparsable."""
-    return _PORTS.rows(re.sub(r" +/ +", "\n", text))
+    return _PORTS.rows(re.sub(r"(?<! ) +/ +", "\n", text))

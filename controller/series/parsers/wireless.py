@@ -149,4 +149,4 @@ Start
 
 def usb_ports(text: str) -> list[UsbPort]:
     """A port a line, or several in one line with ` / ` between them. Raises Unparsable."""
-    return _USB.rows(re.sub(r" +/ +(?=usb\d)", "\n", text))
+    return _USB.rows(re.sub(r"(?<! ) +/ +(?=usb\d)", "\n", text))
