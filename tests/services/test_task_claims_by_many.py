@@ -67,7 +67,8 @@ async def test_bounds_and_pairs_hold_at_every_moment_whoever_claims(registry, nu
             """UPDATE code SET designated_standby = s FROM unnest($1::text[], $2::text[]) AS u (e, s) WHERE code = e""",
             *(entries, standbys),
         )
-    made = [await campaign(registry, entries + standbys, at_once=at_once) for at_once in (4, None, 7)]
+    both = [code for pair in zip(entries, standbys, strict=True) for code in pair]
+    made = [await campaign(registry, both[::step], at_once=at_once) for step, at_once in ((1, 4), (-1, None), (1, 7))]
     broken: list[str] = []
     times: dict[int, int] = {}
 
@@ -88,6 +89,27 @@ async def test_bounds_and_pairs_hold_at_every_moment_whoever_claims(registry, nu
     assert len(times) == 360 and set(times.values()) == {1}
     for one in made:
         assert set(await play.states(registry, one)) == {"done"}
+
+
+async def test_whoever_takes_many_tasks_waits_for_none_that_an_exchange_holds(registry, numbers, pools) -> None:
+    codes = await play.adapters(registry, numbers, 3)
+    waiting, over = await campaign(registry, codes), await campaign(registry, codes, expires_at=registry.clock())
+    lost = await campaign(registry, await play.adapters(registry, numbers, 3), priority=9)
+    await claims.claim(registry.db, registry.clock(), LEASE, 3)
+    await claims.end_leases(registry.db, registry.clock())
+    now = registry.clock.forward(seconds=1)
+
+    async with registry.db.transaction() as exchange, asyncio.timeout(5):
+        await exchange.execute(
+            """SELECT FROM task WHERE id IN (SELECT min(id) FROM task WHERE campaign = ANY ($1) GROUP BY campaign)
+               FOR UPDATE""",
+            [waiting, over, lost],
+        )
+        assert await claims.return_lost(pools[0], now) == 2
+        assert await claims.turn(pools[0], now) == 2
+        assert len(await claims.claim(pools[0], now, LEASE, 50)) == 4, "two of each campaign that is left"
+        async with pools[0].transaction() as tx:
+            assert await claims.cancel_waiting(tx, waiting, "Aborted.", now) == 0
 
 
 async def test_a_rate_holds_whoever_claims(registry, numbers, pools) -> None:

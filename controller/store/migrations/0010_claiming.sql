@@ -54,7 +54,7 @@ LANGUAGE sql IMMUTABLE RETURN CASE WHEN p_per_minute IS NULL THEN 2147483647 ELS
 -- Claims up to p_limit due tasks of running campaigns: by priority, and among equals each campaign in its turn (who has
 -- the fewest running and claimed comes first), so that one task does not wait behind ten thousand of another campaign.
 -- Never on an adapter or a pair that has one running. At most p_contract_at_once of a contract that says nothing itself.
--- Fewer than p_limit may come although there are more; none come only when none may be claimed now.
+-- Fewer than p_limit may come although there are more; none come only when none may be claimed at this moment.
 -- Every table is asked for a few rows by their keys, and the waiting tasks come in their order from task_next. What the
 -- planner would make of statistics that are minutes old (nothing waits, nobody is reachable) has cost 100 ms a claim.
 CREATE FUNCTION claim_tasks(
