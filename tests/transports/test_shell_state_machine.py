@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -223,12 +224,13 @@ def test_a_lost_session_keeps_what_was_printed() -> None:
     assert shell.give_up() == [Answer("show log", b"line 1\r\nlin", truncated=False, complete=False)]
 
 
-def test_a_session_lost_right_after_the_next_line_was_typed_has_the_line_before_complete() -> None:
+@pytest.mark.parametrize("echoed", [b"", b"show sy", b"show system", b"show system\r"])
+def test_a_session_lost_right_after_the_next_line_was_typed_has_the_line_before_complete(echoed: bytes) -> None:
     shell = at_prompt()
     shell.type("show log")
     shell.feed(b"show log\r\nline 1\r\n# ")
     shell.type("show system")
-    shell.feed(b"show sy")
+    shell.feed(echoed)
 
     assert shell.give_up() == [
         Answer("show log", b"line 1\r\n", truncated=False, complete=True),
@@ -247,6 +249,15 @@ def test_a_session_lost_in_the_middle_of_output_after_a_look_alike_has_no_comple
         Answer("show log", b"line 1\r\n# more of line 2\r\nli", truncated=False, complete=False),
         Answer("show system", b"", truncated=False, complete=False, echoed=False),
     ]
+
+
+@pytest.mark.parametrize("echoed", [b"s", b"show log", b"show log\r"])
+def test_half_an_echo_before_the_connection_was_lost_is_no_output(echoed: bytes) -> None:
+    shell = at_prompt()
+    shell.type("show log")
+    shell.feed(echoed)
+
+    assert shell.give_up() == [Answer("show log", b"", truncated=False, complete=False, echoed=False)]
 
 
 def test_an_echo_that_never_came_still_keeps_what_was_printed() -> None:

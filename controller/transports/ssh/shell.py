@@ -173,9 +173,10 @@ class Shell:
         """A next line was typed at a prompt, and so far nothing says that it was none."""
         if self._next is None or len(self._body) != self._typed_at:
             return False
-        shown = self._tail[self._tail.rfind(b"\r") + 1 :]
+        tail = self._tail.rstrip(b"\r")  # of the echo's own end, which is not whole yet
+        shown = tail[tail.rfind(b"\r") + 1 :]
         prompt = self._series.prompt.match(shown)
-        return prompt is not None and self._next.encode("ascii").startswith(shown[prompt.end() :].rstrip(b"\r"))
+        return prompt is not None and self._next.encode("ascii").startswith(shown[prompt.end() :])
 
     def _without_prompt(self, text: bytes) -> bytes:
         prompt = self._series.prompt.match(text)
