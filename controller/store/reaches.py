@@ -139,7 +139,7 @@ async def of(db: Database, serial: str) -> list[Record]:
         return await connection.fetch(_OF, serial)
 
 
-async def begin(db: Database, now: datetime, *, is_worker: bool) -> int:
+async def begin(db: Database, now: datetime, *, is_worker: bool = False) -> int:
     """A new controller, or a worker beside one; its id."""
     query = "INSERT INTO controller (started_at, seen_at, is_worker) VALUES ($1, $1, $2) RETURNING id"
     async with db.connection() as connection:
