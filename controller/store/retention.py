@@ -8,22 +8,24 @@ from asyncpg import Record
 
 from controller.store.pool import Connection, Database
 
-# Held: what ran under an investigation that is open, or is pointed at in one.
+# Held: what ran under an investigation that is open, or is pointed at in one. OFFSET 0 keeps each condition a look-up of
+# its own: the scan goes along transcript_by_time and ends with enough rows.
 _EXPIRED = """
     WITH old AS (
-        SELECT p.ctid, p.sha256, t.contract FROM transcript p JOIN task t ON t.id = p.task
+        SELECT p.ctid FROM transcript p
         WHERE p.started_at < $1
           AND NOT EXISTS (
-              SELECT FROM campaign c JOIN investigation i ON i.id = c.investigation
-              WHERE c.id = t.campaign AND i.closed_at IS NULL AND i.expires_at > $2)
+              SELECT FROM task t JOIN campaign c ON c.id = t.campaign JOIN investigation i ON i.id = c.investigation
+              WHERE t.id = p.task AND i.closed_at IS NULL AND i.expires_at > $2 OFFSET 0)
           AND NOT EXISTS (
               SELECT FROM investigation_result r JOIN investigation i ON i.id = r.investigation
-              WHERE r.task = t.id AND i.closed_at IS NULL AND i.expires_at > $2)
-        ORDER BY p.started_at LIMIT $3 FOR UPDATE OF p SKIP LOCKED
+              WHERE r.task = p.task AND i.closed_at IS NULL AND i.expires_at > $2 OFFSET 0)
+        ORDER BY p.started_at LIMIT $3 FOR UPDATE SKIP LOCKED
     ), gone AS (
-        DELETE FROM transcript p USING old WHERE p.ctid = old.ctid RETURNING old.sha256, old.contract
+        DELETE FROM transcript p USING old WHERE p.ctid = old.ctid RETURNING p.task, p.sha256
     )
-    SELECT contract, count(*) AS transcripts, array_agg(DISTINCT sha256) AS hashes FROM gone GROUP BY contract"""
+    SELECT t.contract, count(*) AS transcripts, array_agg(DISTINCT g.sha256) AS hashes
+    FROM gone g JOIN task t ON t.id = g.task GROUP BY t.contract"""
 
 _ORPHANED = """
     DELETE FROM output o WHERE o.sha256 = ANY ($1) AND NOT EXISTS (SELECT FROM transcript p WHERE p.sha256 = o.sha256)
