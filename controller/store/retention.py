@@ -8,7 +8,7 @@ from asyncpg import Record
 
 from controller.store.pool import Connection, Database
 
-# Held: what ran under an investigation that is open, or is pointed at in one. OFFSET 0 keeps each condition a look-up of
+# Held: what ran under an open investigation, or is pointed at in one. OFFSET 0 keeps each condition a look-up of
 # its own: the scan goes along transcript_by_time and ends with enough rows.
 _EXPIRED = """
     WITH old AS (
