@@ -30,10 +30,11 @@ class Stop:
 
 
 class Held:
-    """The tasks that this process runs."""
+    """The tasks that this process runs. unrecorded: those whose result it could not record."""
 
     def __init__(self) -> None:
         self._stops: dict[int, Stop] = {}
+        self.unrecorded: set[int] = set()
         self.look = asyncio.Event()
 
     @property
@@ -41,9 +42,14 @@ class Held:
         """How many there are now."""
         return len(self._stops)
 
+    @property
+    def begun(self) -> set[int]:
+        """Ids of all tasks that may be running in the database by what this process did."""
+        return self.unrecorded | self._stops.keys()
+
     @contextmanager
     def holding(self, row: Row) -> Iterator[Stop]:
-        """While the claimed task runs."""
+        """While the claimed task runs and is recorded."""
         stop = self._stops[row["id"]] = Stop(row["fence"])
         try:
             yield stop

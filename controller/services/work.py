@@ -30,6 +30,7 @@ _POLL_S = 0.5  # how long a task made by another controller may go unnoticed, an
 _GATHER_S = 0.02
 _TURN_S = 1.0
 _RECORD_S = 20.0  # less than the lease's margin: a result that comes late still counts
+_CLAIM_LASTS = timedelta(seconds=45)  # at most: the database ends a statement after 30 s, the driver after 35
 _LAST_WORD_S = 0.6  # of each step, once we are cut off
 
 
@@ -94,9 +95,19 @@ async def _turns(work: Work) -> None:
     while True:
         try:
             await turn(work)
+            await _return_never_begun(work)
         except TROUBLE as error:
             log.warning("tasks' times must wait for the database", error=str(error) or type(error).__name__)
         await asyncio.sleep(_TURN_S)
+
+
+async def _return_never_begun(work: Work) -> None:
+    """Claims whose answer was lost on its way to us: the next claim takes them, and not the end of their leases."""
+    if controller := work.controller():
+        before = work.clock() - _CLAIM_LASTS
+        returned = await claims.return_never_begun(work.db, controller, work.held.begun, before)
+        if returned:
+            log.warning("tasks were given back that never reached this worker", tasks=returned)
 
 
 async def _claim(work: Work, limit: int) -> list[Row]:
@@ -118,7 +129,7 @@ async def _one(work: Work, row: Row) -> None:
             if outcomes.is_repeatable(row):
                 await _give_back(work, row)
             raise
-    await _record(work, row, run)
+        await _record(work, row, run)
 
 
 async def _run(work: Work, row: Row, stop: Stop) -> Run:
@@ -187,6 +198,7 @@ async def _recorded(work: Work, row: Row, run: Run) -> None:
                 recorded = await claims.finish(work.db, finished, work.clock())
     except TROUBLE as error:
         # The lease runs out: it is run again, or said to be unknown.
+        work.held.unrecorded.add(row["id"])
         log.warning("result could not be recorded", task=row["id"], adapter=row["serial"], error=str(error))
         return
     if run.via is Via.SSH:

@@ -5,7 +5,7 @@ The rules are functions of the database (migration 0010), since what may be clai
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -141,6 +141,20 @@ async def end_leases(db: Database, now: datetime) -> None:
                AND NOT EXISTS (SELECT FROM controller c WHERE c.id = task.controller AND c.is_worker)"""
     async with db.connection() as connection:
         await connection.execute(query, now)
+
+
+_NEVER_BEGUN = """
+    WITH returned AS (
+        UPDATE task SET state = 'waiting', lease_until = NULL, started_at = NULL, controller = NULL
+        WHERE state = 'running' AND controller = $1 AND started_at < $3 AND id <> ALL ($2::bigint[]) RETURNING id)
+    SELECT count(*) FROM returned"""
+
+
+async def return_never_begun(db: Database, controller: int, begun: Collection[int], before: datetime) -> int:
+    """Give back what was claimed for a controller before that time and never reached it: the answer to the claim was
+    lost. begun: all that it has had hold of and that may still be running in the database. Returns how many."""
+    async with db.connection() as connection:
+        return int(await connection.fetchval(_NEVER_BEGUN, controller, list(begun), before))
 
 
 async def turn(db: Database, now: datetime) -> int:

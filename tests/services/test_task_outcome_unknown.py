@@ -216,6 +216,33 @@ async def test_a_campaign_goes_on_when_no_more_fail_than_it_bears(registry, numb
     assert await play.states(registry, made) == ["done", "failed"] * 2
 
 
+async def test_what_was_claimed_and_never_reached_its_worker_is_given_back_and_what_did_is_not(
+    registry, numbers
+) -> None:
+    codes = await play.adapters(registry, numbers, 2)
+    made = await campaign(registry, codes, **REBOOT)
+    mine = await reaches.begin(registry.db, registry.clock())
+    assert await claim(registry, 1, controller=mine) == codes[:1]  # and the answer gets lost
+    collector = Scripted()
+
+    async def first() -> bool:
+        return len(collector.begun) == 1
+
+    async def both() -> bool:
+        return len(collector.begun) == 2
+
+    async with working(registry, collector, controller=lambda: mine):
+        await until(first)
+        registry.clock.forward(seconds=50)
+        await reaches.seen(registry.db, mine, registry.clock())
+        await until(both)
+        collector.gate.set()
+        await until(await play.settled(registry, made))
+
+    assert await play.states(registry, made) == ["done", "done"]
+    assert sorted(collector.begun) == [row["adapter"] for row in await play.rows(registry, made)]
+
+
 async def test_the_lease_of_a_run_is_longer_than_a_run(registry) -> None:
     async with working(registry, Scripted()) as work:
         assert work.lease > timedelta(seconds=work.limits.total_s + 20)
