@@ -116,7 +116,7 @@ _COMMANDS = (
     Command("connect", _MANAGEMENT, _ASSUMED, (_INTERFACE,)),
     Command("disconnect", _MANAGEMENT, _ASSUMED, (_INTERFACE,)),
     Command("update firmware", _MANAGEMENT, _ASSUMED),
-    Command("reboot", _MANAGEMENT, _ASSUMED),
+    Command("reboot", _MANAGEMENT, _ASSUMED, ends_session=True),
 )
 
 SEIL3 = Series(

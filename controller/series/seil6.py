@@ -69,7 +69,7 @@ _COMMANDS = (
     Command("clear arp", _CLEAR, _ASSUMED),
     Command("clear nat session", _CLEAR, _ASSUMED),
     Command("clear log", _CLEAR, _ASSUMED),
-    Command("reboot", _MANAGEMENT, _ASSUMED),
+    Command("reboot", _MANAGEMENT, _ASSUMED, ends_session=True),
 )
 
 SEIL6 = Series(

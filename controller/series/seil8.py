@@ -67,7 +67,7 @@ _COMMANDS = (
     Command("clear nat session", _CLEAR, _ASSUMED),
     Command("clear log", _CLEAR, _ASSUMED),
     Command("password", _MANAGEMENT, _FOUND, interactive=True),  # makes the encrypted string for the config
-    Command("reboot", _MANAGEMENT, _ASSUMED),
+    Command("reboot", _MANAGEMENT, _ASSUMED, ends_session=True),
 )
 
 SEIL8 = Series(
