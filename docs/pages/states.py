@@ -5,7 +5,7 @@ from enum import StrEnum
 from typing import TypeVar
 
 from agent import lifecycle
-from controller.domain import exchange, operation
+from controller.domain import campaign, exchange, operation, task
 
 State = TypeVar("State", bound=StrEnum)
 Event = TypeVar("Event", bound=StrEnum)
@@ -63,6 +63,41 @@ _OPERATION_EVENTS = {
     operation.Event.EXPIRED: "housekeeping, every few seconds",
     operation.Event.REGISTRATION_CHANGED: "the adapter is not on the code any more",
 }
+_TASK = {
+    task.State.WAITING: "For its time, its turn, or its adapter; `hikitsugi task show` says which.",
+    task.State.RUNNING: "Claimed under a lease. Can be told to stop.",
+    task.State.DONE: "Every line was answered.",
+    task.State.FAILED: "With a word and a sentence. `unknown`: something that must not be run twice may have been run.",
+    task.State.CANCELLED: "Taken back before it began, or told to stop; what was printed by then is kept.",
+    task.State.EXPIRED: "It had not begun when its time was over.",
+}
+_TASK_EVENTS = {
+    task.Event.CLAIMED: "a worker takes it: due, campaign running, nothing else on its adapter or pair, bounds kept",
+    task.Event.ANSWERED: "the run ended as asked",
+    task.Event.WENT_WRONG: "the run ended otherwise",
+    task.Event.ADAPTER_AWAY: "`--until-back`: the adapter did not take us in; again when it is back, or in minutes",
+    task.Event.STOPPED: "aborted or cancelled while it ran, and nothing is in doubt",
+    task.Event.GIVEN_BACK: "its worker stopped before anything was sent that must not be sent twice",
+    task.Event.LOST: "its worker is gone, and asking twice does no harm: again, three times in all",
+    task.Event.LOST_TRACK: "the end of what must not be run twice was not seen, or the third worker is gone",
+    task.Event.CANCELLED: "by a person, with its campaign, or because what permitted it has ended (R2.3)",
+    task.Event.EXPIRED: "the workers' clockwork, every second",
+    task.Event.REGISTRATION_CHANGED: "an exchange: the adapter is on another code now",
+}
+_CAMPAIGN = {
+    campaign.State.RUNNING: "Its tasks are run as they fall due.",
+    campaign.State.PAUSED: "Those under way end, no other begins.",
+    campaign.State.FINISHED: "Every task has ended.",
+    campaign.State.ABORTED: "By a person: waiting tasks were cancelled, running ones told to stop.",
+    campaign.State.STOPPED: "By itself, since too many failed: waiting tasks were cancelled.",
+}
+_CAMPAIGN_EVENTS = {
+    campaign.Event.PAUSED: "`hikitsugi campaign pause`",
+    campaign.Event.RESUMED: "`hikitsugi campaign resume`",
+    campaign.Event.ABORTED: "`hikitsugi campaign abort`, or its investigation was closed",
+    campaign.Event.TOO_MANY_FAILED: "more than `--stop-share` of the tasks that have ended",
+    campaign.Event.ALL_ENDED: "the workers' clockwork, every second",
+}
 _STAGE = {
     lifecycle.Stage.OFF: "Unplugged.",
     lifecycle.Stage.BOOTING: "Looks for its resolve server.",
@@ -89,6 +124,17 @@ Table: `controller/domain/operation.py`; seen with `hikitsugi operation ls`. Whi
 `protocol/arms/operations.py`. One configure at a time and one unanswered operation of a kind for each adapter:
 `one_configure_per_adapter`, `one_unanswered_operation_of_a_kind`.
 """
+_TASK_TOP = """\
+## Task
+
+Table: `controller/domain/task.py`; seen with `hikitsugi task ls`. Status and diagnostic commands may be run twice,
+others never. One running task for each adapter: `one_running_task_per_adapter`.
+"""
+_CAMPAIGN_TOP = """\
+## Campaign
+
+Table: `controller/domain/campaign.py`; seen with `hikitsugi campaign ls`.
+"""
 _STAGE_TOP = """\
 ## Emulated adapter
 
@@ -111,6 +157,16 @@ def markdown() -> str:
         _meanings("state", {state.value: _OPERATION[state] for state in operation.State}),
         _meanings("event", {event.value: _OPERATION_EVENTS[event] for event in operation.Event}),
         _moves(operation.MOVES),
+        _TASK_TOP,
+        _diagram(task.MOVES, task.State.WAITING),
+        _meanings("state", {state.value: _TASK[state] for state in task.State}),
+        _meanings("event", {event.value: _TASK_EVENTS[event] for event in task.Event}),
+        _moves(task.MOVES),
+        _CAMPAIGN_TOP,
+        _diagram(campaign.MOVES, campaign.State.RUNNING),
+        _meanings("state", {state.value: _CAMPAIGN[state] for state in campaign.State}),
+        _meanings("event", {event.value: _CAMPAIGN_EVENTS[event] for event in campaign.Event}),
+        _moves(campaign.MOVES),
         _STAGE_TOP,
         _diagram({key: to for key, to in lifecycle.MOVES.items() if key[1] is not _POWER_OFF}, lifecycle.Stage.OFF),
         _meanings("stage", {stage.value: _STAGE[stage] for stage in lifecycle.Stage}),
