@@ -8,7 +8,7 @@ import pytest
 
 from tests.fleet.site import Site, opened
 
-GROUPS = 36
+GROUPS = 48
 
 
 @pytest.fixture(scope="session")

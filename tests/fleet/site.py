@@ -15,6 +15,7 @@ from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import asyncpg
 import pytest
@@ -126,7 +127,7 @@ class Site:
 
     async def get(self, path: str, **query: str) -> Any:
         """Any: JSON; of a page its items."""
-        answer = await self.ask("GET", path + "".join(f"&{k}={v}" for k, v in query.items()).replace("&", "?", 1))
+        answer = await self.ask("GET", f"{path}?{urlencode(query)}" if query else path)
         return answer["items"] if isinstance(answer, dict) and "items" in answer else answer
 
     async def seen(self, path: str, wanted: Callable[[Any], Any], deadline_s: float = DEADLINE_S, **query: str) -> Any:

@@ -40,9 +40,14 @@ class Watch:
 
     def let_go(self, *adapters: Adapter) -> None:
         """All for none."""
+        self.let_speak(*adapters)
         serials = {one.serial for one in adapters}
         for what in [each for each in self._gates if not serials or each[0] in serials]:
             self._gates.pop(what).set()
+
+    def let_speak(self, *adapters: Adapter) -> None:
+        """Only what is held of lines; all for none."""
+        serials = {one.serial for one in adapters}
         self._lines -= {each for each in self._lines if not serials or each[0] in serials}
         for serial in [each for each in self._unsaid if not serials or each in serials]:
             for say in self._unsaid.pop(serial):
