@@ -195,7 +195,7 @@ def _only_one(cover: Mapping[int, frozenset[str]], serials: frozenset[str]) -> i
         )
     if some := [number for number, covered in cover.items() if covered][:_SHOWN]:
         raise Forbidden(
-            "Nothing was sent: no open investigation concerns all of these adapters; {investigations} some (R2.3).",
+            "Nothing was sent: no open investigation concerns all of these adapters (R2.3); some of them: {investigations}.",
             next_step="Say under which one to run on its adapters only: --investigation NUMBER.",
             investigations=some,
         )

@@ -46,7 +46,7 @@ SPREADS = (
     Column(_("model"), "model"),
     Column(_("printed"), "printed", right=True),
     Column(_("alike"), "alike", right=True),
-    Column(_("different"), "different", right=True),
+    Column(_("variants"), "different", right=True),
 )
 ODD = (
     Column(_("task"), "task", right=True),
