@@ -195,7 +195,8 @@ def _only_one(cover: Mapping[int, frozenset[str]], serials: frozenset[str]) -> i
         )
     if some := [number for number, covered in cover.items() if covered][:_SHOWN]:
         raise Forbidden(
-            "Nothing was sent: no open investigation concerns all of these adapters (R2.3); some of them: {investigations}.",
+            "Nothing was sent: no open investigation concerns all of these adapters (R2.3); "
+            "some of them: {investigations}.",
             next_step="Say under which one to run on its adapters only: --investigation NUMBER.",
             investigations=some,
         )
@@ -216,6 +217,23 @@ def _closed(investigation: int) -> Forbidden:
 def _own(caller: Caller, targets: Sequence[Target]) -> None:
     for target in targets:
         require_contract(caller, target["contract"], "adapter", target["serial"])
+
+
+def no_longer(task: Target) -> str:
+    """Why a task that was permitted when it was asked for may not be run now, in a sentence; "" when it may.
+
+    task: a row of store/claims.claim. That its investigation is open, and its registration holds, is seen to there.
+    """
+    if task["locked_out"]:
+        return "The adapter was locked out after this was asked for, so nothing was sent to it."
+    if task["disabled"]:
+        return f"Account {task['account']}, which asked for this, was disabled since, so nothing was sent."
+    allowed_ = task["allowed_classes"]
+    found = [by_name(task["series"]).find(line) for line in task["lines"]] if allowed_ is not None else []
+    if missing := sorted({c.command_class.value for c in found if c and c.command_class.value not in allowed_}):
+        kinds = ", ".join(missing)
+        return f"The contract does not let its operators run {kinds} commands any more, so nothing was sent."
+    return ""
 
 
 def refusal_detail(error: ControllerError, lines: Sequence[str], reason: str) -> dict[str, Any]:
