@@ -17,7 +17,7 @@ from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, w
 
 from controller.ports import Collected, Collector, Failure, Limits
 from controller.series import Via
-from controller.services import claiming, credentials, host_keys, outcomes, ways
+from controller.services import claiming, credentials, host_keys, outcomes, policy, ways
 from controller.services.outcomes import Run
 from controller.services.stopping import Held, Stop, watch
 from controller.store import claims
@@ -163,6 +163,8 @@ async def _collected(work: Work, row: Row, stop: Stop) -> Run:
 
 async def _collect(work: Work, row: Row, stop: Stop) -> tuple[Collected, Via | None]:
     """What the adapter printed and over which transport; None when none was tried."""
+    if why := policy.no_longer(row):
+        return Collected((), Failure.NOT_PERMITTED, why), None
     if row["since"] is None:
         detail = "The registration changed before the task ran; start it again for the adapter that is there now."
         return Collected((), Failure.REGISTRATION_CHANGED, detail), None

@@ -25,11 +25,16 @@ UNSEEN = timedelta(seconds=30)
 
 _ARMS_FIRST = [series.name for series in ALL if series.vias[0] is Via.ARMS]
 
-# What opens the adapter (view ssh_login) is looked up for each row that was claimed: the fence keeps it from being made
-# for all adapters.
+# What opens the adapter (view ssh_login), and what may have ended since the task was permitted, is looked up for each
+# row that was claimed: the fences keep it from being made for all adapters.
 _CLAIM = """
-    SELECT m.*, l.* FROM claim_tasks($1, $2, $3, $4, $5, $6) m
-    LEFT JOIN LATERAL (SELECT * FROM ssh_login v WHERE v.adapter = m.serial OFFSET 0) l ON true"""
+    SELECT m.*, l.*, b.* FROM claim_tasks($1, $2, $3, $4, $5, $6) m
+    LEFT JOIN LATERAL (SELECT * FROM ssh_login v WHERE v.adapter = m.serial OFFSET 0) l ON true
+    LEFT JOIN LATERAL (
+        SELECT p.account, u.disabled_at IS NOT NULL AS disabled, a.locked_out_at IS NOT NULL AS locked_out,
+               CASE WHEN u.role = 'operator' THEN k.command_classes END AS allowed_classes
+        FROM campaign p JOIN account u USING (account) LEFT JOIN contract k ON k.contract = u.contract
+        JOIN adapter a ON a.serial = m.serial WHERE p.id = m.campaign OFFSET 0) b ON true"""
 
 
 async def claim(
@@ -46,6 +51,7 @@ async def claim(
     At most one an adapter and one of a pair, within the bounds of campaigns and contracts, however many workers claim.
     address is None when the adapter has never been heard of, since when it is no longer on the task's code (a task that
     was claimed before an exchange and returned after it). reach is None when ARMS does not get there from here.
+    account asked for it; disabled, locked_out, allowed_classes (None: all): see services/policy.no_longer.
     controller: id of this one (0: none); what goes through another one's tunnel is left to that one.
     """
     async with db.connection() as connection:
@@ -89,16 +95,22 @@ class Finished:
 
 _FINISH = "SELECT finish_task($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14,$15,$16,$17,$18,$19,$20,$21)"
 
+_REFUSED = """
+    INSERT INTO audit (at, account, role, action, subject, contract, outcome, detail)
+    SELECT $2, p.account, 'controller', 'run', t.code, t.contract, 'refused',
+           jsonb_build_object('task', t.id, 'campaign', p.id, 'adapter', t.adapter, 'lines', p.lines, 'why', t.detail)
+    FROM task t JOIN campaign p ON p.id = t.campaign WHERE t.id = $1"""
+
 
 async def finish(db: Database, finished: Finished, now: datetime) -> bool:
     """Record result and transcripts in one transaction; False when the lease was lost (then nothing is recorded).
 
-    A failed task may stop its campaign (campaign.stop_share), and one of which nobody knows is told of: both in the
-    same transaction.
+    A failed task may stop its campaign (campaign.stop_share), one of which nobody knows is told of, and one that is not
+    permitted any more is recorded as refused: all in the same transaction.
     """
     kept, state = finished.kept, finished.state
     failure = finished.failure.value if finished.failure and state is State.FAILED else None
-    async with db.connection() as connection:
+    async with db.transaction() if failure == Failure.NOT_PERMITTED.value else db.connection() as connection:
         recorded: bool = await connection.fetchval(
             _FINISH,
             *(finished.task, finished.fence, now, state.value, finished.again_at, failure, finished.detail),
@@ -108,6 +120,8 @@ async def finish(db: Database, finished: Finished, now: datetime) -> bool:
             *([k.started_at for k in kept], [k.duration_s for k in kept]),
             *(finished.since, finished.firmware, finished.via),
         )
+        if recorded and failure == Failure.NOT_PERMITTED.value:
+            await connection.execute(_REFUSED, finished.task, now)
     return recorded
 
 
