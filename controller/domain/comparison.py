@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import chain
@@ -63,31 +63,48 @@ def _first_not_in(lines: Sequence[str], others: set[str]) -> str:
     return next((line for line in lines if line not in others), "")
 
 
-def changes(before: Json, after: Json, *, peers: bool = False, path: str = "") -> Iterator[Change]:
+def changes(
+    before: Json, after: Json, *, peers: bool = False, path: str = "", shown: tuple[Json, Json] | None = None
+) -> Iterator[Change]:
     """The fields that differ, in the order in which they stand.
 
     Members of a list belong together when one of their fields names them (see `_key`); others are compared as a whole.
-    peers: of two different adapters, so that how often the same member stands in a list says nothing.
+    peers: of two different adapters, so that how often the same member stands in a list says nothing. shown: what is
+    told instead of the values compared, where those had noise taken out; of the same shape (`is_shaped_like`).
     """
+    told = shown or (before, after)
     if isinstance(before, dict) and isinstance(after, dict):
         for name in chain(before, (name for name in after if name not in before)):
-            yield from _member(before, after, name, f"{path}.{name}" if path else str(name), peers)
+            yield from _member((before, after), told, name, f"{path}.{name}" if path else str(name), peers)
     elif isinstance(before, list) and isinstance(after, list):
         key = _key(before, after)
-        yield from _keyed(before, after, key, path, peers) if key else _unkeyed(before, after, path, peers)
+        sides = (before, after)
+        yield from _keyed(sides, told, key, path, peers) if key else _unkeyed(sides, told, path, peers)
     elif _canonical(before) != _canonical(after):
-        yield Change(path, Kind.CHANGED, before, after)
+        yield Change(path, Kind.CHANGED, *told)
 
 
-def _member(
-    before: Mapping[str, Json], after: Mapping[str, Json], name: str, path: str, peers: bool
-) -> Iterator[Change]:
+def is_shaped_like(one: Json, other: Json) -> bool:
+    """Do both have the same names and as many members everywhere, whatever the values?"""
+    if isinstance(one, dict) and isinstance(other, dict):
+        return one.keys() == other.keys() and all(is_shaped_like(one[name], other[name]) for name in one)
+    if isinstance(one, list) and isinstance(other, list):
+        return len(one) == len(other) and all(map(is_shaped_like, one, other))
+    return not isinstance(one, (dict, list)) and not isinstance(other, (dict, list))
+
+
+_Sides: TypeAlias = tuple[Json, Json]
+
+
+def _member(sides: _Sides, told: _Sides, name: str, path: str, peers: bool) -> Iterator[Change]:
+    before, after = sides
     if name not in after:
-        yield Change(path, Kind.REMOVED, before[name], None)
+        yield Change(path, Kind.REMOVED, told[0][name], None)
     elif name not in before:
-        yield Change(path, Kind.ADDED, None, after[name])
+        yield Change(path, Kind.ADDED, None, told[1][name])
     else:
-        yield from changes(before[name], after[name], peers=peers, path=path)
+        shown = (told[0][name], told[1][name])
+        yield from changes(before[name], after[name], peers=peers, path=path, shown=shown)
 
 
 def _key(before: Sequence[Json], after: Sequence[Json]) -> str | None:
@@ -108,20 +125,35 @@ def _key(before: Sequence[Json], after: Sequence[Json]) -> str | None:
     return best
 
 
-def _keyed(before: Sequence[Json], after: Sequence[Json], key: str, path: str, peers: bool) -> Iterator[Change]:
-    old, new = ({member[key]: member for member in side} for side in (before, after))
+def _keyed(sides: _Sides, told: _Sides, key: str, path: str, peers: bool) -> Iterator[Change]:
+    old, new = ({member[key]: member for member in side} for side in sides)
+    shown = [
+        {member[key]: one for member, one in zip(side, ones, strict=True)}
+        for side, ones in zip(sides, told, strict=True)
+    ]
     for name in chain(old, (name for name in new if name not in old)):
-        yield from _member(old, new, name, f"{path}[{name}]", peers)
+        called = (shown[0].get(name) or shown[1][name])[key]
+        yield from _member((old, new), (shown[0], shown[1]), name, f"{path}[{called}]", peers)
 
 
-def _unkeyed(before: Sequence[Json], after: Sequence[Json], path: str, peers: bool) -> Iterator[Change]:
-    old, new = (Counter(_canonical(member) for member in side) for side in (before, after))
-    if peers:
-        old, new = Counter(set(old)), Counter(set(new))
-    for gone in (old - new).elements():
-        yield Change(f"{path}[]", Kind.REMOVED, json.loads(gone), None)
-    for come in (new - old).elements():
-        yield Change(f"{path}[]", Kind.ADDED, None, json.loads(come))
+def _unkeyed(sides: _Sides, told: _Sides, path: str, peers: bool) -> Iterator[Change]:
+    old, new = (_by_content(side, ones, peers) for side, ones in zip(sides, told, strict=True))
+    for content, ones in old.items():
+        for one in ones[len(new.get(content, ())) :]:
+            yield Change(f"{path}[]", Kind.REMOVED, one, None)
+    for content, ones in new.items():
+        for one in ones[len(old.get(content, ())) :]:
+            yield Change(f"{path}[]", Kind.ADDED, None, one)
+
+
+def _by_content(members: Sequence[Json], told: Sequence[Json], peers: bool) -> dict[str, list[Json]]:
+    """What is told of the members, by what is compared; of peers once."""
+    found: dict[str, list[Json]] = {}
+    for member, one in zip(members, told, strict=True):
+        ones = found.setdefault(_canonical(member), [])
+        if not (peers and ones):
+            ones.append(one)
+    return found
 
 
 def _canonical(value: Json) -> str:

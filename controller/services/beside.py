@@ -12,9 +12,9 @@ from datetime import datetime
 from itertools import islice
 from typing import Any
 
-from controller.domain.comparison import Change, changes, distance, first_difference, text_of
+from controller.domain.comparison import Change, changes, distance, first_difference, is_shaped_like, text_of
 from controller.domain.difference import difference
-from controller.series import Series, by_name
+from controller.series import Command, Series, by_name
 from controller.series.noise import alike, levelled, quiet
 from controller.services import readings
 from controller.store.pool import Row
@@ -126,12 +126,31 @@ def _changes(
     level = levelled(pair[1].noise, command, texts, peers=peers)
     for bodies in (level, texts) if pair[0] is pair[1] else (texts,):
         try:
-            before, after = (json.loads(readings.parsed(c, t)) for c, t in zip(declared, bodies, strict=True) if c)
+            before, after = _fields(declared, bodies)
         except ValueError as error:
             fault = str(error)
         else:
-            return tuple(islice(changes(before, after, peers=peers), MOST_CHANGES)), ""
+            shown = _as_printed(declared, texts, (before, after))
+            return tuple(islice(changes(before, after, peers=peers, shown=shown), MOST_CHANGES)), ""
     return None, fault
+
+
+def _fields(declared: Sequence[Command | None], texts: tuple[str, str]) -> tuple[Any, Any]:
+    """Any: JSON values. Raises ValueError."""
+    before, after = (json.loads(readings.parsed(c, t)) for c, t in zip(declared, texts, strict=True) if c)
+    return before, after
+
+
+def _as_printed(
+    declared: Sequence[Command | None], texts: tuple[str, str], levelled: tuple[Any, Any]
+) -> tuple[Any, Any] | None:
+    """The fields with the values that were printed, where each has its counterpart: what is told must be true, and a
+    levelled address is not. Any: JSON values."""
+    try:
+        printed = _fields(declared, texts)
+    except ValueError:
+        return None
+    return printed if all(map(is_shaped_like, levelled, printed)) else None
 
 
 def _side_of(row: Row) -> Side:

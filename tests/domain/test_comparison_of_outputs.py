@@ -9,7 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from controller.domain.comparison import Change, Kind, changes, digest, distance, first_difference, text_of
+from controller.domain.comparison import (
+    Change,
+    Kind,
+    changes,
+    digest,
+    distance,
+    first_difference,
+    is_shaped_like,
+    text_of,
+)
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-3, 3) | st.floats(allow_nan=False) | st.sampled_from(["", "a", "b"]),
@@ -89,6 +98,30 @@ def test_members_without_a_name_of_their_own_are_told_whole() -> None:
 def test_between_peers_it_does_not_matter_how_often_the_same_member_stands_there() -> None:
     assert told(["x", "x", "y"], ["x", "y"], peers=True) == []
     assert told(["x"], ["x", "y"], peers=True) == [("[]", "added", None, "y")]
+
+
+def test_what_is_told_is_what_was_printed_and_not_what_was_compared() -> None:
+    before = [{"to": "~", "by": "ge0", "n": 1}, {"to": "~", "by": "ipsec0", "n": 1}]
+    after = [{"to": "~", "by": "ge0", "n": 2}]
+    printed = [{"to": "192.0.2.1", "by": "ge0", "n": 1}, {"to": "192.0.2.2", "by": "ipsec0", "n": 1}]
+    also = [{"to": "192.0.2.9", "by": "ge0", "n": 2}]
+
+    assert told(before, after, peers=True, shown=(printed, also)) == [
+        ("[ge0].n", "changed", 1, 2),
+        ("[ipsec0]", "removed", printed[1], None),
+    ]
+    assert told(["~", "~"], ["~", "x"], shown=(["a", "b"], ["c", "x"])) == [
+        ("[]", "removed", "b", None),
+        ("[]", "added", None, "x"),
+    ]
+
+
+@given(JSON, JSON)
+def test_only_values_of_one_shape_stand_for_each_other(one, other) -> None:
+    assert is_shaped_like(one, json.loads(json.dumps(one)))
+    if is_shaped_like(one, other):
+        assert [change.path for change in changes(one, one, shown=(other, other))] == []
+        assert all(change.kind is Kind.CHANGED for change in changes(one, other) if "[" not in change.path)
 
 
 def test_a_list_that_becomes_something_else_is_one_change() -> None:

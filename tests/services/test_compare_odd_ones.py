@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import re
+from pathlib import Path
 
 import pytest
 
@@ -13,6 +15,7 @@ from tests.services.outputs import campaign, ran
 
 PORT = "ge0: {state} 1000baseT-FDX 192.0.2.{n}/24 (dhcp) mtu 1500 in {n} out {n} err 0\r\n"
 LINE = "show status interface"
+RECORDED = Path(__file__).parents[1] / "series" / "recordings" / "seil8"
 
 
 async def codes(registry, numbers, *, series: str = "seil8", contract: str = "C1", count: int = 5) -> list[str]:
@@ -41,6 +44,19 @@ async def test_the_one_that_differs_is_named_with_what_differs(registry, numbers
     ]
     assert "down" in ones[0].reason and "up" in ones[0].reason
     assert [(s.model, s.line, s.printed, s.different, s.alike) for s in spreads] == [("SEIL/X4", LINE, 5, 2, 4)]
+
+
+async def test_a_missing_route_is_told_by_its_own_destination(registry, numbers) -> None:
+    where, number = await codes(registry, numbers), await campaign(registry)
+    table = (RECORDED / "show_status_route.txt").read_bytes()
+    without = re.sub(rb"10\.0\.0\.0/8.*\n", b"", table)
+    for n, code in enumerate(where):
+        await ran(registry, code, {"show status route": without if n == 2 else table}, in_campaign=number)
+
+    ones = await compare.odd(registry.db, number, caller=registry.operator)
+
+    assert [one.code for one in ones] == [where[2]]
+    assert "10.0.0.0/8" in ones[0].reason and "ipsec0" in ones[0].reason
 
 
 async def test_each_model_has_its_own_majority(registry, numbers) -> None:
