@@ -37,6 +37,7 @@ _AT_ONCE = 500  # outputs in memory at a time
 _BYTES_AT_ONCE = 4 << 20
 _MOST = 200_000  # of one campaign in one go: 20,000 adapters × 10 lines
 _FRESH = timedelta(minutes=10)
+_RECENT = timedelta(minutes=1)  # of a campaign under way, what has ended since is looked at; the rest when it is over
 _MAX_FIELDS = 8 << 20  # bytes of JSON; an output has 1 MiB at most
 
 
@@ -62,9 +63,13 @@ async def of(db: Database, keys: Sequence[Key]) -> dict[Key, Reading]:
     return {key: found[key] for key in keys if key in found}
 
 
-async def of_campaign(db: Database, campaign: int, *, until: float = float("inf")) -> bool:
-    """Make the digests that a campaign's outputs lack. until: stop then (time.monotonic); False when some are left."""
-    rows = await readings.missing(db, campaign, VERSION, _MOST)
+async def of_campaign(
+    db: Database, campaign: int, *, since: datetime | None = None, until: float = float("inf")
+) -> bool:
+    """Make the digests that a campaign's outputs lack. since: only of tasks that have ended then or later.
+
+    until: stop then (time.monotonic); False when some are left."""
+    rows = await readings.missing(db, campaign, VERSION, _MOST, since=since)
     return await _make(db, [(_key(row), row["size"]) for row in rows], parse=False, until=until)
 
 
@@ -73,9 +78,12 @@ async def turn(db: Database, now: datetime) -> None:
     time; called every few seconds."""
     until = time.monotonic() + TURN_S
     async with db.transaction() as tx:
-        for campaign in await readings.to_read(tx, now, _FRESH):
-            if not await of_campaign(db, campaign, until=until):
+        for campaign in await readings.to_read(tx, now, _FRESH, VERSION):
+            since = now - _RECENT if campaign["live"] else None
+            if not await of_campaign(db, campaign["id"], since=since, until=until):
                 return
+            if not campaign["live"]:
+                await readings.note(tx, campaign["id"], VERSION)
 
 
 async def _known(db: Database, keys: Sequence[Key]) -> dict[Key, Reading]:

@@ -23,7 +23,8 @@ _MISSING = """
     SELECT DISTINCT p.sha256, a.series, p.command, o.size
     FROM task t JOIN adapter a ON a.serial = t.adapter JOIN transcript p ON p.task = t.id JOIN output o USING (sha256)
     LEFT JOIN reading r ON r.sha256 = p.sha256 AND r.series = a.series AND r.command = p.command AND r.version = $2
-    WHERE t.campaign = $1 AND p.failure IS NULL AND r.sha256 IS NULL LIMIT $3"""
+    WHERE t.campaign = $1 AND p.failure IS NULL AND r.sha256 IS NULL
+      AND ($4::timestamptz IS NULL OR t.finished_at >= $4) LIMIT $3"""
 
 _PUT = """
     INSERT INTO reading (sha256, series, command, version, digest, fields, fault, parsed)
@@ -57,10 +58,14 @@ async def known(db: Database, keys: Sequence[Key], version: int) -> list[Record]
         return await connection.fetch(query, *_columns(keys), version)
 
 
-async def missing(db: Database, campaign: int, version: int, limit: int) -> list[Record]:
-    """Outputs of the campaign without a reading of this version: sha256, series, command, size (bytes)."""
+async def missing(
+    db: Database, campaign: int, version: int, limit: int, *, since: datetime | None = None
+) -> list[Record]:
+    """Outputs of the campaign without a reading of this version: sha256, series, command, size (bytes).
+
+    since: only of tasks that have ended then or later."""
     async with db.connection() as connection:
-        return await connection.fetch(_MISSING, campaign, version, limit)
+        return await connection.fetch(_MISSING, campaign, version, limit, since)
 
 
 async def sizes(db: Database, hashes: Sequence[bytes]) -> dict[bytes, int]:
@@ -86,13 +91,21 @@ async def put(db: Database, made: Sequence[Made], version: int, *, parsed: bool)
         await connection.execute(_PUT, version, parsed, *columns, digests, fields, [one.fault for one in made])
 
 
-async def to_read(tx: Connection, now: datetime, within: timedelta) -> list[int]:
-    """Campaigns that are under way or ended a while ago at most, the oldest first; none while another controller is at
-    it. The caller's transaction keeps the others away until it ends."""
+async def to_read(tx: Connection, now: datetime, within: timedelta, version: int) -> list[Record]:
+    """Campaigns (id, live) that are under way, or have just ended and are not `noted` as read; the oldest first.
+
+    None while another controller is at it: the caller's transaction keeps the others away until it ends."""
     if not await tx.fetchval("SELECT pg_try_advisory_xact_lock($1)", _LOCK_KEY):
         return []
-    query = """SELECT id FROM campaign WHERE state IN ('running', 'paused') OR ended_at > $1 ORDER BY id LIMIT 1000"""
-    return [row["id"] for row in await tx.fetch(query, now - within)]
+    query = """SELECT id, ended_at IS NULL AS live FROM campaign
+        WHERE state IN ('running', 'paused') OR ended_at > $1 AND read_with IS DISTINCT FROM $2
+        ORDER BY id LIMIT 1000"""
+    return await tx.fetch(query, now - within, version)
+
+
+async def note(tx: Connection, campaign: int, version: int) -> None:
+    """All outputs of the campaign, which has ended, have readings of this version."""
+    await tx.execute("UPDATE campaign SET read_with = $2 WHERE id = $1", campaign, version)
 
 
 def _columns(keys: Sequence[Key]) -> tuple[list[bytes], list[str], list[str]]:

@@ -224,6 +224,26 @@ async def test_the_clock_makes_readings_of_what_has_just_run(registry, codes) ->
     await readings.turn(registry.db, registry.clock())
 
     assert await store.missing(registry.db, number, readings.VERSION, 100) == []
+    async with registry.db.transaction() as tx:
+        assert await store.to_read(tx, registry.clock(), readings._FRESH, readings.VERSION) == []
+        newer = await store.to_read(tx, registry.clock(), readings._FRESH, readings.VERSION + 1)
+    assert number in {row["id"] for row in newer}
+
+
+async def test_the_clock_reads_a_campaign_under_way_as_it_goes(registry, codes) -> None:
+    number = await campaign(registry)
+    await ran(registry, codes[0], {"show log": b"long ago"}, in_campaign=number)
+    registry.clock.forward(minutes=30)
+    await ran(registry, codes[1], {"show log": b"just now"}, in_campaign=number)
+    async with registry.db.connection() as connection:
+        change = "UPDATE campaign SET state = $2, ended_at = $3 WHERE id = $1"
+        await connection.execute(change, number, "running", None)
+        await readings.turn(registry.db, registry.clock())
+        assert len(await store.missing(registry.db, number, readings.VERSION, 100)) == 1
+
+        await connection.execute(change, number, "finished", registry.clock())
+        await readings.turn(registry.db, registry.clock())
+        assert await store.missing(registry.db, number, readings.VERSION, 100) == []
 
 
 async def test_while_one_controller_makes_readings_another_leaves_them_to_it(registry, codes) -> None:
@@ -231,7 +251,8 @@ async def test_while_one_controller_makes_readings_another_leaves_them_to_it(reg
     await ran(registry, codes[0], {"show log": b"left alone"}, in_campaign=number)
 
     async with registry.db.transaction() as tx:
-        assert number in await store.to_read(tx, registry.clock(), readings._FRESH)
+        waiting = await store.to_read(tx, registry.clock(), readings._FRESH, readings.VERSION)
+        assert number in {row["id"] for row in waiting}
         await readings.turn(registry.db, registry.clock())
 
     assert len(await store.missing(registry.db, number, readings.VERSION, 100)) == 1
