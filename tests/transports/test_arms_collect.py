@@ -81,6 +81,22 @@ async def test_a_refused_line_is_said_so_and_the_next_one_is_run(answer: PushRes
     assert [one.failure for one in collected.printed] == [Failure.DEVICE_REFUSED, None]
 
 
+async def test_nothing_more_is_sent_once_the_run_is_told_to_stop() -> None:
+    stop = asyncio.Event()
+
+    def answer(line: str) -> PushResponse:
+        stop.set()
+        return printed(b"ok")
+
+    pusher = Scripted(answer)
+    collected = await ArmsCollector(pusher).collect(target(), ("clear arp", "reboot"), LIMITS, stop=stop)
+
+    assert pusher.lines == ["clear arp"] and [one.body for one in collected.printed] == [b"ok"]
+    assert collected.failure is Failure.STOPPED
+    again = await ArmsCollector(pusher).collect(target(), ("clear arp", "reboot"), LIMITS, stop=stop)
+    assert pusher.lines == ["clear arp"] and again.failure is Failure.STOPPED and not again.printed
+
+
 @pytest.mark.parametrize(
     ("error", "failure"),
     [
@@ -94,6 +110,7 @@ async def test_a_line_without_an_answer_ends_the_run(error: Exception, failure: 
     collected = await ArmsCollector(pusher).collect(target(), ("show system", "show log"), LIMITS)
 
     assert (collected.failure, collected.detail, pusher.lines) == (failure, str(error), ["show system"])
+    assert len(collected.printed) == (failure is Failure.CONNECTION_LOST)  # else it can still be waited for
 
 
 async def test_without_a_way_to_the_adapter_nothing_is_sent() -> None:

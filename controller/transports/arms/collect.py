@@ -1,7 +1,8 @@
 """The Collector over ARMS: each declared line is one md-command for module 0, the adapter itself.
 
 For adapters without a login shell (SA-W), and for those that cannot be connected to. Lines go one after the other, each
-with its own deadline; as over SSH, the first that is not answered ends the run, one that is refused does not.
+with its own deadline; as over SSH, the first that is not answered ends the run, one that is refused does not. What an
+adapter was sent cannot be called back: a run that is told to stop waits for that answer and sends nothing more.
 """
 
 from __future__ import annotations
@@ -48,11 +49,15 @@ class ArmsCollector:
         ends_at = loop.time() + limits.total_s
         printed: list[Printed] = []
         for line in lines:
+            if stop is not None and stop.is_set():
+                return Collected(tuple(printed), Failure.STOPPED, _stopped(target, printed))
             if printed and loop.time() >= ends_at:
                 return Collected(
                     tuple(printed), Failure.TIMEOUT, f"{target.serial} was not sent {line!r}: time was over."
                 )
             one = await self._run(target.reach, series, line, limits, ends_at)
+            if one.failure is Failure.UNREACHABLE:  # it was not sent, so there is nothing that it could have printed
+                return Collected(tuple(printed), one.failure, one.detail)
             printed.append(one)
             if one.failure not in (None, Failure.DEVICE_REFUSED):
                 break
@@ -75,6 +80,11 @@ class ArmsCollector:
             failure, detail = Failure.TIMEOUT if late else Failure.CONNECTION_LOST, str(error)
         kept = body[: limits.max_bytes]
         return Printed(line, kept, len(body) > len(kept), started_at, loop.time() - begun, failure, detail)
+
+
+def _stopped(target: Target, printed: Sequence[Printed]) -> str:
+    kept = " What was printed so far is kept." if printed else ""
+    return f"The run on {target.serial} was stopped before its last line was sent.{kept}"
 
 
 def _read(
