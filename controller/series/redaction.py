@@ -47,6 +47,11 @@ _ADDRESS = re.compile(
 )
 _WORD = re.compile(r"[\w\x80-\xff][\w.@\x80-\xff-]{0,254}", re.ASCII)
 
+_MOST_PHRASES = 64
+"""Names of one adapter that are no single words: a host name, some SSIDs. Each is looked for at every place of the
+output, so an adapter that prints thousands would keep us busy for minutes: what it printed is withheld instead."""
+_WITHHELD = b"[withheld: it has more names of several words than can be taken out]\r\n"
+
 
 class Redaction:
     """key: 32 random bytes; what is replaced follows from them."""
@@ -75,9 +80,11 @@ class Redaction:
     def applied(self, body: bytes, names: Mapping[str, str]) -> bytes:
         """The output with pseudonyms; bytes that are no text stay as they are."""
         text = body.decode("latin-1")
-        for value, pseudonym in names.items():
-            if not _WORD.fullmatch(value):
-                text = text.replace(value, pseudonym)
+        phrases = sorted((value for value in names if not _WORD.fullmatch(value)), key=len, reverse=True)
+        if len(phrases) > _MOST_PHRASES:
+            return _WITHHELD
+        if phrases:  # in one go: a pseudonym must not be taken for a name again
+            text = re.sub("|".join(map(re.escape, phrases)), lambda found: names[found[0]], text)
         text = _ADDRESS.sub(self._address, text)
         return _WORD.sub(lambda word: _named(word[0], names), text).encode("latin-1")
 

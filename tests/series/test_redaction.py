@@ -92,3 +92,20 @@ def test_a_mebibyte_of_anything_is_read_in_linear_time(unit: bytes) -> None:
     names = REDACTION.names([("show status dhcp", body), ("show status pppac", body)], {})
 
     REDACTION.applied(body, names)
+
+
+@pytest.mark.timeout(30)  # one after the other they would take ten minutes
+def test_an_adapter_that_names_thousands_of_phrases_is_withheld() -> None:
+    text = "".join(f"Host: x {n}\r\n" for n in range(60_000))
+
+    shown = redacted(text, "show system")
+
+    assert "x 59999" not in shown and "withheld" in shown
+
+
+def test_what_was_put_in_is_not_taken_for_a_name_again() -> None:
+    text = "Host: -\r\n" + "".join(f"Host: -{n:x}\r\n" for n in range(16)) + "-" * 1000
+
+    shown = redacted(text, "show system")
+
+    assert "-" * 9 not in shown and len(shown) < 20 * len(text)
