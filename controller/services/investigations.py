@@ -140,7 +140,7 @@ async def close(db: Database, number: int, finding: str, *, caller: Caller, now:
         row = await _unclosed(tx, number, caller, now)
         ended = await investigation_moves.close(tx, number, caller.account, finding, why, now)
         detail = {"finding": finding, "campaigns": list(ended.campaigns)}
-        counts = {"cancelled_tasks": len(ended.tasks), "cancelled_operations": list(ended.operations)}
+        counts = {"cancelled_tasks": ended.tasks, "cancelled_operations": list(ended.operations)}
         await _noted(tx, "close", number, row["contract"], detail | counts, caller=caller, now=now)
         await investigation_moves.told(tx, "investigation.closed", number, row["contract"], now)
     return ended

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from asyncpg import Record
 
 from controller.store.campaigns import tell_workers
+from controller.store.claims import cancel_waiting
 from controller.store.pool import Connection
 
 
@@ -112,16 +113,6 @@ _CLOSE = """
 _ABORT_CAMPAIGNS = """
     UPDATE campaign SET state = 'aborted', why = $3, changed_at = $2, ended_at = $2
     WHERE investigation = $1 AND state IN ('running', 'paused') RETURNING id"""
-_CANCEL_TASKS = """
-    WITH ended AS (
-        UPDATE task t SET state = 'cancelled', detail = $3, finished_at = $2
-        FROM campaign p WHERE p.investigation = $1 AND t.campaign = p.id AND t.state = 'waiting'
-        RETURNING t.id, t.campaign, t.adapter
-    ), news AS (
-        INSERT INTO outbox (at, topic, subject, payload)
-        SELECT $2, 'task.cancelled', adapter, jsonb_build_object('task', id, 'campaign', campaign) FROM ended
-    )
-    SELECT id FROM ended"""
 _CANCEL_OPERATIONS = """
     WITH ended AS (
         UPDATE operation SET state = 'cancelled', detail = $3, finished_at = $2, deadline_at = NULL
@@ -136,10 +127,10 @@ _CANCEL_OPERATIONS = """
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """What closing took back: ids of aborted campaigns, cancelled tasks and cancelled push operations."""
+    """What closing took back: ids of aborted campaigns, how many waiting tasks, ids of cancelled push operations."""
 
     campaigns: tuple[int, ...]
-    tasks: tuple[int, ...]
+    tasks: int
     operations: tuple[int, ...]
 
 
@@ -151,12 +142,14 @@ async def close(tx: Connection, investigation: int, account: str, finding: str, 
     await tx.execute(_CLOSE, investigation, now, account, finding)
     values = (investigation, now, why)
     campaigns = [row["id"] for row in await tx.fetch(_ABORT_CAMPAIGNS, *values)]
-    tasks = [row["id"] for row in await tx.fetch(_CANCEL_TASKS, *values)]
+    tasks = 0
+    for campaign in campaigns:  # what others hold at this moment is cancelled by the next turn
+        tasks += await cancel_waiting(tx, campaign, why, now)
     operations = [row["id"] for row in await tx.fetch(_CANCEL_OPERATIONS, *values)]
     await tx.execute(_TELL, "campaign.aborted", now, campaigns, why)
     for campaign in campaigns:
         await tell_workers(tx, campaign)
-    return Ended(tuple(campaigns), tuple(tasks), tuple(operations))
+    return Ended(tuple(campaigns), tasks, tuple(operations))
 
 
 _TELL = """

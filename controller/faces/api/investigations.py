@@ -207,7 +207,7 @@ async def close(call: Call, investigation: Number, body: Finding, context: Conte
     ended = await service.close(context.db, investigation, body.finding, caller=call.caller, now=context.clock())
     return Closed(
         aborted_campaigns=list(ended.campaigns),
-        cancelled_tasks=len(ended.tasks),
+        cancelled_tasks=ended.tasks,
         cancelled_operations=list(ended.operations),
     )
 
