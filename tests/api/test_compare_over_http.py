@@ -92,3 +92,16 @@ async def test_both_outputs_count_as_read(registry, client, codes) -> None:
                 "SELECT account, detail FROM audit WHERE action = 'transcript.read' AND subject = $1", f"task {task}"
             )
         assert [(row["account"], row["detail"]["how"]) for row in rows] == [("olga", "compare")]
+
+
+async def test_an_output_that_its_parser_cannot_read_is_shown_and_flagged(registry, client, codes) -> None:
+    bodies = {LINE: port("up"), "show version": b"what is this\r\n", "show status arp": b"\xff\xfe"}
+    task = await ran(registry, codes[0], bodies)
+
+    _, found = await got(await client("olga"), f"tasks/{task}")
+
+    told = {one["line"]: one for one in found["transcripts"]}
+    assert told[LINE]["fields"][0]["link"] == "up" and told[LINE]["unparsable"] == ""
+    assert (told["show version"]["fields"], told["show version"]["text"]) == (None, "what is this\r\n")
+    assert "what is this" in told["show version"]["unparsable"]
+    assert told["show status arp"]["base64"] and told["show status arp"]["unparsable"]

@@ -85,6 +85,8 @@ def tell_printed(session: Session, found: Any) -> None:
         session.out.text(text.replace("\r\n", "\n"))
         if one["truncated"]:
             session.out.say(_("[cut: the adapter printed more than is kept]"))
+        if one["unparsable"]:
+            session.out.say(_("[not what this command is known to print: {unparsable}]", **one))
         if one["masked"]:
             session.out.say(_("[{masked} secrets are masked]", **one))
         if one["failure"]:

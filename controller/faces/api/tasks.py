@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -13,7 +13,7 @@ from controller.faces.api.context import PEOPLE, Context
 from controller.faces.http import Call, Page, Paging, Path, Query, Route, RowId
 from controller.faces.http.payload import Answer, Moment, Payload, text_or_base64
 from controller.series import Via
-from controller.services import evidence
+from controller.services import evidence, readings
 from controller.services import tasks as service
 from controller.services import transcripts as reading
 from controller.store import task_pages, transcripts
@@ -89,6 +89,10 @@ class Transcript(Answer):
     """The bytes when they are not UTF-8."""
     masked: int
     """How many secrets were taken out."""
+    fields: Any
+    """What the command's parser made of it; null where there is no parser, the line failed, or unparsable says why."""
+    unparsable: str
+    """Why the parser could make nothing of it: it is not what the command is known to print. "" otherwise."""
     truncated: bool
     failure: str | None
     detail: str
@@ -112,13 +116,22 @@ async def show_task(call: Call, task: Number, context: Context) -> TaskWithTrans
     row = await _own(context, call, task)
     async with context.db.connection() as connection:
         await evidence.require_readable(connection, call.caller, row)
-    printed = [
-        Transcript.from_row(one, **text_or_base64(transcripts.unpacked(one)))
-        for one in await transcripts.of_task(context.db, task)
-    ]
+    rows = await transcripts.of_task(context.db, task)
+    read = await readings.of(context.db, [_key(one, row["series"]) for one in rows if one["failure"] is None])
+    printed = [_transcript(one, read.get(_key(one, row["series"]))) for one in rows]
     if printed:
         await reading.note_read(context.db, call.caller, task=task, how="show", now=context.clock())
     return TaskWithTranscripts.from_row(row, transcripts=printed, waiting_for=await _why(context, row))
+
+
+def _key(row: Row, series: str) -> tuple[bytes, str, str]:
+    return row["sha256"], series, row["command"]
+
+
+def _transcript(row: Row, read: readings.Reading | None) -> Transcript:
+    found = read if read and row["failure"] is None else None
+    told = {"fields": found.fields if found else None, "unparsable": found.fault if found else ""}
+    return Transcript.from_row(row, **told, **text_or_base64(transcripts.unpacked(row)))
 
 
 async def _own(context: Context, call: Call, task: int) -> Row:
