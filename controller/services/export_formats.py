@@ -28,6 +28,7 @@ CONTENT_TYPES: Mapping[Format, tuple[str, str]] = {
 """Media type and the ending of a file's name."""
 
 _IN_MEMORY = 1 << 20
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 _LARGE = 64 << 10  # bytes from which packing is a thread's work
 
 
@@ -79,14 +80,15 @@ async def _as_csv(_: Title, items: AsyncIterator[Item]) -> AsyncIterator[bytes]:
         if not columns:
             columns = list(one)
             writer.writerow(columns)
-        writer.writerow([_cell(one[column]) for column in columns])
+        writer.writerow([cell(one[column]) for column in columns])
         yield line.getvalue().encode()
     if not columns:
         yield b"\r\n"
 
 
-def _cell(value: object) -> object:
-    return f"'{value}" if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r") else value
+def cell(value: object) -> object:
+    """A cell of a CSV file that a spreadsheet does not take for a formula."""
+    return f"'{value}" if isinstance(value, str) and value[:1] in _FORMULA else value
 
 
 async def _as_text(title: Title, items: AsyncIterator[Item]) -> AsyncIterator[bytes]:

@@ -50,6 +50,16 @@ async def test_an_operator_exports_the_own_contract_and_the_export_is_recorded(r
     assert len(trail) == 2
 
 
+async def test_no_cell_of_an_export_is_a_formula_to_a_spreadsheet(registry, client) -> None:
+    lines = {"lines": ['=HYPERLINK("http://example.net")'], "codes": ["E1"]}
+    async with (await client("olga")).post("campaigns", json=lines) as answer:
+        assert answer.status >= 400
+    async with (await client("root")).get("audit/export", params={"format": "csv", "outcome": "refused"}) as answer:
+        rows = list(csv.DictReader(io.StringIO(await answer.text())))
+
+    assert [row["subject"][:6] for row in rows if "HYPERLINK" in row["subject"]] == ["'=HYPE"]
+
+
 async def test_the_trail_is_narrowed_by_who_what_and_when(registry, client) -> None:
     await _three(registry)
     root = await client("root")

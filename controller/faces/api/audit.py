@@ -14,6 +14,7 @@ from controller.faces.api.context import ADMINISTRATOR, PEOPLE, Context
 from controller.faces.http import Accepts, Call, Page, Paging, Query, Route, RowId
 from controller.faces.http.payload import Answer, Moment, Stream
 from controller.services import audit as service
+from controller.services.export_formats import cell
 from controller.store import audit
 from controller.store.pool import Row
 
@@ -126,7 +127,8 @@ async def _as_csv(rows: AsyncIterator[Row]) -> AsyncIterator[bytes]:
         yield line.getvalue().encode()
         line.seek(0)
         line.truncate()
-        writer.writerow(_fields(row) | {"detail": json.dumps(row["detail"], ensure_ascii=False)})
+        fields = _fields(row) | {"detail": json.dumps(row["detail"], ensure_ascii=False)}
+        writer.writerow({name: cell(value) for name, value in fields.items()})  # a refused line is anybody's text
     yield line.getvalue().encode()
 
 
