@@ -20,7 +20,7 @@ from tests.fleet.site import Site
 from tests.ports import free_ports
 
 SEED = 31
-GROUPS = 60
+GROUPS = 50
 CONTRACT = "K0001"
 LOOK, CLEAR = "show system", "clear arp"
 AT_ONCE = 50
@@ -54,7 +54,7 @@ class MidCampaign:
 
 @dataclass
 class Country:
-    """240 adapters in service, to which nothing but SSH leads."""
+    """200 adapters in service, to which nothing but SSH leads."""
 
     site: Site
     adapters: list[Adapter]
@@ -145,7 +145,7 @@ async def adapters(shared_site: Site, tmp_path_factory: pytest.TempPathFactory) 
     """They have their configs without the controller."""
     (port,) = free_ports(1)
     made = generate(Recipe(GROUPS * 5, seed=SEED, contracts=1, ssh_port=port))
-    rows = [replace(row, contract=CONTRACT, code=f"k{row.code[1:]}") for row in made if row.kind == "entry"]
+    rows = [replace(row, contract=CONTRACT, code=f"m{row.code[1:]}") for row in made if row.kind == "entry"]
     file = tmp_path_factory.mktemp("country") / "rows.csv"
     inventory.write(rows, file)
     await shared_site.ask("POST", "/inventory/import", file.read_bytes(), "text/csv")

@@ -29,6 +29,7 @@ from protocol.arms.messages import RsSolicitation, RsSolicitationRequest
 from protocol.ids import DistributionId
 from tests.fleet.processes import Controller
 from tests.fleet.site import Site
+from tests.ports import free_ports
 
 SEED = 99
 COUNT = 5_000
@@ -47,9 +48,10 @@ async def country(shared_site: Site) -> list[Row]:
     if hard < 2 * COUNT:
         pytest.skip(f"needs {2 * COUNT} file descriptors, {hard} are allowed")
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, 2 * COUNT), hard))
+    (port,) = free_ports(1)
     rows = [
         replace(row, code=f"k{row.code[1:]}", config=row.config if at < BOOTS else "")
-        for at, row in enumerate(generate(Recipe(COUNT, seed=SEED, contracts=1)))
+        for at, row in enumerate(generate(Recipe(COUNT, seed=SEED, contracts=1, ssh_port=port)))
     ]
     await shared_site.ask("POST", "/inventory/import", csv_of(rows), "text/csv")
     return rows
