@@ -214,7 +214,9 @@ async def test_closing_waits_for_those_who_are_just_asking_and_then_takes_theirs
         )
         assert not (await asyncio.wait([closing], timeout=0.2))[0]
 
-    assert (await closing).tasks == (task,)
+    assert (await closing).tasks == 1
+    async with registry.db.connection() as connection:
+        assert await connection.fetchval("SELECT state FROM task WHERE id = $1", task) == "cancelled"
 
 
 async def test_ten_thousand_adapters_are_judged_in_one_look(registry, places) -> None:
