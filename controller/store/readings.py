@@ -26,12 +26,14 @@ _MISSING = """
     WHERE t.campaign = $1 AND p.failure IS NULL AND r.sha256 IS NULL
       AND ($4::timestamptz IS NULL OR t.finished_at >= $4) LIMIT $3"""
 
+# Outputs are held while their readings are written: retention may be about to delete them, in the same order.
 _PUT = """
+    WITH held AS MATERIALIZED (SELECT sha256 FROM output WHERE sha256 = ANY ($3) ORDER BY sha256 FOR KEY SHARE)
     INSERT INTO reading (sha256, series, command, version, digest, fields, fault, parsed)
     SELECT sha256, series, command, $1, digest, fields::jsonb, fault, $2
     FROM unnest($3::bytea[], $4::text[], $5::text[], $6::bytea[], $7::text[], $8::text[])
          AS u (sha256, series, command, digest, fields, fault)
-    JOIN output USING (sha256) ORDER BY sha256, series, command
+    JOIN held USING (sha256) ORDER BY sha256, series, command
     ON CONFLICT (sha256, series, command) DO UPDATE
         SET version = EXCLUDED.version, digest = EXCLUDED.digest, fields = EXCLUDED.fields, fault = EXCLUDED.fault,
             parsed = EXCLUDED.parsed

@@ -28,8 +28,11 @@ _EXPIRED = """
     FROM gone g JOIN task t ON t.id = g.task GROUP BY t.contract"""
 
 _ORPHANED = """
-    DELETE FROM output o WHERE o.sha256 = ANY ($1) AND NOT EXISTS (SELECT FROM transcript p WHERE p.sha256 = o.sha256)
-    RETURNING size"""
+    WITH orphaned AS MATERIALIZED (
+        SELECT o.sha256 FROM output o
+        WHERE o.sha256 = ANY ($1) AND NOT EXISTS (SELECT FROM transcript p WHERE p.sha256 = o.sha256)
+        ORDER BY o.sha256 FOR UPDATE)
+    DELETE FROM output o USING orphaned u WHERE o.sha256 = u.sha256 RETURNING o.size"""
 
 _NOTE = """
     INSERT INTO audit (at, account, role, action, subject, contract, outcome, detail)

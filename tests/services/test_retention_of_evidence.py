@@ -9,9 +9,10 @@ import asyncpg
 import pytest
 
 from controller.services import retention
-from controller.store import audit, transcripts
+from controller.store import audit, readings, transcripts
 from tests.rows import HEADER, csv_row
 from tests.services import outputs
+from tests.waiting import until
 
 KEPT = timedelta(days=400)
 
@@ -171,3 +172,25 @@ async def test_an_output_that_is_stored_again_while_it_is_deleted_is_never_missi
             "SELECT count(*) FROM transcript p WHERE NOT EXISTS (SELECT FROM output o WHERE o.sha256 = p.sha256)"
         )
     assert lost == 0
+
+
+async def test_readings_of_what_is_just_being_deleted_are_left_out(registry, code) -> None:
+    task = await outputs.ran(registry, code, {"show log": b"going\r\n", "show version": b"staying\r\n"})
+    rows = [row["sha256"] for row in await transcripts.of_task(registry.db, task)]
+    made = [readings.Made((sha256, "seil8", "show log"), bytes(32), None, "") for sha256 in rows]
+
+    async def waits_for_us() -> bool:
+        async with registry.db.connection() as connection:
+            return bool(await connection.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted"))
+
+    async with registry.db.transaction() as tx:
+        await tx.execute("SELECT set_config('hikitsugi.retention', pg_current_xact_id()::text, true)")
+        await tx.execute("DELETE FROM transcript WHERE sha256 = $1", rows[0])
+        await tx.execute("DELETE FROM output WHERE sha256 = $1", rows[0])
+        putting = asyncio.create_task(readings.put(registry.db, made, 1, parsed=False))
+        await until(waits_for_us)
+    await putting
+
+    async with registry.db.connection() as connection:
+        kept = await connection.fetch("SELECT sha256 FROM reading WHERE sha256 = ANY ($1)", rows)
+    assert [row["sha256"] for row in kept] == rows[1:]
