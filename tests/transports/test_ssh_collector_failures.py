@@ -143,12 +143,12 @@ class TestLostConnections:
         ]
 
     async def test_a_line_that_was_sent_is_never_sent_again(self, adapter_with: Start) -> None:
-        adapter = await adapter_with(Script({"reboot": b""}, hang_up_in="reboot"))
+        adapter = await adapter_with(Script({"update firmware": b""}, hang_up_in="update firmware"))
 
-        collected = await SshCollector(attempts=3).collect(adapter.target, ("reboot",), QUICK)
+        collected = await SshCollector(attempts=3).collect(adapter.target, ("update firmware",), QUICK)
 
         assert collected.failure is Failure.CONNECTION_LOST
-        assert adapter.seen.lines == ["reboot"]
+        assert adapter.seen.lines == ["update firmware"]
         assert adapter.seen.connections == 1
 
     async def test_a_cancelled_run_leaves_no_connection(self, adapter_with: Start) -> None:

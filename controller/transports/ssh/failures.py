@@ -69,11 +69,12 @@ def host_key_unknown(target: Target | Jump, reason: str) -> NotOpened:
 def host_key_changed(target: Target | Jump, pinned: PinnedKey, offered: bytes) -> NotOpened:
     """It is another key than the pinned one. offered: in wire form; empty when it was no readable key."""
     shown = fingerprint(offered) if offered else "(one that cannot be read)"
+    how = "have an administrator accept it" if isinstance(target, Target) else "set the jump host anew with it"
     return NotOpened(
         Failure.HOST_KEY_CHANGED,
         f"{at(target)} shows the host key {shown}, but {pinned.fingerprint} is pinned. Nothing was sent to it, not "
-        "even the login. If the device was exchanged or reset, compare the fingerprint on the device itself and pin "
-        "the new key; otherwise somebody may be in between.",
+        "even the login. If the device was exchanged or reset, compare the fingerprint on the device itself and "
+        f"{how}; otherwise somebody may be in between.",
         offered_host_key=as_text(offered) if offered and isinstance(target, Target) else "",
     )
 
