@@ -143,12 +143,12 @@ class TestLostConnections:
         ]
 
     async def test_a_line_that_was_sent_is_never_sent_again(self, adapter_with: Start) -> None:
-        adapter = await adapter_with(Script({"update firmware": b""}, hang_up_in="update firmware"))
+        adapter = await adapter_with(Script({"clear log": b""}, hang_up_in="clear log"))
 
-        collected = await SshCollector(attempts=3).collect(adapter.target, ("update firmware",), QUICK)
+        collected = await SshCollector(attempts=3).collect(adapter.target, ("clear log",), QUICK)
 
         assert collected.failure is Failure.CONNECTION_LOST
-        assert adapter.seen.lines == ["update firmware"]
+        assert adapter.seen.lines == ["clear log"]
         assert adapter.seen.connections == 1
 
     async def test_a_cancelled_run_leaves_no_connection(self, adapter_with: Start) -> None:
