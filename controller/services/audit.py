@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
+from functools import partial
 
 import structlog
 
@@ -17,7 +18,7 @@ from controller.domain.access import Caller
 from controller.domain.audit_chain import START, Break, sealed
 from controller.domain.errors import Fault, Invalid
 from controller.store import audit, audit_chain
-from controller.store.pool import TROUBLE, Connection, Database, Row
+from controller.store.pool import TROUBLE, Database, Row
 
 log = structlog.get_logger()
 
@@ -27,6 +28,7 @@ SEGMENT = 5000
 """Places that one call of `verify` looks at."""
 
 _BELATED_TURNS = 60
+_STRETCH = 1_000_000  # ids: half a second to look through
 _TOLD_EVERY = timedelta(hours=1)
 _MOST_BREAKS = 100
 
@@ -98,21 +100,24 @@ async def seal(db: Database, now: datetime) -> Head | None:
 
 
 async def seal_belated(db: Database, now: datetime, *, everywhere: bool) -> Head | None:
-    """Seal rows that were overtaken by ones with higher ids. everywhere: however old they are."""
-    since = None if everywhere else now - audit_chain.LATE
-    return await _sealed(db, now, lambda tx, limit: audit_chain.belated(tx, since, limit))
+    """Seal rows that were overtaken by ones with higher ids. everywhere: however old they are, a stretch at a time."""
+    if not everywhere:
+        return await _sealed(db, now, partial(audit_chain.belated, since=now - audit_chain.LATE))
+    head = None
+    for first in range(0, await audit_chain.newest(db) + 1, _STRETCH):
+        ids = range(first, first + _STRETCH)
+        head = await _sealed(db, now, partial(audit_chain.belated_among, ids=ids))
+    return head
 
 
-async def _sealed(
-    db: Database, now: datetime, unsealed: Callable[[Connection, int], Awaitable[list[Row]]]
-) -> Head | None:
+async def _sealed(db: Database, now: datetime, unsealed: Callable[..., Awaitable[list[Row]]]) -> Head | None:
     while True:
         async with db.transaction() as tx:
             if not await audit_chain.only_one(tx):
                 return None
             last = await audit_chain.head(tx)
             position, digest = (last["position"], last["hash"]) if last else (0, START)
-            rows, places = await unsealed(tx, BATCH), []
+            rows, places = await unsealed(tx, limit=BATCH), []
             for row in rows:
                 digest = sealed(digest, row)
                 places.append((row["id"], digest))

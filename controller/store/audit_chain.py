@@ -35,14 +35,27 @@ async def newer(connection: Connection, limit: int) -> list[Record]:
     return await connection.fetch(query, limit)
 
 
-async def belated(connection: Connection, since: datetime | None, limit: int) -> list[Record]:
+async def belated(connection: Connection, since: datetime, limit: int) -> list[Record]:
     """Committed audit rows that were overtaken: their transaction ended after rows with higher ids were sealed.
 
-    since: only those from then on; None looks through the whole trail.
+    since: only those from then on.
     """
-    query = f"""SELECT {_ROW} FROM audit a WHERE ($1::timestamptz IS NULL OR a.at >= $1)
+    query = f"""SELECT {_ROW} FROM audit a WHERE a.at >= $1
           AND NOT EXISTS (SELECT FROM audit_chain c WHERE c.audit = a.id) ORDER BY a.id LIMIT $2"""  # noqa: S608
     return await connection.fetch(query, since, limit)
+
+
+async def belated_among(connection: Connection, ids: range, limit: int) -> list[Record]:
+    """The same among the rows with these ids, however old: the whole trail would take longer than a statement may."""
+    query = f"""SELECT {_ROW} FROM audit a WHERE a.id >= $1 AND a.id < $2
+          AND NOT EXISTS (SELECT FROM audit_chain c WHERE c.audit = a.id) ORDER BY a.id LIMIT $3"""  # noqa: S608
+    return await connection.fetch(query, ids.start, ids.stop, limit)
+
+
+async def newest(db: Database) -> int:
+    """The highest id in the trail, 0 when it is empty."""
+    async with db.connection() as connection:
+        return int(await connection.fetchval("SELECT coalesce(max(id), 0) FROM audit"))
 
 
 async def add(tx: Connection, first: int, places: Sequence[tuple[int, bytes]], now: datetime) -> None:

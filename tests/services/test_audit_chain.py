@@ -107,6 +107,21 @@ async def test_a_row_whose_transaction_ended_late_is_sealed_all_the_same(fresh: 
     assert await found(fresh) == set()
 
 
+async def test_overtaken_rows_are_found_in_the_whole_trail_a_stretch_at_a_time(
+    fresh: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service, "_STRETCH", 2)
+    async with fresh.db.transaction() as slow:
+        await audit.write(slow, fresh.administrator, "test", "slow", now=fresh.clock())
+        await sealed(fresh, *"fast!")
+    fresh.clock.forward(hours=2)
+    assert await found(fresh) == {Break.UNSEALED}
+
+    await service.seal_belated(fresh.db, fresh.clock(), everywhere=True)
+
+    assert await found(fresh) == set()
+
+
 async def test_several_controllers_seal_one_chain(fresh: Registry) -> None:
     async def busy(name: str) -> None:
         for number in range(20):
