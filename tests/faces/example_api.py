@@ -163,7 +163,10 @@ async def measure(body: Annotated[Upload, Accepts("text/csv", "application/json"
 
 
 async def export(
-    till: Till, broken: Annotated[bool, Query()] = False, late: Annotated[bool, Query()] = False
+    till: Till,
+    broken: Annotated[bool, Query()] = False,
+    late: Annotated[bool, Query()] = False,
+    endless: Annotated[bool, Query()] = False,
 ) -> Annotated[Stream, Accepts("text/csv")]:
     """All shops as CSV."""
 
@@ -174,6 +177,8 @@ async def export(
             yield b"name\n"
             for name in SHOPS:
                 yield f"{name}\n".encode()
+            while endless:
+                yield bytes(1 << 16)
             if late:
                 raise RuntimeError("broke off")
         finally:

@@ -5,7 +5,9 @@ import asyncio
 import aiohttp
 import pytest
 
+from controller.faces.http import streaming
 from tests.faces.example_api import SHOPS, Example
+from tests.waiting import until
 
 ORDER = {"drink": "sencha"}
 
@@ -73,6 +75,21 @@ async def test_a_stream_that_breaks_off_does_not_look_complete(
             await answer.read()
 
     assert example.till.closed_streams == 1
+
+
+async def test_a_reader_who_does_not_read_on_is_hung_up_on(
+    http: aiohttp.ClientSession, operator: dict, example: Example, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(streaming, "PATIENCE_S", 0.2)
+    async with http.get("export?endless=true", headers=operator) as response:
+        assert await response.content.readline() == b"name\n"
+
+        async def closed() -> bool:
+            return example.till.closed_streams == 1
+
+        await until(closed)
+        with pytest.raises(aiohttp.ClientError):
+            await response.read()
 
 
 async def test_a_stream_may_read_the_upload_it_answers(http: aiohttp.ClientSession, operator: dict):

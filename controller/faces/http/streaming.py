@@ -1,11 +1,16 @@
 """Sending an answer whose length is not known when it begins."""
 
+import asyncio
+
 from aiohttp import web
 
 from controller.faces.http.call import Call
 from controller.faces.http.observe import loggable
 from controller.faces.http.payload import Stream
 from controller.faces.http.problems import log
+
+PATIENCE_S = 60.0
+"""How long a reader may take for one chunk. Who reads nothing would else hold files, memory and a place for ever."""
 
 
 async def send(call: Call, status: int, stream: Stream, first: bytes) -> web.StreamResponse:
@@ -17,10 +22,14 @@ async def send(call: Call, status: int, stream: Stream, first: bytes) -> web.Str
         response.headers["Content-Disposition"] = f'attachment; filename="{stream.filename}"'
     try:
         await response.prepare(call.request)
-        await response.write(first)
+        await _write(response, first)
         async for chunk in stream.chunks:
-            await response.write(chunk)
+            await _write(response, chunk)
         await response.write_eof()
+    except _TooSlow:
+        log.info("The reader of a streamed answer does not read on", path=loggable(call.request))
+        if call.request.transport is not None:
+            call.request.transport.abort()
     except ConnectionError:
         log.info("The reader of a streamed answer has gone", path=loggable(call.request))
     except Exception:
@@ -30,6 +39,18 @@ async def send(call: Call, status: int, stream: Stream, first: bytes) -> web.Str
     finally:
         await close(stream)
     return response
+
+
+class _TooSlow(Exception):
+    """Nothing was read for PATIENCE_S."""
+
+
+async def _write(response: web.StreamResponse, chunk: bytes) -> None:
+    try:
+        async with asyncio.timeout(PATIENCE_S):
+            await response.write(chunk)
+    except TimeoutError as error:
+        raise _TooSlow from error
 
 
 async def close(stream: Stream) -> None:
