@@ -140,10 +140,13 @@ async def return_lost(db: Database, now: datetime, *, unseen: timedelta = UNSEEN
     """Take tasks from workers that are gone: the lease ran out, or the controller was not seen for `unseen`.
 
     What may be repeated waits again, and has failed after `attempts` losses; what may not has failed as "unknown", and
-    a person is told. Returns how many; at most 500 a call.
+    a person is told. Returns how many; at most 500 a call, and none while another controller is at it: two that stop
+    failing campaigns in different order would wait for each other.
     """
+    query = """SELECT CASE WHEN pg_try_advisory_xact_lock(hashtext('return lost tasks'))
+                      THEN return_lost_tasks($1, $2, $3) ELSE 0 END"""
     async with db.connection() as connection:
-        return int(await connection.fetchval("SELECT return_lost_tasks($1, $2, $3)", now, now - unseen, attempts))
+        return int(await connection.fetchval(query, now, now - unseen, attempts))
 
 
 async def end_leases(db: Database, now: datetime) -> None:
