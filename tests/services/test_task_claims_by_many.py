@@ -197,11 +197,11 @@ async def test_nobody_waits_in_a_circle(registry, numbers, pools) -> None:
 
 
 async def test_controllers_that_take_back_at_once_do_not_wait_for_each_other(registry, numbers) -> None:
-    codes = await play.adapters(registry, numbers, 200)
+    codes = await play.adapters(registry, numbers, 400)
     made = [await campaign(registry, half, stop_share=1.0) for half in (codes[::2], codes[1::2])]
     async with registry.db.connection() as connection:
         await connection.execute(
-            """UPDATE task SET campaign = ($1::bigint[])[1 + (id / 10 + id) % 2], state = 'running', lease_until = $2,
+            """UPDATE task SET campaign = ($1::bigint[])[1 + (id / 15 + id) % 2], state = 'running', lease_until = $2,
                    losses = 5 WHERE campaign = ANY ($1)""",
             *(made, registry.clock()),
         )
@@ -209,4 +209,4 @@ async def test_controllers_that_take_back_at_once_do_not_wait_for_each_other(reg
 
     taken = await asyncio.gather(*(claims.return_lost(registry.db, registry.clock()) for _ in range(6)))
 
-    assert sum(taken) == 200
+    assert sum(taken) == 400
