@@ -110,7 +110,7 @@ async def ask(
             await _room(tx)
             campaign = await _make(tx, plan, reason, via, options, caller, now)
     except ControllerError as error:
-        subject = ", ".join(lines)[:200] or options.preset[:200]
+        subject = (policy.shown(", ".join(lines)) or options.preset)[:200]
         detail = policy.refusal_detail(error, lines, reason) | {"investigation": options.investigation}
         await audit.refused(db, caller, "run", subject, now=now, contract=caller.contract, detail=detail)
         raise

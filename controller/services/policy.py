@@ -15,12 +15,14 @@ from controller.domain.access import Caller, Role, require_contract
 from controller.domain.errors import ControllerError, Fault, Forbidden, Invalid
 from controller.domain.policy import CommandClass, most_harmful
 from controller.series import Command, Series, by_name
+from controller.series.masking import SECRETS, mask
 from controller.store import accounts, investigations
 from controller.store.pool import Connection, Row
 
 Target: TypeAlias = "Row | Mapping[str, Any]"
 """serial, code, contract and series of one adapter (Any: a database row has more). serial None: nobody is there."""
 
+_MOST_SHOWN = 500  # characters of a line or a sentence in the audit trail
 _SHOWN = 10  # adapters, codes or lines named in one sentence
 
 
@@ -237,6 +239,16 @@ def no_longer(task: Target) -> str:
 
 
 def refusal_detail(error: ControllerError, lines: Sequence[str], reason: str) -> dict[str, Any]:
-    """What the audit row of a refusal says (Any: JSON values): what was to be run, why not, the asker's reason."""
-    detail: dict[str, Any] = {"lines": [line[:200] for line in lines[:_SHOWN]], "why": str(error), "reason": reason}
-    return detail | ({"faults": [str(fault) for fault in error.faults[:_SHOWN]]} if error.faults else {})
+    """What the audit row of a refusal says (Any: JSON values): what was to be run, why not, the asker's reason.
+
+    A refused line is anybody's text, and the trail keeps it for good: secrets in it are masked.
+    """
+    detail: dict[str, Any] = {"lines": [shown(line) for line in lines[:_SHOWN]], "why": shown(str(error))}
+    detail["reason"] = reason
+    return detail | ({"faults": [shown(str(fault)) for fault in error.faults[:_SHOWN]]} if error.faults else {})
+
+
+def shown(text: str) -> str:
+    """Text as the audit trail may have it: without what looks like a secret, and not too long."""
+    masked, _ = mask(SECRETS, text.encode())
+    return masked.decode(errors="replace")[:_MOST_SHOWN]
