@@ -73,8 +73,12 @@ def _masked(body: bytes) -> bytes:
 
 
 def text(said: str) -> str:
-    """What an adapter said, fit for the database: PostgreSQL's text has no NUL."""
-    return said.replace("\0", "\N{REPLACEMENT CHARACTER}")[:1000]
+    """What an adapter said, fit for the database: without secrets, and PostgreSQL's text has no NUL."""
+    return (
+        _masked(said.encode(errors="replace"))
+        .decode(errors="replace")
+        .replace("\0", "\N{REPLACEMENT CHARACTER}")[:1000]
+    )
 
 
 def _storable(fields: Any) -> Any:  # Any: JSON
