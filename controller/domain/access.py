@@ -31,6 +31,15 @@ class Caller:
         """True when what belongs to the contract may be shown to the caller."""
         return self.contract is None or self.contract == contract
 
+    def within(self, contract: str | None) -> str | None:
+        """What to look for when rows of this contract are asked for: those, or with None all that the caller may see.
+
+        "", which no contract is called, for a contract that is not the caller's: of that there is nothing to see.
+        """
+        if contract is None:
+            return self.contract
+        return contract if self.sees(contract) else ""
+
 
 def require_contract(caller: Caller, contract: str, what: str, name: str) -> None:
     """Raise NotFound when `what` of the contract is not the caller's: to others it does not exist."""

@@ -74,6 +74,12 @@ class Command:
     ends_session: bool = False
     parse: Callable[[str], Any] | None = None  # Any: each command's result is a model of its own
 
+    @property
+    def usage(self) -> str:
+        """As typed, arguments in capitals, those that may be left out in brackets."""
+        words = ((f"{each.keyword} {each.name.upper()}".strip(), each.optional) for each in self.arguments)
+        return " ".join([self.name, *(f"[{word}]" if optional else word for word, optional in words)])
+
     def takes(self, words: list[str]) -> bool:
         """Are these words, all of them, valid arguments of this command?"""
         rest = words
@@ -153,7 +159,7 @@ class Series:
         Case counts, blanks are single, and nothing but printable ASCII words gets through: no line break, separator,
         quote or control character reaches an adapter.
         """
-        if len(line) > MAX_LINE or not _LINE.fullmatch(line):
+        if not harmless(line):
             return None
         words = line.split(" ")
         for length in range(min(len(words), self._longest_name), 0, -1):
@@ -161,6 +167,12 @@ class Series:
             if command and len(words) <= MAX_WORDS and command.takes(words[length:]):
                 return command
         return None
+
+    def nearest(self, line: str) -> Command | None:
+        """The command with the longest name that the line begins with, whatever follows; None when there is none."""
+        words = line.split(" ")
+        names = (" ".join(words[:length]) for length in range(min(len(words), self._longest_name), 0, -1))
+        return next((command for name in names if (command := self._by_name.get(name))), None)
 
     def named(self, name: str) -> Command | None:
         """The declared command of this name, without arguments; None when there is none."""
@@ -193,6 +205,11 @@ class Series:
     @cached_property
     def _longest_name(self) -> int:
         return max(command.name.count(" ") + 1 for command in self.commands)
+
+
+def harmless(line: str) -> bool:
+    """Does the line consist of nothing but what may reach an adapter at all?"""
+    return len(line) <= MAX_LINE and _LINE.fullmatch(line) is not None
 
 
 def require_declared(series: Series, lines: Sequence[str]) -> None:

@@ -196,6 +196,27 @@ async def test_presets_are_kept_shown_and_dropped(client) -> None:
     assert theirs["contract"] is None
 
 
+async def test_naming_anothers_contract_shows_and_changes_nothing_of_the_own_one(client, placed) -> None:
+    """What olga asks about C2 is answered about C2: there is nothing there for her. It was about C1, unsaid."""
+    olga, elsewhere = await client("olga"), {"contract": "C2"}
+    content = {"kind": "status", "lines": ["show log"]}
+    async with olga.put("presets/Look around", json=content) as kept:
+        assert kept.status == 204
+
+    async with olga.put("presets/Look around", params=elsewhere, json=content | {"lines": ["show system"]}) as changed:
+        assert changed.status == 404, await changed.text()
+    async with olga.delete("presets/Look around", params=elsewhere) as dropped:
+        assert dropped.status == 404
+    lists = ("codes", "adapters", "presets", "exchanges", "investigations", "credentials", "host-keys", "transcripts")
+    for path in lists:
+        async with olga.get(path, params=elsewhere) as listed:
+            assert (listed.status, (await listed.json()).get("items")) == (200, []), path
+    async with olga.get("presets/Look around") as answer:
+        mine = await answer.json()
+
+    assert mine["lines"] == ["show log"]
+
+
 async def test_the_provider_says_what_a_contracts_operators_may_run(client, placed) -> None:
     root, olga = await client("root"), await client("olga")
     ping = {"address": "192.0.2.1"}

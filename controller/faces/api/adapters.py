@@ -11,7 +11,7 @@ from pydantic import Field
 from controller.faces.api.context import ADMINISTRATOR, PEOPLE, Context, own_adapter
 from controller.faces.http import Call, Page, Paging, Path, Query, Route, RowId
 from controller.faces.http.payload import Answer, Payload
-from controller.series import ALL, Command, Series
+from controller.series import ALL, Series
 from controller.store import ledger, pulls, registry
 from controller.store.pool import Row
 from protocol.ids import DistributionId
@@ -51,7 +51,7 @@ def _series(series: Series) -> DeclaredSeries:
         commands=[
             DeclaredCommand(
                 name=c.name,
-                usage=_usage(c),
+                usage=c.usage,
                 command_class=c.command_class.value,
                 roles=sorted(series.roles_of(c)),
                 since=c.since,
@@ -59,13 +59,6 @@ def _series(series: Series) -> DeclaredSeries:
             for c in series.commands
         ],
     )
-
-
-def _usage(command: Command) -> str:
-    words = [f"{a.keyword} {a.name.upper()}".strip() for a in command.arguments]
-    optional = [a.optional for a in command.arguments]
-    shown = [f"[{word}]" if may else word for word, may in zip(words, optional, strict=True)]
-    return " ".join([command.name, *shown])
 
 
 class Adapter(Answer):
@@ -117,7 +110,7 @@ async def list_adapters(
     series: Annotated[str | None, Query("only of this series")] = None,
 ) -> Page[Adapter]:
     rows = await registry.adapters(
-        context.db, contract=call.caller.contract or contract, series=series, after=paging.after, limit=paging.rows
+        context.db, contract=call.caller.within(contract), series=series, after=paging.after, limit=paging.rows
     )
     return Page[Adapter].of(rows, paging, lambda row: row["serial"], _adapter)
 

@@ -71,7 +71,7 @@ async def list_codes(
     kind: Annotated[Literal["entry", "standby"] | None, Query("only of this kind")] = None,
 ) -> Page[Code]:
     rows = await registry.codes(
-        context.db, contract=call.caller.contract or contract, kind=kind, after=paging.after, limit=paging.rows
+        context.db, contract=call.caller.within(contract), kind=kind, after=paging.after, limit=paging.rows
     )
     return Page[Code].of(rows, paging, lambda row: row["code"], _code)
 

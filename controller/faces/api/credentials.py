@@ -98,7 +98,7 @@ async def list_logins(
 ) -> Page[AdapterLogin]:
     """After a rotation: which adapters have since been logged in to with the new one, and which not."""
     rows = await logins.page(
-        context.db, contract=call.caller.contract or contract, state=state, after=paging.after, limit=paging.rows
+        context.db, contract=call.caller.within(contract), state=state, after=paging.after, limit=paging.rows
     )
     return Page[AdapterLogin].of(rows, paging, lambda row: row["serial"], _login)
 
@@ -106,7 +106,7 @@ async def list_logins(
 async def count_logins(
     call: Call, context: Context, contract: Annotated[str | None, Query("only this contract's")] = None
 ) -> LoginCounts:
-    counts = await logins.counts(context.db, call.caller.contract or contract)
+    counts = await logins.counts(context.db, call.caller.within(contract))
     return LoginCounts(
         inventory=counts.get("inventory", 0),
         logged_in=counts.get("logged-in", 0),

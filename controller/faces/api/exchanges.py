@@ -110,7 +110,7 @@ async def list_exchanges(
     """Newest first."""
     rows = await exchanges.page(
         context.db,
-        contract=call.caller.contract or contract,
+        contract=call.caller.within(contract),
         code=code,
         state=state,
         before=paging.after,

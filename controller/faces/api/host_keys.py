@@ -62,7 +62,7 @@ async def list_offers(
     """Newest first. An operator sees those of the own contract's adapters."""
     rows = await host_keys.page(
         context.db,
-        contract=call.caller.contract or contract,
+        contract=call.caller.within(contract),
         adapter=adapter,
         state=state,
         before=paging.after,

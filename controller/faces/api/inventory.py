@@ -74,7 +74,7 @@ async def export_inventory(
         context.db,
         context.vault,
         format,
-        contract=call.caller.contract or contract,
+        contract=call.caller.within(contract),
         with_secrets=secrets,
         caller=call.caller,
         now=context.clock(),

@@ -81,7 +81,7 @@ async def list_investigations(
     """Newest first. An operator sees the own contract's."""
     rows = await investigations.page(
         context.db,
-        contract=call.caller.contract or contract,
+        contract=call.caller.within(contract),
         state=state,
         adapter=adapter,
         before=paging.after,

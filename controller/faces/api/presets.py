@@ -40,15 +40,13 @@ def _preset(row: Row) -> Preset:
 
 async def list_presets(call: Call, paging: Paging[str], context: Context, contract: Contract = None) -> Page[Preset]:
     """By title. An operator sees the own contract's."""
-    rows = await presets.page(
-        context.db, contract=call.caller.contract or contract, after=paging.after, limit=paging.rows
-    )
+    rows = await presets.page(context.db, contract=call.caller.within(contract), after=paging.after, limit=paging.rows)
     return Page[Preset].of(rows, paging, lambda row: row["title"], _preset)
 
 
 async def show_preset(call: Call, title: Title, context: Context, contract: Contract = None) -> Preset:
     async with context.db.connection() as connection:
-        row = await presets.one(connection, call.caller.contract or contract, title)
+        row = await presets.one(connection, call.caller.within(contract), title)
     if row is None:
         raise NotFound("No preset {title}.", next_step="hikitsugi preset ls lists them.", title=title)
     return _preset(row)
@@ -62,16 +60,21 @@ class PresetContent(Payload):
     """Declared commands; ${name} stands for one word of an argument."""
 
 
+def _whose(call: Call, contract: str | None) -> str | None:
+    """An operator need not name the own contract; another one is refused by the service, never silently exchanged."""
+    return call.caller.contract if contract is None else contract
+
+
 async def save_preset(
     call: Call, title: Title, body: PresetContent, context: Context, contract: Contract = None
 ) -> None:
     """Keep it under the title, instead of what was kept there."""
-    preset = service.Preset(title, body.kind, tuple(body.lines), call.caller.contract or contract)
+    preset = service.Preset(title, body.kind, tuple(body.lines), _whose(call, contract))
     await service.save(context.db, preset, caller=call.caller, now=context.clock())
 
 
 async def delete_preset(call: Call, title: Title, context: Context, contract: Contract = None) -> None:
-    await service.forget(context.db, call.caller.contract or contract, title, caller=call.caller, now=context.clock())
+    await service.forget(context.db, _whose(call, contract), title, caller=call.caller, now=context.clock())
 
 
 _TAGS = ("presets",)

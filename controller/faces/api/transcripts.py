@@ -74,7 +74,7 @@ async def search_transcripts(
 ) -> Page[TranscriptFound]:
     """Newest first; what the caller may not read is left out (R2.2). A request looks at 20,000 transcripts or for five
     seconds at most: a page may be short or empty while `next` leads on."""
-    wanted = Wanted(call.caller.contract or contract, campaign, task, adapter, code, command, since, until)
+    wanted = Wanted(call.caller.within(contract), campaign, task, adapter, code, command, since, until)
     looked = await transcript_search.search(
         *(context.db, wanted),
         text=text,
