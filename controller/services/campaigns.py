@@ -112,6 +112,7 @@ async def ask(
     except ControllerError as error:
         subject = (policy.shown(", ".join(lines)) or options.preset)[:200]
         detail = policy.refusal_detail(error, lines, reason) | {"investigation": options.investigation}
+        detail["selection"] = selection.as_json()
         await audit.refused(db, caller, "run", subject, now=now, contract=caller.contract, detail=detail)
         raise
     return Asked(campaign, len(plan.targets), tuple(skip.code for skip in plan.skips), plan.skips)

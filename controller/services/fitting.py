@@ -10,6 +10,7 @@ from controller.domain.firmware import version_key
 from controller.domain.sentence import Sentence, sentence
 from controller.series import Command, by_name
 from controller.services.selections import Skip
+from controller.services.undeclared import undeclared
 from controller.store.pool import Row
 
 
@@ -53,7 +54,7 @@ def _faults(lines: Sequence[str], known: dict[str, list[Command | None]], named:
                 sentence_ = "{line} asks questions on series {series}, so it cannot be run unattended."
                 yield Fault(f"lines.{position}", sentence_, params)
             elif command is None and (named or not declared or not fits_somebody):
-                yield Fault(f"lines.{position}", "{line} is not a command that series {series} declares.", params)
+                yield undeclared(position, line, series)
 
 
 def _runs(command: Command | None) -> bool:

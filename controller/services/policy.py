@@ -16,6 +16,7 @@ from controller.domain.errors import ControllerError, Fault, Forbidden, Invalid
 from controller.domain.policy import CommandClass, most_harmful
 from controller.series import Command, Series, by_name
 from controller.series.masking import SECRETS, mask
+from controller.services.undeclared import undeclared
 from controller.store import accounts, investigations
 from controller.store.pool import Connection, Row
 
@@ -92,10 +93,10 @@ def declared(series: Sequence[str], lines: Sequence[str]) -> list[tuple[str, str
 
 
 def _undeclared(at: int, line: str, series: str, command: Command | None) -> Fault | None:
-    named: dict[str, object] = {"line": repr(line[:80]), "series": series}
     if command is None:
-        return Fault(f"lines.{at}", "{line} is not a command that series {series} declares.", named)
+        return undeclared(at, line, series)
     if command.interactive:
+        named: dict[str, object] = {"line": repr(line[:80]), "series": series}
         return Fault(f"lines.{at}", "{line} asks questions on series {series}, so it cannot be run unattended.", named)
     return None
 

@@ -56,7 +56,8 @@ async def test_it_may_be_a_peer_by_its_task_or_most_of_the_campaign(registry, cl
 async def test_what_nothing_can_be_compared_with_is_a_wrong_request(registry, client, codes, against: str) -> None:
     task = await ran(registry, codes[0], {LINE: port("up")})
 
-    status, _ = await got(await client("olga"), f"tasks/{task}/compare", against=against)
+    status, wrong = await got(await client("olga"), f"tasks/{task}/compare", against=against)
+    assert {error["field"] for error in wrong["errors"]} == {"against"}
 
     assert status == 422
 

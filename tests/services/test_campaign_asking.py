@@ -148,6 +148,25 @@ async def test_lines_of_which_no_adapter_has_all_are_refused(fleet) -> None:
     assert len(refused.value.faults) == 2
 
 
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("ping 999.0.2.1", "does not fit ping ADDRESS [count PACKETS] of series seil3"),
+        ("ping 192.0.2.1 count 0", "does not fit ping ADDRESS [count PACKETS] of series seil3"),
+        ("show system\nreboot", "holds what is never sent to an adapter"),
+        ("show system;reboot", "holds what is never sent to an adapter"),
+        ("show everything", "is not a command that series seil3 declares"),
+    ],
+)
+async def test_a_refused_line_is_told_which_rule_it_breaks(fleet, line: str, told: str) -> None:
+    code = await fleet.entry(series="seil3")
+
+    with pytest.raises(Invalid) as refused:
+        await ask(fleet, line, selection=Selection(codes=(code,)))
+
+    assert [told in str(fault) for fault in refused.value.faults] == [True]
+
+
 async def test_nobody_left_is_refused_with_the_reasons(fleet) -> None:
     locked = await fleet.entry(locked=True)
 
@@ -225,6 +244,7 @@ async def test_refusals_are_recorded_and_leave_nothing_behind(fleet, registry) -
     assert [now - then for now, then in zip(after, before, strict=True)] == [0, 0, 1, 0, 0]
     (noted,) = await audit.page(registry.db, contract="C1", subject="show system", before=None, limit=1)
     assert (noted["action"], noted["outcome"], noted["account"]) == ("run", "refused", "olga")
+    assert noted["detail"]["selection"] == {"group": fleet.group}, "on what it was refused"
 
 
 async def test_there_is_a_bound_on_campaigns_under_way(fleet, monkeypatch) -> None:

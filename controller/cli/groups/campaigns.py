@@ -117,7 +117,8 @@ def told(found: Mapping[str, Any]) -> str:
     if still(found):
         said.append(_("{waiting} waiting, {running} running.", **found))
     if found["state"] in ("paused", "aborted", "stopped"):
-        said.append(_("It is {state}: {why}", state=found["state"], why=found["why"] or "-"))
+        state, why = found["state"], found["why"]
+        said.append(_("It is {state}: {why}", state=state, why=why) if why else _("It is {state}.", state=state))
     return " ".join(said)
 
 

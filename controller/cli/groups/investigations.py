@@ -26,7 +26,7 @@ _COLUMNS = (
     Column(_("adapters"), "adapter_count", right=True),
     Column(_("reported by"), "reported_by"),
     Column(_("opened by"), "opened_by"),
-    Column(_("opened"), "opened_at"),
+    Column(_("begun"), "opened_at"),
     Column(_("ends"), "expires_at"),
 )
 _MORE = (

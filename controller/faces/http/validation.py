@@ -97,7 +97,7 @@ def refuse(faults: list[Fault]) -> None:
             next_step="Correct the fields named under errors and send it again.",
             faults=faults,
             count=len(faults),
-            fields=[fault.field or fault.location for fault in faults[:10]],
+            fields=list(dict.fromkeys(fault.field or fault.location for fault in faults))[:10],
         )
 
 
@@ -153,6 +153,9 @@ def _faults(error: ValidationError, location: str) -> list[Fault]:
 def _fault(detail: ErrorDetails, location: str) -> Fault:
     # TypedDict and union parts appear in loc as names that the sender never wrote; plain keys and indices are kept
     where = ".".join(str(part) for part in detail["loc"])
+    if location != "body":  # one word, or a list of words: what follows the name is an index, or a member of a union
+        name, *rest = detail["loc"]
+        where = ".".join([str(name), *(str(part) for part in rest if isinstance(part, int))])
     context = {name: str(value) for name, value in detail.get("ctx", {}).items()}
     sentence = SENTENCES.get(detail["type"])
     if sentence is None:
