@@ -10,6 +10,9 @@ from typing import Any, Self
 import aiohttp
 from fleets.processes import Bench
 
+POLL_S = 0.3
+"""As the command line follows a campaign."""
+
 
 class Api:
     """One session with the administrator's key."""
@@ -51,7 +54,7 @@ class Api:
                 return found
             if time.monotonic() > until:
                 raise SystemExit(f"The campaign did not end within {longest_s:g} s: {found}")
-            await asyncio.sleep(0.1)
+            await asyncio.sleep(POLL_S)
 
     async def _send(self, method: str, path: str, body: object = None) -> Any:
         async with self._session.request(method, path, json=body) as answer:

@@ -93,36 +93,56 @@ class Finished:
         return State.FAILED if self.failure else State.DONE
 
 
-_FINISH = "SELECT finish_task($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14,$15,$16,$17,$18,$19,$20,$21)"
+_FINISH = f"SELECT finish_tasks({', '.join(f'${n}' for n in range(1, 24))})"
 
-_REFUSED = """
-    INSERT INTO audit (at, account, role, action, subject, contract, outcome, detail)
-    SELECT $2, p.account, 'controller', 'run', t.code, t.contract, 'refused',
-           jsonb_build_object('task', t.id, 'campaign', p.id, 'adapter', t.adapter, 'lines', p.lines, 'why', t.detail)
-    FROM task t JOIN campaign p ON p.id = t.campaign WHERE t.id = $1"""
+_GATHER_S = 0.04
+"""Results wait so long for others. Recorded one by one, those of a large campaign are a third of the work on it."""
+
+_ALONE = 1 << 18
+"""Results of more bytes than this are recorded by themselves: statements stay small."""
 
 
 async def finish(db: Database, finished: Finished, now: datetime) -> bool:
-    """Record result and transcripts in one transaction; False when the lease was lost (then nothing is recorded).
+    """Record result and transcripts, with those of others that end at the same time; False when the lease was lost
+    (then nothing is recorded).
 
     A failed task may stop its campaign (campaign.stop_share), one of which nobody knows is told of, and one that is not
     permitted any more is recorded as refused: all in the same transaction.
     """
-    kept, state = finished.kept, finished.state
-    failure = finished.failure.value if finished.failure and state is State.FAILED else None
-    async with db.transaction() if failure == Failure.NOT_PERMITTED.value else db.connection() as connection:
-        recorded: bool = await connection.fetchval(
-            _FINISH,
-            *(finished.task, finished.fence, now, state.value, finished.again_at, failure, finished.detail),
-            *([k.line for k in kept], [k.command for k in kept], [k.sha256 for k in kept], [k.size for k in kept]),
-            *([k.packed for k in kept], [k.masked for k in kept], [k.truncated for k in kept]),
-            *([k.failure for k in kept], [k.detail for k in kept]),
-            *([k.started_at for k in kept], [k.duration_s for k in kept]),
-            *(finished.since, finished.firmware, finished.via),
-        )
-        if recorded and failure == Failure.NOT_PERMITTED.value:
-            await connection.execute(_REFUSED, finished.task, now)
-    return recorded
+    if sum(len(kept.packed) for kept in finished.kept) <= _ALONE:
+        return await db.together(_finish_all, (finished, now), gather_s=_GATHER_S)
+    async with db.connection() as connection:
+        return (await _finish_all(connection, [(finished, now)]))[0]
+
+
+async def _finish_all(connection: Connection, ended: list[tuple[Finished, datetime]]) -> list[bool]:
+    tasks = [_task_values(finished, now) for finished, now in ended]
+    lines = [
+        (number, position, *_line_values(kept))
+        for number, (finished, _) in enumerate(ended, 1)
+        for position, kept in enumerate(finished.kept, 1)
+    ]
+    recorded = await connection.fetchval(_FINISH, *_columns(tasks, 10), *_columns(lines, 13))
+    return [number in recorded for number in range(1, len(ended) + 1)]
+
+
+def _task_values(finished: Finished, now: datetime) -> tuple[object, ...]:
+    failure = finished.failure.value if finished.failure and finished.state is State.FAILED else None
+    return (
+        *(finished.task, finished.fence, now, finished.state.value, finished.again_at, failure, finished.detail),
+        *(finished.since, finished.firmware, finished.via),
+    )
+
+
+def _line_values(kept: Kept) -> tuple[object, ...]:
+    return (
+        *(kept.line, kept.command, kept.sha256, kept.size, kept.packed, kept.masked, kept.truncated),
+        *(kept.failure, kept.detail, kept.started_at, kept.duration_s),
+    )
+
+
+def _columns(rows: list[tuple[object, ...]], width: int) -> list[list[object]]:
+    return [[row[column] for row in rows] for column in range(width)]
 
 
 async def release(db: Database, task: int, fence: int) -> None:

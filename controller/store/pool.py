@@ -135,15 +135,20 @@ class Database:
             await self._pool.release(connection, timeout=5)
 
     async def together(
-        self, ask: Callable[[Connection, list[Question]], Awaitable[Sequence[Answer]]], question: Question
+        self,
+        ask: Callable[[Connection, list[Question]], Awaitable[Sequence[Answer]]],
+        question: Question,
+        *,
+        gather_s: float = 0.0,
     ) -> Answer:
         """Ask one question in one statement with those of others that come at the same time; see together.py.
 
-        ask: a function of a module, one and the same for all who ask together.
+        ask: a function of a module, one and the same for all who ask together, with the same gather_s: the longest that
+        a question waits for others.
         """
         together = self._together.get(ask)
         if together is None:
-            together = self._together[ask] = Together(self.connection, ask)
+            together = self._together[ask] = Together(self.connection, ask, gather_s)
         answer: Answer = await together.answer(question)
         return answer
 

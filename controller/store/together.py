@@ -1,7 +1,8 @@
 """Questions of many callers that come at the same time, asked in one statement: 64 pulls at once, a few round trips.
 
-Nobody waits for company: what came in one turn of the event loop goes together. Only when AT_ONCE such statements are
-under way does the next one wait, and grows. Each caller waits for its one answer, so callers bound what waits here.
+Nobody waits for company, unless there is time for it (gather_s): what came in one turn of the event loop goes together.
+Only when AT_ONCE such statements are under way does the next one wait, and grows. Each caller waits for its one answer,
+so callers bound what waits here.
 """
 
 from __future__ import annotations
@@ -31,14 +32,16 @@ _ONE_TO_BLAME = (
 
 
 class Together(Generic[Connection, Question, Answer]):
-    """ask: one statement for a list of questions; answers in the same order."""
+    """ask: one statement for a list of questions; answers in the same order. gather_s: how long the first of them waits
+    for others."""
 
     def __init__(
         self,
         connection: Callable[[], AbstractAsyncContextManager[Connection]],
         ask: Callable[[Connection, list[Question]], Awaitable[Sequence[Answer]]],
+        gather_s: float = 0.0,
     ) -> None:
-        self._connection, self._ask = connection, ask
+        self._connection, self._ask, self._gather_s = connection, ask, gather_s
         self._waiting: list[tuple[Question, asyncio.Future[Answer]]] = []
         self._is_due = False
         self._under_way: set[asyncio.Task[None]] = set()
@@ -50,7 +53,7 @@ class Together(Generic[Connection, Question, Answer]):
         self._waiting.append((question, future))
         if not self._is_due and len(self._under_way) < AT_ONCE:
             self._is_due = True
-            loop.call_soon(self._begin)
+            loop.call_later(self._gather_s, self._begin)
         return await future
 
     def _begin(self) -> None:
@@ -64,7 +67,7 @@ class Together(Generic[Connection, Question, Answer]):
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._under_way.discard(task)
-        if self._waiting:
+        if self._waiting and not self._is_due:
             self._begin()
 
     async def _carry_out(self, some: list[tuple[Question, asyncio.Future[Answer]]]) -> None:
