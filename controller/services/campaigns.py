@@ -138,6 +138,13 @@ async def _plan(
     permitted = await policy.require(
         tx, caller, fits.targets, lines, investigation=options.investigation, named=named, now=now, hold=hold
     )
+    if permitted.until and (options.at or now) >= permitted.until:
+        raise Invalid(
+            "Investigation {investigation} ends at {until}, before this would be due (R2.3).",
+            next_step="Ask for it earlier, or extend the investigation.",
+            investigation=permitted.investigation,
+            until=permitted.until,
+        )
     why = sentence("Investigation {investigation} does not concern it.", investigation=permitted.investigation)
     uncovered = [target for target in fits.targets if target["serial"] in permitted.uncovered]
     skips += [Skip(target["code"], target["serial"], why) for target in uncovered]

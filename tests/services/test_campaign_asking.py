@@ -192,6 +192,9 @@ async def test_support_runs_on_the_adapters_of_the_investigation_and_no_others(f
     (task,) = await fleet.tasks(asked.campaign)
     assert (task["code"], task["investigation"]) == (concerned, number)
     assert [(s.code, str(s.why)) for s in asked.skips] == [(other, f"Investigation {number} does not concern it.")]
+    with pytest.raises(Invalid, match="before this would be due"):  # as of push operations: it could never begin
+        late = Options(investigation=number, at=registry.clock() + timedelta(days=100))
+        await ask(fleet, "show system", caller=registry.support, options=late)
 
 
 async def test_a_preset_gives_the_lines(fleet, registry) -> None:
