@@ -34,6 +34,12 @@ async def test_output_is_searched_and_shown(by: By, task) -> None:
     assert shown.out == "3.42\r\n"
 
 
+async def test_output_is_one_json_document_where_that_is_asked_for(by: By, task) -> None:
+    shown = await by("olga", "transcript", "show", str(task), "2", "--json")
+
+    assert (shown.code, shown.json()) == (0, {"task": task, "line": 2, "text": "3.42\r\n", "base64": None})
+
+
 async def test_a_search_without_a_hit_says_so(by: By, task) -> None:
     found = await by("olga", "transcript", "search", "nothing like this", "--json")
 

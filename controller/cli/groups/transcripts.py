@@ -1,5 +1,6 @@
 """`hikitsugi transcript`: look for what adapters printed, read it, take it away."""
 
+from base64 import b64encode
 from pathlib import Path
 from typing import Annotated
 
@@ -63,7 +64,19 @@ def show(
     task: Annotated[int, typer.Argument(help=_("Id of the task."), min=0)],
     line: Annotated[int, typer.Argument(help=_("Which of its lines, from 1."), min=1)] = 1,
 ) -> None:
-    session.out.raw(b"".join(session.api.lines("GET", f"/transcripts/{task}/{line}")))
+    body = b"".join(session.api.lines("GET", f"/transcripts/{task}/{line}"))
+    if session.out.json:
+        session.out.document({"task": task, "line": line, **_text_or_base64(body)})
+    else:
+        session.out.raw(body)
+
+
+def _text_or_base64(body: bytes) -> dict[str, str | None]:
+    """As the API has it: the text, or its bytes in base64 when they are no UTF-8."""
+    try:
+        return {"text": body.decode(), "base64": None}
+    except UnicodeDecodeError:
+        return {"text": None, "base64": b64encode(body).decode()}
 
 
 @transcript.command("export", help=_("Write all outputs of a campaign or a task with who, why, when and their hashes."))
