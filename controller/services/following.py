@@ -7,7 +7,7 @@ one misses nothing.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -63,15 +63,17 @@ async def follow(
     with_tasks: bool,
     stopping: asyncio.Event,
     silence_s: float,
+    is_gone: Callable[[], bool] = lambda: False,
 ) -> AsyncGenerator[News | None, None]:
     """What has happened after that position and what happens from now on, until the campaign has ended or `stopping`.
 
-    contract: as in store/campaigns. None: nothing has happened for silence_s. A task may be told twice (around a
+    contract: as in store/campaigns. None: nothing has happened for silence_s. is_gone: the reader does not listen any
+    more, so that it need not be told something before that is noticed. A task may be told twice (around a
     position, times are not exact), and none is left out. Raises NotFound.
     """
     told: set[int] = set()
     position, quiet_s, shown = after, 0.0, None
-    while not stopping.is_set():
+    while not (stopping.is_set() or is_gone()):
         row = await campaigns.one(db, campaign, contract=contract)
         if row is None:
             raise NotFound("No {what} {name}.", next_step="Check the name.", what="campaign", name=campaign)

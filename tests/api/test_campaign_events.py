@@ -135,7 +135,7 @@ async def test_a_stream_does_not_outlive_its_time(client, campaign, monkeypatch)
 
 
 async def test_there_is_a_bound_on_open_streams_and_places_come_back(client, campaign, api, monkeypatch) -> None:
-    monkeypatch.setattr(campaign_events, "COMMENT_S", 0.05)
+    """At once, and not when the reader is told something next: who comes back is not kept out by who has gone."""
     monkeypatch.setattr(api.context.streams, "most_each", 1)
     olga = await client("olga")
 

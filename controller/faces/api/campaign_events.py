@@ -71,6 +71,7 @@ async def _stream(
             with_tasks=with_tasks,
             stopping=context.stopping,
             silence_s=COMMENT_S,
+            is_gone=lambda: call.request.transport is None or call.request.transport.is_closing(),
         )
         ends_at, first = monotonic() + LONGEST_S, _RETRY
         async with aclosing(news):
