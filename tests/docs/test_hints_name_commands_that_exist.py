@@ -23,10 +23,10 @@ def hints() -> Iterator[tuple[str, list[str], list[str]]]:
 
 
 def test_every_command_in_a_sentence_exists_with_its_options() -> None:
-    wrong = []
+    wrong, top = [], root()
     for where, words, options in hints():
         try:
-            command, context = named(root(), words)
+            command, context = named(top, words)
         except NoSuchCommand as error:
             wrong.append(f"{where} ({error})")
             continue
