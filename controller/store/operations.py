@@ -73,6 +73,8 @@ _CLAIM = """
         SELECT o.id, o.adapter, o.purpose, o.due_at FROM operation o
         WHERE o.state = 'waiting' AND o.due_at <= $1 AND o.expires_at > $1
           AND NOT EXISTS (SELECT FROM adapter a WHERE a.serial = o.adapter AND a.locked_out_at IS NOT NULL OFFSET 0)
+          AND (o.purpose = 'handover' OR NOT EXISTS (
+               SELECT FROM account u WHERE u.account = o.account AND u.disabled_at IS NOT NULL OFFSET 0))
           AND (o.investigation IS NULL OR EXISTS (SELECT FROM investigation i
                WHERE i.id = o.investigation AND i.closed_at IS NULL AND i.expires_at > $1 OFFSET 0))
           AND EXISTS (SELECT FROM reach w WHERE w.adapter = o.adapter AND (w.controller IS NULL OR w.controller = $2)
@@ -114,7 +116,8 @@ _CLAIM = """
 async def claim(db: Database, controller: int, now: datetime, limit: int, waits_s: Mapping[str, float]) -> list[Record]:
     """Claim up to `limit` due operations that can be sent from this controller, at most one an adapter; handovers
     first, then by the time they are due. Nothing goes to an adapter that is locked out, nor for an investigation that
-    is not open (R2.3). Each row has what sending it needs.
+    is not open (R2.3), nor for an account that was disabled (but the handovers of its swaps). Each row
+    has what sending it needs.
 
     waits_s: by kind, seconds until the answer is overdue. To one adapter at most MAX_LIVE are under way, one of a kind
     unanswered, and a configure has it to itself; but a handover, which ends what they are for, waits for none of them.

@@ -9,7 +9,7 @@ import asyncpg
 
 from controller.services import campaigns, config_push, push_work, swap
 from controller.services.selections import Selection
-from controller.store import claims, configs
+from controller.store import accounts, claims, configs
 from controller.store import operations as rows
 from controller.store import registry as registry_rows
 from protocol.arms.messages import Kind, NoArguments, Ping
@@ -69,6 +69,25 @@ async def test_nothing_goes_to_an_adapter_that_was_locked_out_since(registry, nu
 
     assert adapter.serial not in {one["serial"] for one in kept}
     assert operation in {one["id"] for one in claimed}
+
+
+async def test_nothing_is_sent_for_an_account_that_was_disabled_since(registry, numbers, controller) -> None:
+    adapter = await play.connected(registry, numbers, controller)
+    operation = await adapter.ask(Kind.REBOOT, NoArguments())
+    await disable(registry, True)
+    try:
+        kept = await rows.claim(registry.db, controller, registry.clock.forward(seconds=1), 16, push_work.WAITS_S)
+    finally:
+        await disable(registry, False)
+    claimed = await rows.claim(registry.db, controller, registry.clock.forward(seconds=1), 16, push_work.WAITS_S)
+
+    assert operation not in {one["id"] for one in kept}
+    assert operation in {one["id"] for one in claimed}
+
+
+async def disable(registry, disabled: bool) -> None:
+    who, now = registry.operator.account, registry.clock()
+    await accounts.set_disabled(registry.db, who, disabled, caller=registry.administrator, now=now)
 
 
 async def test_a_run_has_no_way_over_arms_to_an_adapter_that_is_locked_out(registry, numbers, controller) -> None:
