@@ -40,6 +40,8 @@ __all__ = [
 MAX_LIVE = 1000
 """Campaigns that may be running or paused at once."""
 
+_CODES_TOLD = 100  # of a refused selection
+
 
 @dataclass(frozen=True, slots=True)
 class Asked:
@@ -112,10 +114,17 @@ async def ask(
     except ControllerError as error:
         subject = (policy.shown(", ".join(lines)) or options.preset)[:200]
         detail = policy.refusal_detail(error, lines, reason) | {"investigation": options.investigation}
-        detail["selection"] = selection.as_json()
+        detail["selection"] = _meant(selection)
         await audit.refused(db, caller, "run", subject, now=now, contract=caller.contract, detail=detail)
         raise
     return Asked(campaign, len(plan.targets), tuple(skip.code for skip in plan.skips), plan.skips)
+
+
+def _meant(selection: Selection) -> dict[str, Any]:
+    """As the trail keeps it for good: of very many codes the first ones. Any: JSON values."""
+    codes = selection.codes
+    more = {"codes": list(codes[:_CODES_TOLD]), "codes_given": len(codes)} if len(codes) > _CODES_TOLD else {}
+    return selection.as_json() | more
 
 
 async def _plan(

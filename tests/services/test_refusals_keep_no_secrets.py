@@ -57,3 +57,12 @@ async def test_so_is_a_refused_operation(registry, code, line: str) -> None:
 
     kept = await trail(registry)
     assert "hunter2" not in kept and "********" in kept
+
+
+async def test_of_thousands_of_codes_that_were_refused_the_first_are_kept(registry) -> None:
+    many = Selection(codes=tuple(f"E{number}" for number in range(900_000, 920_000)))
+    with pytest.raises(ControllerError):
+        await campaigns.ask(registry.db, ["show system"], many, "", caller=registry.operator, now=registry.clock())
+
+    (row,) = await audit.page(registry.db, before=None, limit=1, outcome="refused")
+    assert row["detail"]["selection"]["codes_given"] == 20_000 and len(json.dumps(row["detail"])) < 10_000
