@@ -5,7 +5,7 @@ from enum import StrEnum
 from typing import TypeVar
 
 from agent import lifecycle
-from controller.domain import campaign, exchange, operation, task
+from controller.domain import campaign, exchange, host_key, operation, task
 
 State = TypeVar("State", bound=StrEnum)
 Event = TypeVar("Event", bound=StrEnum)
@@ -98,6 +98,17 @@ _CAMPAIGN_EVENTS = {
     campaign.Event.TOO_MANY_FAILED: "more than `--stop-share` of the tasks that have ended",
     campaign.Event.ALL_ENDED: "the workers' clockwork, every second",
 }
+_HOST_KEY = {
+    host_key.State.OPEN: "An adapter showed it, nobody has decided. Nothing was sent to the adapter.",
+    host_key.State.ACCEPTED: "It is the pinned one.",
+    host_key.State.REFUSED: "The pinned one stays; shown again, it stays refused.",
+    host_key.State.SUPERSEDED: "Another key was pinned meanwhile.",
+}
+_HOST_KEY_EVENTS = {
+    host_key.Event.ACCEPTED: "`hikitsugi host-key accept`, by an administrator, with the reason",
+    host_key.Event.REFUSED: "`hikitsugi host-key refuse`, the same",
+    host_key.Event.REPINNED: "another offer was accepted, or an inventory brought another key",
+}
 _STAGE = {
     lifecycle.Stage.OFF: "Unplugged.",
     lifecycle.Stage.BOOTING: "Looks for its resolve server.",
@@ -135,6 +146,13 @@ _CAMPAIGN_TOP = """\
 
 Table: `controller/domain/campaign.py`; seen with `hikitsugi campaign ls`.
 """
+_HOST_KEY_TOP = """\
+## Offered host key
+
+Table: `controller/domain/host_key.py`; seen with `hikitsugi host-key ls`. A key that is not the pinned one;
+one row for each adapter and key that is open or refused: `one_live_offer_of_a_key`. A swap moves nothing here: the pin
+belongs to the unit.
+"""
 _STAGE_TOP = """\
 ## Emulated adapter
 
@@ -147,31 +165,34 @@ def markdown() -> str:
     """The whole page."""
     parts = (
         _TOP,
-        _EXCHANGE_TOP,
-        _diagram(exchange.MOVES, exchange.State.ORDERED),
-        _meanings("state", {state.value: _EXCHANGE[state] for state in exchange.State}),
-        _meanings("event", {event.value: _EXCHANGE_EVENTS[event] for event in exchange.Event}),
-        _moves(exchange.MOVES),
-        _OPERATION_TOP,
-        _diagram(operation.MOVES, operation.State.WAITING),
-        _meanings("state", {state.value: _OPERATION[state] for state in operation.State}),
-        _meanings("event", {event.value: _OPERATION_EVENTS[event] for event in operation.Event}),
-        _moves(operation.MOVES),
-        _TASK_TOP,
-        _diagram(task.MOVES, task.State.WAITING),
-        _meanings("state", {state.value: _TASK[state] for state in task.State}),
-        _meanings("event", {event.value: _TASK_EVENTS[event] for event in task.Event}),
-        _moves(task.MOVES),
-        _CAMPAIGN_TOP,
-        _diagram(campaign.MOVES, campaign.State.RUNNING),
-        _meanings("state", {state.value: _CAMPAIGN[state] for state in campaign.State}),
-        _meanings("event", {event.value: _CAMPAIGN_EVENTS[event] for event in campaign.Event}),
-        _moves(campaign.MOVES),
+        *_machine(_EXCHANGE_TOP, exchange.MOVES, exchange.State.ORDERED, _EXCHANGE, _EXCHANGE_EVENTS),
+        *_machine(_OPERATION_TOP, operation.MOVES, operation.State.WAITING, _OPERATION, _OPERATION_EVENTS),
+        *_machine(_CAMPAIGN_TOP, campaign.MOVES, campaign.State.RUNNING, _CAMPAIGN, _CAMPAIGN_EVENTS),
+        *_machine(_TASK_TOP, task.MOVES, task.State.WAITING, _TASK, _TASK_EVENTS),
+        *_machine(_HOST_KEY_TOP, host_key.MOVES, host_key.State.OPEN, _HOST_KEY, _HOST_KEY_EVENTS),
         _STAGE_TOP,
         _diagram({key: to for key, to in lifecycle.MOVES.items() if key[1] is not _POWER_OFF}, lifecycle.Stage.OFF),
         _meanings("stage", {stage.value: _STAGE[stage] for stage in lifecycle.Stage}),
     )
     return "\n".join(parts)
+
+
+def _machine(
+    top: str,
+    moves: Mapping[tuple[State, Event], State],
+    start: State,
+    states: Mapping[State, str],
+    events: Mapping[Event, str],
+) -> tuple[str, ...]:
+    """A section. Raises KeyError for a state or event that nobody has explained."""
+    event_type = type(next(iter(events)))
+    return (
+        top,
+        _diagram(moves, start),
+        _meanings("state", {state.value: states[state] for state in type(start)}),
+        _meanings("event", {event.value: events[event] for event in event_type}),
+        _moves(moves),
+    )
 
 
 def _diagram(moves: Mapping[tuple[State, Event], State], start: StrEnum) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from pages import api, cli, commands, metrics, states
 
-from controller.domain.exchange import MOVES
+from controller.domain import campaign, exchange, host_key, operation, task
 from controller.faces.api import ROUTES
 from controller.series import ALL
 
@@ -35,10 +35,11 @@ def test_every_declared_line_is_on_the_page() -> None:
     assert [command for series in ALL for command in series.commands if f"`{command.name}" not in page] == []
 
 
-def test_every_move_of_an_exchange_is_on_the_page() -> None:
+@pytest.mark.parametrize("moves", [machine.MOVES for machine in (campaign, exchange, host_key, operation, task)])
+def test_every_move_is_on_the_page(moves) -> None:
     page = states.markdown()
 
-    assert [move for (state, event), to in MOVES.items() if (move := f"| {state} | {event} | {to} |") not in page] == []
+    assert [move for (state, event), to in moves.items() if (move := f"| {state} | {event} | {to} |") not in page] == []
 
 
 def test_a_figure_whose_name_is_not_written_down_is_refused(tmp_path: Path) -> None:
