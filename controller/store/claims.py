@@ -58,11 +58,6 @@ async def claim(
         return await connection.fetch(_CLAIM, now, now + lease, limit, controller, _ARMS_FIRST, contract_at_once)
 
 
-async def hold(tx: Connection) -> None:
-    """No task is claimed until this transaction has ended. For changes after which nothing more may begin."""
-    await tx.execute("SELECT pg_advisory_xact_lock(hashtext('claim tasks'))")
-
-
 @dataclass(frozen=True, slots=True)
 class Finished:
     """What became of one claimed task. since: of the registration it ran on, None when it did not run for want of one.
