@@ -87,10 +87,10 @@ SEIL6: Noise = {
     "show status mobile": _any(r" rssi (-?\d{1,4}dBm) level (\d{1,3}/\d{1,3})"),
 }
 
-_ADDRESS = _any(  # IPv4, MAC, IPv6
-    r"(?<![\w:.])(?:((?:\d{1,3}\.){3}\d{1,3})(?![\w.])"
+_ADDRESS = _any(  # IPv4, MAC, IPv6; what cannot begin one is seen first, since that is nearly all of a text
+    r"(?=[0-9A-Fa-f]{0,4}[:.])(?<![\w:.])(?:((?:\d{1,3}\.){3}\d{1,3})(?![\w.])"
     r"|((?:[0-9A-Fa-f]{2}:){5}[0-9A-Fa-f]{2})(?![\w:])"
-    r"|((?:[0-9A-Fa-f]{1,4}:){0,7}:(?:[0-9A-Fa-f]{1,4}:){0,6}[0-9A-Fa-f]{0,4}"
+    r"|((?:(?:[0-9A-Fa-f]{1,4}:){1,7}|:):(?:[0-9A-Fa-f]{1,4}:){0,6}[0-9A-Fa-f]{0,4}"
     r"|(?:[0-9A-Fa-f]{1,4}:){7}[0-9A-Fa-f]{1,4})(?![\w:]))"
 )
 _BGP_PEER = _any(

@@ -27,7 +27,7 @@ from controller.store.transcripts import unpacked
 
 log = structlog.get_logger()
 
-VERSION = 1
+VERSION = 2
 """Of the rules that make a reading (noise, parsers). Raise it when they change, and every reading is made anew."""
 
 TURN_S = 1.5
