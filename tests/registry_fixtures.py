@@ -14,6 +14,7 @@ from controller.services import inventory
 from controller.store import accounts
 from controller.store.pool import Database
 from controller.store.secrets import Secrets
+from tests.rows import HEADER, csv_row
 
 START = datetime(2026, 11, 22, 3, 0, tzinfo=UTC)
 ADMINISTRATOR = Caller("root", Role.ADMINISTRATOR, None, "test", "127.0.0.1")
@@ -91,3 +92,17 @@ def numbers(request: pytest.FixtureRequest) -> Callable[[], int]:
 
 
 _COUNT: pytest.StashKey[list[int]] = pytest.StashKey()
+
+
+@pytest.fixture
+async def placed(registry: Registry, numbers: Callable[[], int]) -> tuple[str, str]:
+    """An entry of contract C1 and its adapter, with a config."""
+    number = numbers()
+    await registry.load(HEADER + csv_row(f"E{number}", number, config="hostname: a\n"))
+    return f"E{number}", f"SER{number:05d}"
+
+
+@pytest.fixture
+async def code(placed: tuple[str, str]) -> str:
+    """An entry of contract C1 with an adapter and a config."""
+    return placed[0]

@@ -17,9 +17,9 @@ from controller.faces.api.doors import KeptAnswers, authenticator
 from controller.services import access
 from controller.services.repeats import Repeats
 from firmware_repo.blobs import Blobs
-from tests.registry_fixtures import Registry, numbers, registry
+from tests.registry_fixtures import Registry, code, numbers, placed, registry
 
-__all__ = ["numbers", "registry"]
+__all__ = ["code", "numbers", "placed", "registry"]
 
 
 @dataclass

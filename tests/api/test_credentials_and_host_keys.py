@@ -18,7 +18,6 @@ from controller.cli.groups import ALL
 from controller.domain.credential import of_public
 from controller.ports import Collected, Failure
 from controller.services import host_keys as service
-from tests.rows import HEADER, csv_row
 
 HOST_KEY = asyncssh.generate_private_key("ssh-ed25519").export_public_key().decode().strip()
 
@@ -52,10 +51,8 @@ def cli(api, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Cli:
 
 
 @pytest.fixture
-async def serial(registry, numbers) -> str:
-    number = numbers()
-    await registry.load(HEADER + csv_row(f"E{number}", number))
-    return f"SER{number:05d}"
+async def serial(placed) -> str:
+    return placed[1]
 
 
 async def ask(session, method: str, path: str, body: object = None) -> tuple[int, Any]:

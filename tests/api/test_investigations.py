@@ -9,14 +9,6 @@ import pytest
 from tests.rows import HEADER, csv_row
 
 
-@pytest.fixture
-async def placed(registry, numbers) -> tuple[str, str]:
-    """An entry of contract C1 and its adapter."""
-    number = numbers()
-    await registry.load(HEADER + csv_row(f"E{number}", number))
-    return f"E{number}", f"SER{number:05d}"
-
-
 def report(*codes: str, **more) -> dict:
     asked = {"contract": "C1", "title": "Restarts", "observed": "At night.", "reported_by": "olga", "codes": codes}
     return asked | more

@@ -9,14 +9,6 @@ import pytest
 from tests.rows import HEADER, csv_row
 
 
-@pytest.fixture
-async def placed(registry, numbers) -> tuple[str, str]:
-    """An entry of contract C1 and its adapter."""
-    number = numbers()
-    await registry.load(HEADER + csv_row(f"E{number}", number, config="hostname: a\n"))
-    return f"E{number}", f"SER{number:05d}"
-
-
 async def test_an_operation_waits_for_its_adapter_and_says_so(client, placed) -> None:
     code, serial = placed
     olga = await client("olga")

@@ -14,17 +14,9 @@ from structlog.testing import capture_logs
 from controller.faces.api.context import LINKS_PER_MINUTE
 from controller.faces.rate import Rate
 from controller.store import audit
-from tests.rows import HEADER, csv_row
 from tests.services import outputs
 
 LOG = b'641 Nov 22 06:30:01 info system 192.0.2.7 says passphrase "hunter2hunter2"\r\n'
-
-
-@pytest.fixture
-async def code(registry, numbers) -> str:
-    number = numbers()
-    await registry.load(HEADER + csv_row(f"E{number}", number))
-    return f"E{number}"
 
 
 @pytest.fixture

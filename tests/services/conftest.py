@@ -1,6 +1,6 @@
 """The small registry that service tests work on, its adapters, and those who talk with them."""
 
-from tests.registry_fixtures import numbers, registry
+from tests.registry_fixtures import code, numbers, placed, registry
 from tests.services.campaigning import fleet
 from tests.services.devices import authority, entry, standby
 from tests.services.heartbeat_line import line, new_sender
@@ -11,12 +11,14 @@ __all__ = [
     "adapter",
     "authority",
     "clean",
+    "code",
     "controller",
     "entry",
     "fleet",
     "line",
     "new_sender",
     "numbers",
+    "placed",
     "pusher",
     "registry",
     "standby",

@@ -15,14 +15,6 @@ from protocol.arms.messages import Kind, Ping
 from tests.rows import HEADER, csv_row
 
 
-@pytest.fixture
-async def place(registry, numbers) -> tuple[str, str]:
-    """An entry of C1 and its adapter."""
-    number = numbers()
-    await registry.load(HEADER + csv_row(f"E{number}", number))
-    return f"E{number}", f"SER{number:05d}"
-
-
 async def opened(registry, *codes: str, **more) -> int:
     report = {"contract": "C1", "title": "Restarts", "observed": "It restarts at night.", "reported_by": "olga"}
     days = more.pop("days", 14)
@@ -65,8 +57,8 @@ async def newest(registry, contract: str | None = None):
     return (await audit.page(registry.db, contract=contract, subject=None, before=None, limit=1))[0]
 
 
-async def test_it_is_open_for_two_weeks_unless_told_otherwise_and_the_operator_sees_it(registry, place) -> None:
-    code, serial = place
+async def test_it_is_open_for_two_weeks_unless_told_otherwise_and_the_operator_sees_it(registry, placed) -> None:
+    code, serial = placed
 
     number = await opened(registry, code)
 
@@ -78,19 +70,19 @@ async def test_it_is_open_for_two_weeks_unless_told_otherwise_and_the_operator_s
 
 
 @pytest.mark.parametrize("reporter", ["", "otto", "sato", "root", "nobody"])
-async def test_only_a_registered_operators_report_opens_one(registry, place, reporter: str) -> None:
+async def test_only_a_registered_operators_report_opens_one(registry, placed, reporter: str) -> None:
     with pytest.raises(Invalid, match=r"registered operators") as refused:
-        await opened(registry, place[0], reported_by=reporter)
+        await opened(registry, placed[0], reported_by=reporter)
 
     assert "R1.2" in str(refused.value.faults[0])
     noted = await newest(registry)
     assert (noted["action"], noted["outcome"]) == ("investigation.open", "refused")
 
 
-async def test_adapters_of_another_contract_do_not_get_in(registry, place, numbers) -> None:
+async def test_adapters_of_another_contract_do_not_get_in(registry, placed, numbers) -> None:
     number = numbers()
     await registry.load(HEADER + csv_row(f"E{number}", number, contract="C2"))
-    investigation = await opened(registry, place[0])
+    investigation = await opened(registry, placed[0])
 
     with pytest.raises(Invalid, match=f"E{number}"):
         await opened(registry, f"E{number}")
@@ -106,25 +98,25 @@ async def test_adapters_of_another_contract_do_not_get_in(registry, place, numbe
 
 
 @pytest.mark.parametrize("days", [0, -1, 91])
-async def test_the_time_box_has_bounds(registry, place, days: int) -> None:
+async def test_the_time_box_has_bounds(registry, placed, days: int) -> None:
     with pytest.raises(Invalid):
-        await opened(registry, place[0], days=days)
+        await opened(registry, placed[0], days=days)
 
 
-async def test_a_lapsed_one_takes_nothing_in_until_it_is_extended(registry, place, numbers) -> None:
-    number = await opened(registry, place[0], days=1)
+async def test_a_lapsed_one_takes_nothing_in_until_it_is_extended(registry, placed, numbers) -> None:
+    number = await opened(registry, placed[0], days=1)
     late = registry.clock() + timedelta(days=1)
 
     with pytest.raises(Conflict, match="lapsed"):
-        await investigations.add_adapters(registry.db, number, [place[0]], [], caller=registry.support, now=late)
+        await investigations.add_adapters(registry.db, number, [placed[0]], [], caller=registry.support, now=late)
     ends = await investigations.extend(registry.db, number, 90, "still seen", caller=registry.support, now=late)
 
     assert ends == late + timedelta(days=90)
     assert (await rows.one(registry.db, number, late))["state"] == "open"
 
 
-async def test_closing_ends_all_that_waits_under_it_and_nothing_else(registry, place) -> None:
-    code, serial = place
+async def test_closing_ends_all_that_waits_under_it_and_nothing_else(registry, placed) -> None:
+    code, serial = placed
     number = await opened(registry, code)
     waiting, other = await campaign(registry, code, serial, number), await campaign(registry, code, serial, None)
     ping = await operations.ask(
@@ -153,8 +145,8 @@ async def test_closing_ends_all_that_waits_under_it_and_nothing_else(registry, p
     assert (noted["action"], noted["detail"]["finding"]) == ("investigation.close", "A defect of 3.40.")
 
 
-async def test_it_is_closed_once_and_with_a_finding(registry, place) -> None:
-    number = await opened(registry, place[0])
+async def test_it_is_closed_once_and_with_a_finding(registry, placed) -> None:
+    number = await opened(registry, placed[0])
     who = {"caller": registry.support, "now": registry.clock()}
 
     with pytest.raises(Invalid, match="stays open"):
@@ -166,17 +158,17 @@ async def test_it_is_closed_once_and_with_a_finding(registry, place) -> None:
         await investigations.extend(registry.db, number, 1, "", **who)
 
 
-async def test_to_another_contracts_operator_it_does_not_exist(registry, place) -> None:
-    number = await opened(registry, place[0])
+async def test_to_another_contracts_operator_it_does_not_exist(registry, placed) -> None:
+    number = await opened(registry, placed[0])
 
     with pytest.raises(NotFound):
         await investigations.point_at(
-            registry.db, number, place[1], registry.clock(), caller=registry.stranger, now=registry.clock()
+            registry.db, number, placed[1], registry.clock(), caller=registry.stranger, now=registry.clock()
         )
 
 
-async def test_an_execution_time_makes_the_operators_results_of_that_minute_readable(registry, place) -> None:
-    code, serial = place
+async def test_an_execution_time_makes_the_operators_results_of_that_minute_readable(registry, placed) -> None:
+    code, serial = placed
     number = await opened(registry, code)
     mine = await campaign(registry, code, serial, None, "olga")
     before = await campaign(registry, code, serial, None, "olga")
@@ -199,17 +191,17 @@ async def test_an_execution_time_makes_the_operators_results_of_that_minute_read
         assert await investigations.readable(connection, registry.administrator, tasks) == {mine, before, theirs}
 
 
-async def test_a_time_at_which_nothing_ran_points_at_nothing(registry, place) -> None:
-    number = await opened(registry, place[0])
+async def test_a_time_at_which_nothing_ran_points_at_nothing(registry, placed) -> None:
+    number = await opened(registry, placed[0])
 
     with pytest.raises(NotFound, match="task ls"):
         await investigations.point_at(
-            registry.db, number, place[1], registry.clock(), caller=registry.support, now=registry.clock()
+            registry.db, number, placed[1], registry.clock(), caller=registry.support, now=registry.clock()
         )
 
 
-async def test_what_ran_under_an_investigation_stays_readable_after_it(registry, place) -> None:
-    code, serial = place
+async def test_what_ran_under_an_investigation_stays_readable_after_it(registry, placed) -> None:
+    code, serial = placed
     number = await opened(registry, code)
     task = await campaign(registry, code, serial, number, "root")
     await ran(registry, task)

@@ -11,7 +11,6 @@ from controller.services import campaigns, operations
 from controller.services.selections import Selection
 from controller.store import audit
 from protocol.arms.messages import Kind, MdCommand
-from tests.rows import HEADER, csv_row
 
 TYPED = (
     "password admin hunter2-typed",
@@ -19,13 +18,6 @@ TYPED = (
     "login.admin.password: hunter2-typed",
     "snmp community hunter2-typed\r\nreboot",
 )
-
-
-@pytest.fixture
-async def code(registry, numbers) -> str:
-    number = numbers()
-    await registry.load(HEADER + csv_row(f"E{number}", number))
-    return f"E{number}"
 
 
 async def trail(registry) -> str:

@@ -10,18 +10,10 @@ import pytest
 
 from controller.services import retention
 from controller.store import audit, readings, transcripts
-from tests.rows import HEADER, csv_row
 from tests.services import outputs
 from tests.waiting import until
 
 KEPT = timedelta(days=400)
-
-
-@pytest.fixture
-async def code(registry, numbers) -> str:
-    number = numbers()
-    await registry.load(HEADER + csv_row(f"E{number}", number))
-    return f"E{number}"
 
 
 async def bodies(registry, task: int) -> list[bytes]:

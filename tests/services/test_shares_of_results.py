@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 
 import pytest
 from structlog.testing import capture_logs
@@ -23,10 +22,8 @@ PRINTED = {
 
 
 @pytest.fixture
-async def task(registry, numbers: Callable[[], int]) -> int:
-    number = numbers()
-    await registry.load(HEADER + csv_row(f"E{number}", number))
-    return await outputs.ran(registry, f"E{number}", PRINTED)
+async def task(registry, code) -> int:
+    return await outputs.ran(registry, code, PRINTED)
 
 
 async def create(registry, task: int, caller=None, *, hours: int = 72, redact: bool = True) -> shares.Created:

@@ -12,7 +12,6 @@ from controller.services import transcript_search
 from controller.services.transcript_search import search
 from controller.store import audit
 from controller.store.transcripts import Wanted
-from tests.rows import HEADER, csv_row
 from tests.services import outputs
 
 SYSTEM = """SEIL/X4 Ver. 3.42 (CodeName)\r
@@ -34,13 +33,6 @@ Loadavg : 0.00 (1min), 0.01 (5min), 0.00 (15min)\r
 CPUstat : Used 0%, Interrupts 0%\r
 Memory  : Total 1024MB, Used 100MB (9%), Avail 924MB (90%)\r
 """
-
-
-@pytest.fixture
-async def code(registry, numbers) -> str:
-    number = numbers()
-    await registry.load(HEADER + csv_row(f"E{number}", number))
-    return f"E{number}"
 
 
 async def found(registry, code: str, caller=None, **more):

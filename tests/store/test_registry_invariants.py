@@ -111,7 +111,7 @@ async def test_history_is_neither_changed_nor_deleted(registry, two, table: str,
             f"E{a}",
         )
 
-    with pytest.raises(asyncpg.RestrictViolationError, match="append-only|evidence"):
+    with pytest.raises(asyncpg.RestrictViolationError, match=r"append-only|evidence"):
         await execute(registry, statement.format(table, column))
 
 
