@@ -26,4 +26,4 @@ async def so(condition: Callable[[], bool]) -> None:
     async def asked() -> bool:
         return condition()
 
-    await until(asked, deadline_s=5, every_s=0.005)
+    await until(asked, deadline_s=15, every_s=0.005)

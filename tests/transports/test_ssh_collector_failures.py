@@ -110,7 +110,7 @@ class TestDeadlines:
         adapter = await adapter_with(Script({"show system": SYSTEM, "show log": None, "show status arp": b"x\r\n"}))
 
         collected = await SshCollector().collect(
-            adapter.target, ("show system", "show log", "show status arp"), replace(QUICK, line_s=0.3)
+            adapter.target, ("show system", "show log", "show status arp"), replace(QUICK, line_s=1)
         )
 
         assert collected.failure is Failure.TIMEOUT
@@ -124,7 +124,7 @@ class TestDeadlines:
     async def test_the_whole_run_has_a_deadline_too(self, adapter_with: Start) -> None:
         adapter = await adapter_with(Script({"show log": None}))
 
-        collected = await SshCollector().collect(adapter.target, ("show log",), replace(QUICK, total_s=0.3))
+        collected = await SshCollector().collect(adapter.target, ("show log",), replace(QUICK, total_s=2))
 
         assert collected.failure is Failure.TIMEOUT
         assert collected.printed[0].body == b"the beginning\r\nof"

@@ -223,7 +223,7 @@ class TestTheAdaptersOwnWill:
         await collector.collect(adapter.target, LINES, QUICK)
         adapter.go_deaf()
 
-        collected = await collector.collect(adapter.target, LINES, replace(QUICK, connect_s=0.3))
+        collected = await collector.collect(adapter.target, LINES, replace(QUICK, connect_s=1))
 
         assert bodies(collected) == ANSWERS
         assert adapter.seen.connections == 2
