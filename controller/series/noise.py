@@ -1,8 +1,9 @@
 """What differs between two outputs without meaning anything: clocks, uptimes, counters, remaining lifetimes.
 
 Comparing leaves it out. A table names the declared command ("" = every command) and patterns of which the groups (the
-whole match, where there are none) count for nothing. IDENTITY is what tells adapters apart (addresses, names, serials):
-left out too where different adapters are compared.
+whole match, where there are none) count for nothing. A group stands for one kind of value: what was met first takes the
+place of the others (`levelled`), and a parser has to read it there. IDENTITY is what tells adapters apart (addresses,
+names, serials): left out too where different adapters are compared.
 
 Outputs may be hostile: nothing here repeats without a bound, but for one `.*` to the end of a line that `^` begins, so
 that time grows with the length of the text and no faster.
@@ -31,7 +32,7 @@ def _any(*patterns: str) -> tuple[re.Pattern[str], ...]:
 
 _LOG = _any(r"^( {0,8}\d{1,10} [A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d)")
 _SYSTEM = _any(
-    r"^(?:Date|Up|Users|Loadavg|CPUstat) {0,8}: (.*)",
+    *(rf"^{name} {{0,8}}: (.*)" for name in ("Date", "Up", "Users", "Loadavg", "CPUstat")),
     r"^Memory {0,4}: Total \d{1,9}[KMG]?B, (.*)",
 )
 _BGP = _any(r"^\S{1,45} {1,12}4 {1,6}\d{1,10}((?: {1,12}\d{1,12}){5} {1,12}\S{1,16})")
@@ -102,9 +103,9 @@ _ECHO = _any(r" icmp_seq=(\d{1,6}) ttl=(\d{1,3})")
 
 IDENTITY: Noise = {
     "": _ADDRESS,
-    "show system": _any(r"^(?:Serial|Host) {0,4}: (.*)"),
+    "show system": _any(r"^Serial {0,4}: (.*)", r"^Host {0,4}: (.*)"),
     "show config": _any(r"^hostname:? {1,4}(.*)"),
-    "show key": _any(r"^ {1,8}(?:Distribution ID|Memo) {0,12}: (.*)"),
+    "show key": _any(r"^ {1,8}Distribution ID {0,12}: (.*)", r"^ {1,8}Memo {0,12}: (.*)"),
     "show status route dynamic bgp": _BGP_PEER,
     "show status route dynamic bgp summary": _BGP_PEER,
     "show status route dynamic bgp neighbor": _any(r"remote AS (\d{1,10}), local AS (\d{1,10})"),

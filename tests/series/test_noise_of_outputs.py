@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -15,8 +16,10 @@ from agent.generate import Recipe, generate
 from agent.lifecycle import Event
 from agent.shell import recordings
 from agent.shell.commands import Shell
+from controller.domain.comparison import changes
 from controller.series import ALL, by_name
 from controller.series.noise import IDENTITY, alike, levelled, quiet
+from controller.services.readings import parsed
 
 START = datetime(2026, 11, 22, 6, 30, tzinfo=UTC)
 _ROWS = [row for row in generate(Recipe(90, contracts=1)) if row.kind == "entry"]
@@ -64,6 +67,35 @@ def test_the_same_adapter_says_the_same_a_while_later(fleet) -> None:
             different |= {command} if before[command] != after[command] else set()
 
     assert {"show system", "show status interface", "show status ipsec", "ping"} <= different, "nothing was tested"
+
+
+def test_no_field_of_the_same_adapter_differs_a_while_later(fleet) -> None:
+    """Nor where something else does: the levelled texts are read, and are told as printed."""
+    first, compared, printed_otherwise = fleet.printed(), set(), set()
+    fleet.now += timedelta(hours=3, minutes=47, seconds=13)
+
+    for adapter, before, after in zip(fleet.adapters, first, fleet.printed(), strict=True):
+        series = by_name(adapter.row.series)
+        for command in [name for name in before if "unknown command" not in before[name]]:
+            declared, texts = series.named(command), (before[command], after[command])
+            if declared is None or declared.parse is None:
+                continue
+            for peers in (False, True):
+                one, other = (
+                    json.loads(parsed(declared, t)) for t in levelled(series.noise, command, texts, peers=peers)
+                )
+                assert list(changes(one, other, peers=peers)) == [], (series.name, command)
+            compared.add((series.name, command))
+            if len({parsed(declared, text) for text in texts}) > 1:
+                printed_otherwise.add((series.name, command))
+
+    with_a_parser = {(s.name, c.name) for s in ALL for c in s.commands if c.parse and c.name in recordings_of(s.name)}
+    assert with_a_parser - compared <= {("seil3", "show status dialup-device")}  # of models that are not in this fleet
+    assert {(series.name, "show system") for series in ALL} <= printed_otherwise, "nothing was tested"
+
+
+def recordings_of(series: str) -> set[str]:
+    return {" ".join(words) for words in recordings.of_series(series)}
 
 
 def test_adapters_of_a_model_in_the_same_state_say_the_same(fleet) -> None:

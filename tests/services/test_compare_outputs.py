@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import pytest
 
@@ -16,6 +17,7 @@ from tests.rows import HEADER, csv_row
 from tests.services.outputs import campaign, ran
 
 SYSTEM = 'SEIL/X4 Ver. 3.42 (Aria)\r\n\r\nHost    : "{host}"\r\nDate    : 2026/11/22 06:30:{s:02d} (JST)\r\n'
+RECORDED = Path(__file__).parents[1] / "series" / "recordings" / "seil8"
 PORT = "ge0: {state} 1000baseT-FDX 192.0.2.{n}/24 (dhcp) mtu 1500 in {count} out 9 err 0\r\n"
 
 
@@ -163,6 +165,29 @@ async def test_where_there_is_a_parser_fields_are_compared_without_noise(registr
 
     assert found.changes is not None
     assert [(c.path, c.before, c.after) for c in found.changes] == [("host", '"a"', '"b"'), ("version", "3.42", "3.50")]
+
+
+def whole_system(minute: int, *, boot: str = "power on") -> bytes:
+    """What seil8 prints, so many minutes later."""
+    text = (RECORDED / "show_system.txt").read_text().replace("15:30:00 (JST)", f"15:{minute:02d}:00 (JST)")
+    text = text.replace("2 days, 18 hours", f"2 days, 18:{minute:02d}").replace("0.33 (1min)", f"0.{minute} (1min)")
+    return text.replace("Used 33%", f"Used {minute}%").replace("power on", boot).encode()
+
+
+async def test_fields_of_clocks_and_counters_are_not_told_as_changed(registry, codes) -> None:
+    for body in (whole_system(10), whole_system(40), whole_system(55, boot="rebooting by watchdog")):
+        task = await ran(registry, codes[0], {"show system": body})
+        if b"watchdog" not in body:
+            quiet_one = task
+
+    same = await compare.compare(registry.db, quiet_one, caller=registry.operator)
+    rebooted = await compare.compare(registry.db, task, caller=registry.operator)
+
+    assert (same.diff, same.changes, same.fault) == ("", (), "")
+    assert rebooted.changes is not None
+    assert [(c.path, c.before, c.after) for c in rebooted.changes] == [
+        ("boot_reason", "power on", "rebooting by watchdog")
+    ]
 
 
 async def test_a_reading_has_the_fields_or_why_there_are_none(registry, codes, monkeypatch) -> None:
