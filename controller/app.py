@@ -30,15 +30,15 @@ from controller.faces.api.doors import KeptAnswers, authenticator
 from controller.files import replace
 from controller.parts import Parts, utc_now
 from controller.services import access, audit, housekeeping, kept_sessions, work
-from controller.services.repeats import Repeats
+from controller.services.idempotency import Repeats
 from controller.settings import Endpoint, Settings
 from controller.startup import CannotStart
 from controller.store.embedded import Embedded
 from controller.store.migrate import migrate
 from controller.store.pool import TROUBLE, Database
 from controller.store.secrets import unlock
+from controller.task_workers import collectors, work_of
 from controller.tls import api_context
-from controller.working import collectors, work_of
 from firmware_repo.blobs import Blobs
 
 log = structlog.stdlib.get_logger("controller")

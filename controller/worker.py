@@ -24,12 +24,12 @@ from controller.store import embedded
 from controller.store.migrate import require_current
 from controller.store.pool import TROUBLE, Database
 from controller.store.secrets import Secrets, unlock
+from controller.task_workers import collectors, work_of
 from controller.tls import legacy_push_context, push_context
 from controller.transports.arms.push import ArmsPusher
 from controller.transports.arms.simple import Endpoints
 from controller.transports.arms.tunnels import Tunnels
 from controller.transports.ssh.collect import SshCollector
-from controller.working import collectors, work_of
 
 log = structlog.stdlib.get_logger("controller")
 

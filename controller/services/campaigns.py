@@ -15,7 +15,7 @@ from controller.domain.errors import ControllerError, Fault, Invalid, TooMany
 from controller.domain.policy import CommandClass
 from controller.domain.sentence import sentence
 from controller.series import Via
-from controller.services import fitting, policy, presets, selections
+from controller.services import eligibility, policy, presets, selections
 from controller.services.campaign_options import BACK_WITHIN, NO_OPTIONS, Options, check_times
 from controller.services.campaign_steering import abort, move, pause, resume
 from controller.services.campaign_summary import Summary, summary
@@ -141,7 +141,7 @@ async def _plan(
     resolved = await selections.resolve(tx, selection, caller)
     named = bool(selection.codes)
     _some_left(resolved.targets, resolved.skips)
-    fits = fitting.fit(lines, resolved.targets, named=named)
+    fits = eligibility.fit(lines, resolved.targets, named=named)
     skips = [*resolved.skips, *fits.skips]
     _some_left(fits.targets, skips)
     permitted = await policy.require(

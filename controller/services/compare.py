@@ -9,7 +9,7 @@ import asyncio
 
 from controller.domain.access import Caller, Role
 from controller.domain.errors import Invalid, NotFound
-from controller.services import evidence, readings
+from controller.services import evidence_access, readings
 from controller.services.beside import Comparison, OddOne, Side, Spread, compared, odd_ones, spread
 from controller.store import comparisons
 from controller.store import readings as store
@@ -85,7 +85,7 @@ async def _side(db: Database, task: int, command: str | None, position: int | No
     if not sides or not caller.sees(sides[0]["contract"]):
         raise NotFound("Task {task} printed nothing.", next_step="Check the id: hikitsugi task ls.", task=task)
     async with db.connection() as connection:
-        await evidence.require_readable(connection, caller, sides[0])
+        await evidence_access.require_readable(connection, caller, sides[0])
     for side in sides:
         if position in (None, side["position"]) and command in (None, side["command"], side["line"]):
             return side
@@ -129,7 +129,7 @@ async def _earlier(db: Database, after: Row, good: bool, caller: Caller) -> Row 
     """The newest that the caller may read; a good one could also be read by its parser."""
     rows = await comparisons.earlier(db, after, good=good, contract=caller.contract, limit=_CANDIDATES)
     async with db.connection() as connection:
-        readable = await evidence.readable(connection, caller, rows)
+        readable = await evidence_access.readable(connection, caller, rows)
     rows = [row for row in rows if row["id"] in readable]
     if not good:
         return rows[0] if rows else None
@@ -154,7 +154,7 @@ async def _readable(connection: Connection, campaign: int, row: Row, caller: Cal
     if caller.role is not Role.SUPPORT or row["investigation"] is not None or row["account"] == caller.account:
         return None
     tasks = await comparisons.tasks_of(connection, campaign)
-    return sorted(await evidence.readable(connection, caller, tasks))
+    return sorted(await evidence_access.readable(connection, caller, tasks))
 
 
 def _key(row: Row) -> store.Key:

@@ -17,7 +17,7 @@ from controller.domain.access import Caller
 from controller.domain.errors import NotFound
 from controller.series.redaction import Redaction
 from controller.services import export_formats
-from controller.services.evidence import readable, withheld
+from controller.services.evidence_access import readable, withheld
 from controller.services.export_formats import Format, Item
 from controller.services.transcripts import note_read, with_contents
 from controller.store import shares, transcripts

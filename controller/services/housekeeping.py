@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 import structlog
 
 from controller.services import push_work, reaches, readings, retention, work
-from controller.services.repeats import KEPT
+from controller.services.idempotency import KEPT
 from controller.store import claims, connections, exchanges, heartbeats, idempotency, logins, pulls
 from controller.store.pool import TROUBLE, Database
 

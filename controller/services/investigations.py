@@ -1,7 +1,7 @@
 """Software-defect investigations: opened from an operator's report, time-boxed, closed with a finding (R2.1-R2.3).
 
 While one is open it grants support staff exactly R2.3 on its adapters (services/policy.py), and for good the reading
-of what was run under it or pointed at in it (services/evidence.py, R2.2). The desk around it knows one seam:
+of what was run under it or pointed at in it (services/evidence_access.py, R2.2). The desk around it knows one seam:
 `inquiry`, its own reference.
 """
 
@@ -14,7 +14,7 @@ from typing import Any
 
 from controller.domain.access import Caller, require_contract
 from controller.domain.errors import Conflict, Fault, Invalid, NotFound
-from controller.services.evidence import may_read, readable, require_readable
+from controller.services.evidence_access import may_read, readable, require_readable
 from controller.store import audit, investigation_moves, investigations
 from controller.store.investigation_moves import Ended, Pointed
 from controller.store.pool import Connection, Database, Row

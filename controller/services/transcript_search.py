@@ -17,7 +17,7 @@ from controller.domain.access import Caller
 from controller.domain.errors import Fault, Invalid
 from controller.series.masking import SECRETS, mask
 from controller.services import readings
-from controller.services.evidence import readable
+from controller.services.evidence_access import readable
 from controller.services.transcripts import note_search, with_contents
 from controller.store import transcripts
 from controller.store.pool import Database, Row

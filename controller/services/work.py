@@ -17,9 +17,9 @@ from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, w
 
 from controller.ports import Collected, Collector, Failure, Limits
 from controller.series import Via
-from controller.services import claiming, credentials, host_keys, outcomes, policy, ways
-from controller.services.outcomes import Run
-from controller.services.stopping import Held, Stop, watch
+from controller.services import claiming, credentials, host_keys, policy, task_outcomes, task_targets
+from controller.services.cancellation import Held, Stop, watch
+from controller.services.task_outcomes import Run
 from controller.store import claims
 from controller.store.pool import TROUBLE, Database, Row
 from controller.store.secrets import Secrets
@@ -126,14 +126,14 @@ async def _one(work: Work, row: Row) -> None:
         try:
             run = await _run(work, row, stop)
         except asyncio.CancelledError:
-            if outcomes.is_repeatable(row):
+            if task_outcomes.is_repeatable(row):
                 await _give_back(work, row)
             raise
         await _record(work, row, run)
 
 
 async def _run(work: Work, row: Row, stop: Stop) -> Run:
-    if outcomes.is_repeatable(row):
+    if task_outcomes.is_repeatable(row):
         return await _collected(work, row, stop)
     running = asyncio.create_task(_collected(work, row, stop))
     try:
@@ -168,11 +168,11 @@ async def _collect(work: Work, row: Row, stop: Stop) -> tuple[Collected, Via | N
     if row["since"] is None:
         detail = "The registration changed before the task ran; start it again for the adapter that is there now."
         return Collected((), Failure.REGISTRATION_CHANGED, detail), None
-    via = ways.chosen(row)
+    via = task_targets.chosen(row)
     if via is Via.SSH and row["address"] is None:
         detail = "No address is known: the adapter has never pulled. Plug it in, or set its ssh_address."
         return Collected((), Failure.UNREACHABLE, detail), via
-    target = ways.target(work.vault, row, via)
+    target = task_targets.target(work.vault, row, via)
     return await work.collector.collect(target, row["lines"], work.limits, stop=stop.event), via
 
 
@@ -188,7 +188,7 @@ async def _record(work: Work, row: Row, run: Run) -> None:
 
 
 async def _recorded(work: Work, row: Row, run: Run) -> None:
-    finished = outcomes.finished(row, run, work.clock())
+    finished = task_outcomes.finished(row, run, work.clock())
     try:
         recorded = await _finish(work, finished)
     except TROUBLE as error:

@@ -15,7 +15,7 @@ from controller.faces import http, metrics
 from controller.faces.api import ROUTES, Context
 from controller.faces.api.doors import KeptAnswers, authenticator
 from controller.services import access
-from controller.services.repeats import Repeats
+from controller.services.idempotency import Repeats
 from firmware_repo.blobs import Blobs
 from tests.registry_fixtures import Registry, code, numbers, placed, registry
 

@@ -12,7 +12,8 @@ import aiohttp
 import pytest
 
 from controller.faces.api import campaign_events
-from controller.services import campaigns, following
+from controller.services import campaign_events as service
+from controller.services import campaigns
 from controller.services.selections import Selection
 from controller.store import claims
 from tests.services.campaigning import fleet
@@ -23,7 +24,7 @@ __all__ = ["fleet"]
 
 @pytest.fixture(autouse=True)
 def quickly(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(following, "LOOK_S", 0.02)
+    monkeypatch.setattr(service, "LOOK_S", 0.02)
 
 
 @dataclass

@@ -9,8 +9,8 @@ import pytest
 
 from controller.domain.errors import NotFound
 from controller.ports import Failure
-from controller.services import campaigns, following
-from controller.services.following import Position
+from controller.services import campaign_events, campaigns
+from controller.services.campaign_events import Position
 from controller.services.selections import Selection
 from controller.store import claims
 from tests.services.outputs import campaign as finished_campaign
@@ -86,7 +86,7 @@ async def end(registry, limit: int, failure: Failure | None = None) -> list[int]
 
 def follow(registry, campaign: int, after: Position | None = None, **more):
     options = {"contract": None, "with_tasks": True, "stopping": asyncio.Event(), "silence_s": 60.0} | more
-    return following.follow(registry.db, campaign, after=after or Position(), **options)
+    return campaign_events.follow(registry.db, campaign, after=after or Position(), **options)
 
 
 async def told(news, kinds: tuple[str, ...] = ("end",)) -> list:
@@ -101,7 +101,7 @@ async def told(news, kinds: tuple[str, ...] = ("end",)) -> list:
 
 
 async def test_it_is_told_how_far_it_is_who_ended_and_that_it_is_over(under_way, registry, monkeypatch) -> None:
-    monkeypatch.setattr(following, "LOOK_S", 0.02)
+    monkeypatch.setattr(campaign_events, "LOOK_S", 0.02)
     news = follow(registry, under_way)
     first = await told(news, ("progress",))
     assert [(one.kind, one.row["waiting"]) for one in first] == [("progress", 3)]
@@ -132,7 +132,7 @@ async def test_whoever_comes_back_is_told_the_rest(under_way, registry) -> None:
 
 async def test_a_task_that_becomes_visible_late_is_told_in_the_end(under_way, registry, monkeypatch) -> None:
     """A worker whose clock is slow, or whose commit takes long, ends a task before others that are told already."""
-    monkeypatch.setattr(following, "LOOK_S", 0.02)
+    monkeypatch.setattr(campaign_events, "LOOK_S", 0.02)
     late = await claims.claim(registry.db, registry.clock(), timedelta(seconds=600), 1)
     earlier = registry.clock()
     registry.clock.forward(seconds=60)
@@ -147,7 +147,7 @@ async def test_a_task_that_becomes_visible_late_is_told_in_the_end(under_way, re
 
 
 async def test_silence_is_told_and_stopping_ends_it(under_way, registry, monkeypatch) -> None:
-    monkeypatch.setattr(following, "LOOK_S", 0.02)
+    monkeypatch.setattr(campaign_events, "LOOK_S", 0.02)
     stopping = asyncio.Event()
     news = follow(registry, under_way, silence_s=0.05, stopping=stopping)
     assert (await anext(news)).kind == "progress"

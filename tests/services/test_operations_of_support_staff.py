@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from controller.domain.errors import Forbidden, Invalid
-from controller.services import evidence, investigations, operations
+from controller.services import evidence_access, investigations, operations
 from controller.store import audit
 from controller.store import operations as rows
 from protocol.arms.messages import (
@@ -144,7 +144,7 @@ async def test_support_staff_read_an_operators_results_only_when_they_are_named(
 
     async def readable() -> set[int]:
         async with registry.db.connection() as connection:
-            return await evidence.readable_operations(connection, registry.support, [row])
+            return await evidence_access.readable_operations(connection, registry.support, [row])
 
     assert await readable() == set()
     await investigations.point_at(

@@ -7,7 +7,7 @@ from uuid import UUID
 import pytest
 
 from controller.series import Via
-from controller.services import ways
+from controller.services import task_targets
 
 
 def row(series: str, *, via: str | None = None, address: str | None = "192.0.2.1", key: str = "k", reach: int | None):
@@ -23,7 +23,7 @@ def row(series: str, *, via: str | None = None, address: str | None = "192.0.2.1
     ],
 )
 def test_each_series_has_its_own_first_choice(made, expected: Via) -> None:
-    assert ways.chosen(made) is expected
+    assert task_targets.chosen(made) is expected
 
 
 @pytest.mark.parametrize(
@@ -35,15 +35,15 @@ def test_each_series_has_its_own_first_choice(made, expected: Via) -> None:
     ],
 )
 def test_the_other_transport_is_taken_where_the_first_does_not_lead_there(made, expected: Via) -> None:
-    assert ways.chosen(made) is expected
+    assert task_targets.chosen(made) is expected
 
 
 @pytest.mark.parametrize(("series", "expected"), [("seil3", Via.SSH), ("seil6", Via.ARMS)])
 def test_where_neither_leads_there_the_first_one_says_what_is_missing(series: str, expected: Via) -> None:
-    assert ways.chosen(row(series, reach=None, address=None, key="")) is expected
+    assert task_targets.chosen(row(series, reach=None, address=None, key="")) is expected
 
 
 @pytest.mark.parametrize("via", list(Via))
 @pytest.mark.parametrize("series", ["seil3", "seil6", "seil8"])
 def test_what_was_asked_for_is_taken_whatever_leads_there(series: str, via: Via) -> None:
-    assert ways.chosen(row(series, via=via.value, reach=None, address=None, key="")) is via
+    assert task_targets.chosen(row(series, via=via.value, reach=None, address=None, key="")) is via

@@ -9,6 +9,7 @@ from controller.cli.groups import (
     adapters,
     arrangement,
     audit,
+    campaign_summary,
     compare,
     configs,
     credentials,
@@ -22,7 +23,6 @@ from controller.cli.groups import (
     runs,
     selections,
     shares,
-    summaries,
     transcripts,
 )
 
@@ -39,7 +39,7 @@ ALL: tuple[typer.Typer, ...] = (
     credentials.jump_host,
     host_keys.host_key,
     exchanges.exchange,
-    summaries.campaign,
+    campaign_summary.campaign,
     compare.task,
     transcripts.transcript,
     shares.share,

@@ -7,7 +7,7 @@ import typer
 
 from controller.cli.commands import Session
 from controller.cli.groups import campaigns
-from controller.cli.groups.summaries import ODD, SPREADS
+from controller.cli.groups.campaign_summary import ODD, SPREADS
 from controller.cli.groups.tasks import Number, task
 from controller.cli.output import Column, show
 from controller.cli.words import _

@@ -13,8 +13,8 @@ from controller.faces.api.campaigns import Campaign, Number
 from controller.faces.api.context import PEOPLE, Context
 from controller.faces.http import Accepts, Call, Header, Query, Route
 from controller.faces.http.payload import Answer, Stream
-from controller.services import following
-from controller.services.following import News, Position
+from controller.services import campaign_events
+from controller.services.campaign_events import News, Position
 
 COMMENT_S = 15.0
 """A line without meaning when nothing has happened for so long, so that whoever is in between does not hang up."""
@@ -63,7 +63,7 @@ async def _stream(
     call: Call, campaign: int, context: Context, with_tasks: bool, after: Position
 ) -> AsyncIterator[bytes]:
     with context.streams.place(call.caller.account):
-        news = following.follow(
+        news = campaign_events.follow(
             context.db,
             campaign,
             contract=call.caller.contract,

@@ -10,7 +10,7 @@ from aiohttp import web
 from controller.domain.access import Caller
 from controller.faces.http import Begun, GoOn, InProgress, OtherRequest, Replay, bearer
 from controller.services import access
-from controller.services.repeats import Repeats
+from controller.services.idempotency import Repeats
 from controller.store.pool import Database
 
 

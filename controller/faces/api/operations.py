@@ -13,7 +13,7 @@ from controller.faces.api.adapters import Serial
 from controller.faces.api.context import OPERATIONS, PEOPLE, Context, own_adapter
 from controller.faces.http import Accepts, Call, Page, Paging, Path, Query, Route, RowId
 from controller.faces.http.payload import Answer, Moment, Payload, Stream, text_or_base64
-from controller.services import evidence
+from controller.services import evidence_access
 from controller.services import operations as service
 from controller.store import operations
 from controller.store.pool import Row
@@ -235,7 +235,7 @@ async def list_operations(
         limit=paging.rows,
     )
     async with context.db.connection() as connection:
-        readable = await evidence.readable_operations(connection, call.caller, rows)
+        readable = await evidence_access.readable_operations(connection, call.caller, rows)
     return Page[Operation].of(rows, paging, lambda row: row["id"], lambda row: _shown(row, row["id"] in readable))
 
 
@@ -257,7 +257,7 @@ async def show_operation(call: Call, operation: Number, context: Context) -> Ope
         for at, one in enumerate(await operations.outputs(context.db, operation))
     ]
     if outputs or row["value"]:
-        await evidence.note_operation_read(context.db, call.caller, row, now=context.clock())
+        await evidence_access.note_operation_read(context.db, call.caller, row, now=context.clock())
     return OperationWithOutput(**_shown(row, True).model_dump(), outputs=outputs)
 
 
@@ -270,11 +270,11 @@ async def read_output(
     """One output, byte for byte."""
     row = await _own(context, call, operation)
     if not await _readable(context, call, row):
-        raise evidence.withheld("operation", operation)
+        raise evidence_access.withheld("operation", operation)
     outputs = await operations.outputs(context.db, operation)
     if position >= len(outputs):
         raise NotFound("No {what} {name}.", next_step="Check the name.", what="output", name=position)
-    await evidence.note_operation_read(context.db, call.caller, row, now=context.clock())
+    await evidence_access.note_operation_read(context.db, call.caller, row, now=context.clock())
     filename = f"operation-{operation}-{position}"
     return Stream.of("application/octet-stream", outputs[position]["body"], filename=filename)
 
@@ -299,7 +299,7 @@ async def _readable(context: Context, call: Call, row: Row) -> bool:
     if row["kind"] == Kind.READ_STORAGE and call.caller.role not in OPERATIONS:
         return False
     async with context.db.connection() as connection:
-        return row["id"] in await evidence.readable_operations(connection, call.caller, [row])
+        return row["id"] in await evidence_access.readable_operations(connection, call.caller, [row])
 
 
 def _route(name: str, handler: Any, roles: frozenset[Any], summary: str) -> Route:  # Any: as Route takes them

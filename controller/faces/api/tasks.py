@@ -13,7 +13,7 @@ from controller.faces.api.context import PEOPLE, Context
 from controller.faces.http import Call, Page, Paging, Path, Query, Route, RowId
 from controller.faces.http.payload import Answer, Moment, Payload, text_or_base64
 from controller.series import Via
-from controller.services import evidence, readings
+from controller.services import evidence_access, readings
 from controller.services import tasks as service
 from controller.services import transcripts as reading
 from controller.store import task_pages, transcripts
@@ -115,7 +115,7 @@ async def show_task(call: Call, task: Number, context: Context) -> TaskWithTrans
     """With what the adapter printed; that it was read is recorded."""
     row = await _own(context, call, task)
     async with context.db.connection() as connection:
-        await evidence.require_readable(connection, call.caller, row)
+        await evidence_access.require_readable(connection, call.caller, row)
     rows = await transcripts.of_task(context.db, task)
     read = await readings.of(context.db, [_key(one, row["series"]) for one in rows if one["failure"] is None])
     printed = [_transcript(one, read.get(_key(one, row["series"]))) for one in rows]

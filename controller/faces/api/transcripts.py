@@ -13,7 +13,7 @@ from controller.faces.api.context import PEOPLE, Context
 from controller.faces.http import Accepts, Call, Page, Paging, Path, Query, Route, RowId
 from controller.faces.http.paging import encode
 from controller.faces.http.payload import Answer, Moment, Stream
-from controller.services import evidence, exports, transcript_search
+from controller.services import evidence_access, exports, transcript_search
 from controller.services import transcripts as service
 from controller.services.export_formats import CONTENT_TYPES
 from controller.services.exports import Format, Subject
@@ -104,7 +104,7 @@ async def read_transcript(
     if row is None:
         raise NotFound("No {what} {name}.", next_step="Check the name.", what="transcript", name=f"{task}/{position}")
     async with context.db.connection() as connection:
-        await evidence.require_readable(connection, call.caller, row)
+        await evidence_access.require_readable(connection, call.caller, row)
     detail = {"position": position}
     await service.note_read(context.db, call.caller, how="show", now=context.clock(), task=task, detail=detail)
     async for _, content in service.with_contents(context.db, [row]):
