@@ -221,3 +221,9 @@ def test_large_outputs_of_anything_are_got_through(piece: str) -> None:
         for command in ("show system", "show status interface", "show status nat session", "show log"):
             assert len(quiet(series.noise, command, text)) <= len(text)
             assert len(alike(series.noise, command, text)) <= len(text)
+
+
+def test_a_colon_by_itself_is_no_address() -> None:
+    said = alike({}, "show system", "Arch    : MIPS\nAddress : 2001:db8::1 ::1 192.0.2.1 02:00:5e:10:00:00\nVendor : A")
+
+    assert said == "Arch : MIPS\nAddress : ~ ~ ~ ~\nVendor : A"

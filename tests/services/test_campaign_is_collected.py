@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from controller.domain.errors import Forbidden, Invalid, NotFound
 from controller.ports import Collected, Failure, Limits, Printed, Target
+from controller.series import Via
 from controller.services import campaigns, selections, swap, work
 from controller.store import audit, claims, task_pages, transcripts
 from controller.store import campaigns as rows
+from controller.store.transcripts import Kept
 from tests.rows import HEADER, csv_row
+from tests.services import tasks_at_work as play
 from tests.waiting import until
 
 
@@ -142,6 +146,33 @@ async def test_a_worker_that_comes_back_after_its_lease_records_nothing(registry
     assert await claims.finish(registry.db, result(late), registry.clock()) is False
     assert await claims.finish(registry.db, result(now), registry.clock()) is True
     assert (await rows.one(registry.db, asked.campaign, contract=None))["failed"] == 1
+
+
+async def test_of_results_that_come_together_each_is_recorded_for_itself(registry, numbers) -> None:
+    codes = await play.adapters(registry, numbers, 3)
+    asked = await ask(registry, codes)
+    rows_ = await claims.claim(registry.db, registry.clock(), timedelta(seconds=90), 3)
+
+    def result(row, fence: int, failure: Failure | None) -> claims.Finished:
+        body = str(row["id"]).encode()
+        same = Kept("show log", "show log", b"s" * 32, 4, b"same", 0, False, "", "", registry.clock(), 0.1)
+        own = replace(same, line="show system", sha256=body.rjust(32, b"0"), packed=body)
+        return claims.Finished(row["id"], fence, row["since"], "1.0", (same, own), failure, "", Via.SSH)
+
+    fates = [(0, None), (0, Failure.TIMEOUT), (-1, None)]  # the last one's lease was lost
+    recorded = await asyncio.gather(
+        *(
+            claims.finish(registry.db, result(row, row["fence"] + late, failure), registry.clock())
+            for row, (late, failure) in zip(rows_, fates, strict=True)
+        )
+    )
+
+    assert recorded == [True, True, False]
+    campaign = await rows.one(registry.db, asked.campaign, contract=None)
+    assert (campaign["done"], campaign["failed"], campaign["running"]) == (1, 1, 1)
+    kept = [await transcripts.of_task(registry.db, row["id"]) for row in rows_]
+    assert [[one["line"] for one in each] for each in kept] == [["show log", "show system"]] * 2 + [[]]
+    assert [each[1]["body"] for each in kept[:2]] == [str(row["id"]).encode() for row in rows_[:2]]
 
 
 async def test_a_task_whose_workers_all_die_fails_in_the_end(registry, code) -> None:

@@ -50,6 +50,19 @@ async def test_many_are_asked_in_bounded_statements(database) -> None:
     assert sum(sizes) == 3 * MOST + 1
 
 
+async def test_where_there_is_time_those_that_come_within_it_go_together(database) -> None:
+    ask, sizes = counting(halves)
+    together = Together(database.connection, ask, gather_s=0.2)
+    asking = []
+    for n in (1, 2, 5):
+        asking.append(asyncio.create_task(together.answer(n)))
+        await asyncio.sleep(0.01)
+
+    assert await asyncio.gather(*asking) == [100, 50, 20]
+    assert await together.answer(10) == 10
+    assert sizes == [3, 1]
+
+
 async def test_who_comes_while_enough_is_under_way_goes_with_the_next(database) -> None:
     may_end = asyncio.Event()
     under_way = []
