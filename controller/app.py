@@ -211,25 +211,17 @@ async def _until(
         asyncio.create_task(_renewing(renew), name="certificates"),
         asyncio.ensure_future(database_gave_up()),
     ]
-    told = asyncio.create_task(stop.wait())
     try:
-        await asyncio.wait({told, *endless}, return_when=asyncio.FIRST_COMPLETED)
-        for task in endless:
-            if task.done():
-                task.result()
-        log.info("Stopping.", running=parts.drain.under_way)
-        parts.stopping.set()
-        parts.wake.set()
-        parts.wake_push.set()
-        with suppress(TimeoutError):
-            async with asyncio.timeout(max(0.0, parts.settings.drain_s - _CUT_OFF_S)):
-                await asyncio.gather(
-                    parts.drain.finish(parts.settings.drain_s), asyncio.shield(endless[0]), asyncio.shield(endless[1])
-                )
+        async with process.until_told(stop, endless):
+            log.info("Stopping.", running=parts.drain.under_way)
+            parts.stopping.set()
+            parts.wake.set()
+            parts.wake_push.set()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(max(0.0, parts.settings.drain_s - _CUT_OFF_S)):
+                    workers_end = map(asyncio.shield, endless[:2])
+                    await asyncio.gather(parts.drain.finish(parts.settings.drain_s), *workers_end)
     finally:
-        for task in (told, *endless):
-            task.cancel()
-        await asyncio.wait({told, *endless}, timeout=1.5)
         await ssh.close()
     log.info("Stopped.")
 

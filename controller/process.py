@@ -8,11 +8,15 @@ import os
 import resource
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
 
 import structlog
 
 log = structlog.stdlib.get_logger("controller")
+
+_CANCELLED_WITHIN_S = 1.5
 
 
 def told_to_stop(stop: asyncio.Event, *, within_s: float, also: Callable[[], object] = lambda: None) -> None:
@@ -25,6 +29,25 @@ def told_to_stop(stop: asyncio.Event, *, within_s: float, also: Callable[[], obj
 
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, told)
+
+
+@asynccontextmanager
+async def until_told(stop: asyncio.Event, endless: Sequence[asyncio.Future[Any]]) -> AsyncIterator[None]:
+    """Wait until told to stop; the block then lets end what is under way, and after it all is cut off.
+
+    endless: what must not end (Any: so it has no result). Raises what ended one of them, without the block.
+    """
+    told = asyncio.create_task(stop.wait())
+    try:
+        await asyncio.wait({told, *endless}, return_when=asyncio.FIRST_COMPLETED)
+        for part in endless:
+            if part.done():
+                part.result()
+        yield
+    finally:
+        for part in (told, *endless):
+            part.cancel()
+        await asyncio.wait({told, *endless}, timeout=_CANCELLED_WITHIN_S)
 
 
 def as_many_descriptors_as_allowed() -> None:

@@ -91,22 +91,13 @@ async def _until(
         asyncio.create_task(worker.be_seen(), name="seen"),
         asyncio.create_task(kept_sessions.run(workers.db, ssh.kept_sessions), name="kept sessions"),
     )
-    told = asyncio.create_task(stop.wait())
-    try:
-        await asyncio.wait({told, *endless}, return_when=asyncio.FIRST_COMPLETED)
-        for task in endless:
-            if task.done():
-                task.result()
+    async with process.until_told(stop, endless):
         log.info("Stopping.")
         workers.stopping.set()
         workers.wake.set()
         with suppress(TimeoutError):
             async with asyncio.timeout(settings.drain_s):
                 await asyncio.shield(endless[0])
-    finally:
-        for task in (told, *endless):
-            task.cancel()
-        await asyncio.wait({told, *endless}, timeout=1.5)
 
 
 async def _database(settings: Settings, stack: AsyncExitStack) -> tuple[Database, Secrets]:

@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 import structlog
-from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_random_exponential
 
 from controller.ports import Collected, Collector, Failure, Limits
 from controller.series import Via
@@ -29,7 +28,6 @@ log = structlog.get_logger()
 _POLL_S = 0.5  # how long a task made by another controller may go unnoticed, and a campaign's rate be late
 _GATHER_S = 0.02
 _TURN_S = 1.0
-_RECORD_S = 20.0  # less than the lease's margin: a result that comes late still counts
 _CLAIM_LASTS = timedelta(seconds=45)  # at most: the database ends a statement after 30 s, the driver after 35
 _LAST_WORD_S = 0.6  # of each step, once we are cut off
 
@@ -190,7 +188,7 @@ async def _record(work: Work, row: Row, run: Run) -> None:
 async def _recorded(work: Work, row: Row, run: Run) -> None:
     finished = task_outcomes.finished(row, run, work.clock())
     try:
-        recorded = await _finish(work, finished)
+        recorded = await claiming.recorded(lambda: claims.finish(work.db, finished, work.clock()))
     except TROUBLE as error:
         # The lease runs out: it is run again, or said to be unknown.
         work.held.unrecorded.add(row["id"])
@@ -201,20 +199,6 @@ async def _recorded(work: Work, row: Row, run: Run) -> None:
     outcome = finished.failure.value if finished.failure else finished.state.value
     tell = log.info if finished.failure else log.debug  # of what went well, the campaign's end is told
     tell("task finished", task=row["id"], adapter=row["serial"], code=row["code"], outcome=outcome, kept=recorded)
-
-
-async def _finish(work: Work, finished: claims.Finished) -> bool:
-    """Record it, again and again while the database is in trouble."""
-    try:
-        return await claims.finish(work.db, finished, work.clock())
-    except TROUBLE:  # only now: going through tenacity is 5 % of the work of a run on a kept connection
-        retrying = AsyncRetrying(
-            retry=retry_if_exception_type(TROUBLE),
-            wait=wait_random_exponential(multiplier=0.1, max=2),
-            stop=stop_after_delay(_RECORD_S),
-            reraise=True,
-        )
-        return await retrying(claims.finish, work.db, finished, work.clock())
 
 
 async def _learn(work: Work, row: Row, collected: Collected) -> None:
