@@ -45,6 +45,11 @@ def show(value: object) -> str:
             return _harmless(spoken(value))
 
 
+def plain(value: object) -> str:
+    """A JSON value of whatever shape on one line: text as it is, all else as JSON."""
+    return _harmless(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
+
+
 class Output:
     """Where a command's results go. json: one JSON document per command, nothing else on stdout."""
 

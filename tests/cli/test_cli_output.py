@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from controller.cli.output import Column, Output, show
+from controller.cli.output import Column, Output, plain, show
 
 ROWS = [{"code": "tss00000001", "at": "2026-11-22T00:15:00Z", "note": None, "open": True, "n": 7}]
 COLUMNS = [
@@ -114,3 +114,17 @@ def test_a_progress_bar_goes_to_stderr_and_only_where_a_person_watches():
 )
 def test_values_are_shown_as_people_read_them(value: object, text: str):
     assert show(value) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (None, "null"),
+        (["show log", "拠点"], '["show log", "拠点"]'),
+        ({"open": True, "n": 1}, '{"open": true, "n": 1}'),
+        ("as it is", "as it is"),
+        ("\x1b[2J", "\\x1b[2J"),
+    ],
+)
+def test_a_value_of_whatever_shape_is_shown_as_json_and_not_as_python(value: object, text: str):
+    assert plain(value) == text

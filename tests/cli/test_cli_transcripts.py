@@ -58,6 +58,27 @@ async def test_an_export_goes_into_a_file_of_its_own(by: By, task, tmp_path: Pat
         assert len(json.loads(archive.read("manifest.json"))["transcripts"]) == 2
 
 
+async def test_an_export_replaces_a_file_only_when_told_to(by: By, task, tmp_path: Path) -> None:
+    out = tmp_path / "evidence.txt"
+    out.write_text("what was found last week")
+    wanted = ("transcript", "export", "--task", str(task), "--format", "text", "--out", str(out))
+    trail = tmp_path / "trail.ndjson"
+    trail.write_text("older")
+
+    refused = await by("olga", *wanted)
+    of_audit = await by("olga", "audit", "export", "--out", str(trail))
+    kept, reads = (out.read_text(), trail.read_text()), await by("olga", "audit", "ls", "--action", "transcript.read")
+    forced = await by("olga", *wanted, "--force")
+    trail_forced = await by("olga", "audit", "export", "--out", str(trail), "--force")
+
+    assert (refused.code, of_audit.code, kept) == (2, 2, ("what was found last week", "older"))
+    assert "exists" in refused.err and "--force" in refused.err
+    assert str(task) not in reads.out, "it was read from the controller all the same"
+    assert (forced.code, trail_forced.code) == (0, 0), forced.err + trail_forced.err
+    assert "641 link down" in out.read_text() and '"action"' in trail.read_text()
+    assert not (tmp_path / "evidence.txt.part").exists()
+
+
 async def test_an_export_of_nothing_is_told(by: By, task, tmp_path: Path) -> None:
     ended = await by("otto", "transcript", "export", "--task", str(task), "--out", str(tmp_path / "x.zip"))
 

@@ -1,15 +1,14 @@
 """`hikitsugi audit`: the trail, an export of it, and the check of its hash chain."""
 
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from controller.cli.commands import Session, group
 from controller.cli.failures import Exit
-from controller.cli.files import save
+from controller.cli.files import Force, Out, save
 from controller.cli.moments import At, moment
-from controller.cli.output import Column
+from controller.cli.output import Column, plain
 from controller.cli.words import _
 
 audit = group("audit", _("Who did, or was refused, what."))
@@ -41,7 +40,7 @@ def list_audit(
         Column(_("subject"), "subject"),
         Column(_("outcome"), "outcome"),
         Column(_("from"), "source"),
-        Column(_("detail"), lambda row: ", ".join(f"{name}={value}" for name, value in row["detail"].items())),
+        Column(_("detail"), lambda row: ", ".join(f"{name}={plain(value)}" for name, value in row["detail"].items())),
     )
     query = _query(subject, by, action, outcome, contract, since, until)
     session.out.table(session.api.first(limit, "/audit", **query), columns)
@@ -50,7 +49,8 @@ def list_audit(
 @audit.command("export", help=_("Write the audit trail, oldest first, each row with its place in the hash chain."))
 def export_audit(
     session: Session,
-    out: Annotated[Path | None, typer.Option(help=_("Into this new file instead of the terminal."))] = None,
+    out: Out = None,
+    force: Force = False,
     format: Annotated[str, typer.Option(help=_("ndjson or csv."))] = "ndjson",  # noqa: A002 (the option's name)
     subject: Subject = "",
     by: By = "",
@@ -61,7 +61,7 @@ def export_audit(
     until: At = "",
 ) -> None:
     query = _query(subject, by, action, outcome, contract, since, until) | {"format": format}
-    save(session.api.lines("GET", "/audit/export", query=query), out)
+    save(session.api.lines("GET", "/audit/export", query=query), out, force=force)
 
 
 @audit.command("verify", help=_("Check that no row of the audit trail was changed or taken out."))

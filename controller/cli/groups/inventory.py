@@ -68,9 +68,9 @@ def export(
     contract: Annotated[str, typer.Option(help=_("Only this contract's adapters."))] = "",
     secrets: Annotated[bool, typer.Option("--secrets", help=_("With keys and passwords in clear."))] = False,
     out: Annotated[
-        Path | None, typer.Option(help=_("Write to this file (mode 0600) instead of standard output."))
+        Path | None, typer.Option(help=_("Write to this file (mode 0600), replacing it, instead of standard output."))
     ] = None,
 ) -> None:
     query = {"format": "json" if session.out.json else format, "contract": contract or None, "secrets": secrets}
     chunks = session.api.lines("GET", "/inventory/export", query=query)
-    save(chunks, out)
+    save(chunks, out, force=True)

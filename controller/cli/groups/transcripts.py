@@ -1,13 +1,12 @@
 """`hikitsugi transcript`: look for what adapters printed, read it, take it away."""
 
 from base64 import b64encode
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from controller.cli.commands import Session, group
-from controller.cli.files import save
+from controller.cli.files import Force, Out, save
 from controller.cli.moments import At, moment
 from controller.cli.output import Column
 from controller.cli.words import _
@@ -85,7 +84,8 @@ def export(
     campaign: Annotated[int | None, typer.Option(help=_("Of this campaign."))] = None,
     task: Annotated[int | None, typer.Option(help=_("Or of this task."))] = None,
     format: Annotated[str, typer.Option(help=_("zip, json, csv or text."))] = "zip",  # noqa: A002 (the option's name)
-    out: Annotated[Path | None, typer.Option(help=_("Into this new file instead of the terminal."))] = None,
+    out: Out = None,
+    force: Force = False,
 ) -> None:
     query = {"campaign": campaign, "task": task, "format": format}
-    save(session.api.lines("GET", "/transcripts/export", query=query), out)
+    save(session.api.lines("GET", "/transcripts/export", query=query), out, force=force)
