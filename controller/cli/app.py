@@ -3,11 +3,14 @@
 import sys
 import traceback
 from collections.abc import Iterable, Sequence
+from itertools import takewhile
 from typing import Annotated
 
 import typer
+from typer.exceptions import TyperException
 
-from controller.cli.failures import Exit
+from controller.cli.failures import CliError, Exit
+from controller.cli.output import Output
 from controller.cli.words import _
 
 
@@ -28,8 +31,13 @@ def root(groups: Iterable[typer.Typer] = ()) -> typer.Typer:
 
 def run(app: typer.Typer, arguments: Sequence[str] | None = None) -> int:
     """Run one command line; returns the exit code. A traceback means a bug of ours, and the last line says so."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    as_json = "--json" in takewhile(lambda argument: argument != "--", given)
     try:
-        app(args=list(sys.argv[1:] if arguments is None else arguments), prog_name="hikitsugi")
+        ended = app(args=given, prog_name="hikitsugi", standalone_mode=not as_json)
+        return ended if isinstance(ended, int) else Exit.OK
+    except TyperException as error:  # only with --json; else Typer has told it and ended
+        return _misused(error)
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else Exit.REFUSED
     except KeyboardInterrupt:
@@ -38,7 +46,18 @@ def run(app: typer.Typer, arguments: Sequence[str] | None = None) -> int:
         traceback.print_exc()
         typer.echo(_("Internal error: this is a bug of hikitsugi; please report it with the lines above."), err=True)
         return Exit.INTERNAL
-    return Exit.OK
+
+
+def _misused(error: TyperException) -> int:
+    """A command line that makes no sense, told to a program as any other failure is; the exit code."""
+    command = getattr(getattr(error, "ctx", None), "command_path", "hikitsugi")
+    failure = CliError(
+        _("The command line is not understood: {reason}", reason=error.format_message()),
+        Exit.REFUSED,
+        next_step=_("{command} --help says what it takes.", command=command),
+    )
+    Output(json=True).failure(failure)
+    return failure.exit_code
 
 
 def _show_version(wanted: bool) -> None:

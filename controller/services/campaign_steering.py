@@ -92,7 +92,7 @@ async def _move(tx: Connection, row: Row, event: Event, reason: str, caller: Cal
     to = advance(state, event)
     if to is None:
         raise Conflict(
-            "Campaign {campaign} is {state}; only one that is {wanted} can be {event}.",
+            "Campaign {campaign} is {state}; only these can be {event}: {wanted}.",
             next_step="hikitsugi campaign show {campaign} says how far it is.",
             campaign=campaign,
             state=state,

@@ -45,6 +45,45 @@ def test_a_refusal_names_every_wrong_field_and_the_next_step(operator: Cli):
     assert lines[-1] == "What to do: Correct the fields named under errors and send it again."
 
 
+def test_one_wrong_field_is_told_in_the_singular(operator: Cli):
+    ended = operator("shop", "order", "kyoto", "x")
+
+    assert ended.err.splitlines()[0] == "Error: The request has a wrong field: drink."
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("shop", "order", "kyoto", "sencha", "--cups", "many", "--json"), "'--cups'"),
+        (("shop", "close", "--json"), "'name'"),
+        (("shop", "ls", "--json", "--no-such"), "--no-such"),
+        (("shop", "no-such", "--json"), "no-such"),
+        (("--json",), "--json"),
+    ],
+)
+def test_with_json_a_wrong_command_line_is_told_like_any_other_failure(cli: Cli, arguments: tuple[str, ...], said: str):
+    ended = cli(*arguments)
+    error = json.loads(ended.err)["error"]
+
+    assert (ended.code, ended.out, error["code"]) == (Exit.REFUSED, "", "refused")
+    assert said in error["detail"] and "--help" in error["next_step"]
+
+
+def test_json_behind_two_dashes_is_an_argument_and_changes_nothing(cli: Cli):
+    ended = cli("shop", "close", "--", "kyoto", "--json")
+
+    assert ended.code == Exit.REFUSED
+    assert "Usage: hikitsugi shop close" in ended.err
+
+
+def test_with_json_help_and_interruptions_end_as_without(cli: Cli):
+    told = cli("shop", "close", "--json", "--help")
+
+    assert (told.code, told.err, "Usage:" in told.out) == (Exit.OK, "", True)
+    assert cli("shop", "interrupted", "--json").code == Exit.INTERRUPTED
+    assert cli("shop", "buggy", "--json").code == Exit.INTERNAL
+
+
 def test_with_json_a_refusal_is_the_problem_on_stderr(operator: Cli):
     ended = operator("shop", "close", "kyoto", "--json")
     problem = json.loads(ended.err)["error"]

@@ -93,7 +93,9 @@ def refuse(faults: list[Fault]) -> None:
     """Raise one Invalid that names every fault, if there are any."""
     if faults:
         raise Invalid(
-            "The request has {count} wrong fields: {fields}.",
+            "The request has {count} wrong fields: {fields}."
+            if len(faults) > 1
+            else "The request has a wrong field: {fields}.",
             next_step="Correct the fields named under errors and send it again.",
             faults=faults,
             count=len(faults),
