@@ -28,6 +28,7 @@ class Event(StrEnum):
     NOT_TAKEN = "not taken"
     ANSWERED = "answered"
     REFUSED = "refused"
+    NOT_PERMITTED = "not permitted"
     TAKEN_ON = "taken on"
     LOST = "lost"
     LOST_TRACK = "lost track"
@@ -53,6 +54,7 @@ MOVES: dict[tuple[State, Event], State] = {
     (State.SENT, Event.NOT_TAKEN): State.WAITING,
     (State.SENT, Event.ANSWERED): State.DONE,
     (State.SENT, Event.REFUSED): State.FAILED,
+    (State.SENT, Event.NOT_PERMITTED): State.FAILED,  # nothing has left the controller
     (State.SENT, Event.TAKEN_ON): State.STARTED,
     (State.SENT, Event.LOST): State.WAITING,
     (State.SENT, Event.LOST_TRACK): State.UNKNOWN,

@@ -7,8 +7,8 @@ from datetime import datetime
 
 from controller.domain.access import Caller
 from controller.domain.errors import Fault, Invalid
-from controller.series import Command, CommandClass, Source, by_name
-from controller.services import policy
+from controller.series import Command, CommandClass, Series, Source, by_name
+from controller.services import operation_json, policy
 from controller.store.pool import Connection, Row
 from protocol.arms.messages import Arguments, Kind, MdCommand, StatusRequests
 
@@ -38,10 +38,26 @@ async def permitted(
     if lines := lines_of(arguments):
         return await policy.require(tx, caller, [row], lines, investigation=investigation, named=True, now=now)
     series = by_name(row["series"])
-    declared = series.named(_NAMES[kind]) if kind in _NAMES else None
-    command = declared or Command(kind.value, _OWN.get(kind, CommandClass.MANAGEMENT), Source.FOUND)
-    asked = [(kind.value, series, command)]
+    asked = [(kind.value, series, _command(kind, series))]
     return await policy.allowed(tx, caller, [row], asked, investigation=investigation, named=True, now=now)
+
+
+def no_longer(operation: Row) -> str:
+    """Why an operation that was permitted when it was asked for may not be sent now, in a sentence; "" when it may.
+
+    operation: a row of store/operations.claim, which sees to all but the class. Raises ValueError (its arguments).
+    """
+    if operation["allowed_classes"] is None:
+        return ""
+    kind, series = Kind(operation["kind"]), by_name(operation["series"])
+    lines = lines_of(operation_json.to_arguments(kind, operation["arguments"]))
+    found = [series.find(line) for line in lines] if lines else [_command(kind, series)]
+    return policy.taken_away([command for command in found if command], operation["allowed_classes"])
+
+
+def _command(kind: Kind, series: Series) -> Command:
+    declared = series.named(_NAMES[kind]) if kind in _NAMES else None
+    return declared or Command(kind.value, _OWN.get(kind, CommandClass.MANAGEMENT), Source.FOUND)
 
 
 def lines_of(arguments: Arguments) -> list[str]:

@@ -6,7 +6,7 @@ Every way to an adapter asks here before anything is written or sent. Recording 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeAlias
@@ -231,12 +231,18 @@ def no_longer(task: Target) -> str:
         return "The adapter was locked out after this was asked for, so nothing was sent to it."
     if task["disabled"]:
         return f"Account {task['account']}, which asked for this, was disabled since, so nothing was sent."
-    allowed_ = task["allowed_classes"]
-    found = [by_name(task["series"]).find(line) for line in task["lines"]] if allowed_ is not None else []
-    if missing := sorted({c.command_class.value for c in found if c and c.command_class.value not in allowed_}):
-        kinds = ", ".join(missing)
-        return f"The contract does not let its operators run {kinds} commands any more, so nothing was sent."
-    return ""
+    if task["allowed_classes"] is None:
+        return ""
+    found = [by_name(task["series"]).find(line) for line in task["lines"]]
+    return taken_away([command for command in found if command], task["allowed_classes"])
+
+
+def taken_away(commands: Sequence[Command], allowed_classes: Collection[str]) -> str:
+    """Which of the commands' classes the contract does not allow its operators any more, in a sentence; "" for none."""
+    missing = sorted({command.command_class.value for command in commands} - set(allowed_classes))
+    if not missing:
+        return ""
+    return f"The contract does not let its operators run {', '.join(missing)} commands any more, so nothing was sent."
 
 
 def refusal_detail(error: ControllerError, lines: Sequence[str], reason: str) -> dict[str, Any]:

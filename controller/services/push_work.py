@@ -16,7 +16,7 @@ from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, w
 
 from controller.domain.operation import MAX_ATTEMPTS, Event, State, advance, silence
 from controller.ports import AnswerLost, NotSent, Pusher, Reach
-from controller.services import claiming, config_push, operation_json
+from controller.services import claiming, config_push, operation_json, operation_policy
 from controller.store import operation_moves, operations
 from controller.store.operation_moves import Said
 from controller.store.pool import TROUBLE, Database, Row
@@ -201,12 +201,15 @@ async def _record(work: Work, row: Row, outcome: _Outcome) -> bool:
             deadline_at=now + timedelta(seconds=outcome.deadline_s) if outcome.deadline_s is not None else None,
             due_at=_due(to, now, outcome.again_s),
             attempts_back=1 if outcome.event is Event.NOT_TAKEN and outcome.said is None else 0,
+            not_permitted=outcome.event is Event.NOT_PERMITTED,
         )
 
 
 async def _send(work: Work, row: Row) -> _Outcome:
     kind = Kind(row["kind"])
     try:
+        if why := operation_policy.no_longer(row):
+            return _Outcome(Event.NOT_PERMITTED, why)
         reach, request = _reach(work.vault, row), await _request(work, kind, row)
     except (OurMistake, config_push.RevisionsGone) as error:
         return _Outcome(Event.REFUSED, f"It cannot be sent: {error}.")

@@ -23,9 +23,10 @@ _MOVE = """
             description = coalesce($10, description), answer = coalesce($11, answer), detail = $12,
             value = coalesce($13, value), attempts = attempts - $14,
             started_at = CASE WHEN $3 = 'started' THEN $5 ELSE started_at END,
+            sent_at = CASE WHEN NOT $19::boolean OR attempts > 1 THEN sent_at END,
             finished_at = CASE WHEN $3 = ANY ($15::text[]) THEN $5 END
         WHERE id = $1 AND state = $2 AND ($4::integer IS NULL OR fence = $4)
-        RETURNING id, kind, adapter, code, contract, state, exchange, result, arguments, detail
+        RETURNING id, kind, adapter, code, contract, state, exchange, result, arguments, detail, account, investigation
     ), printed AS (
         INSERT INTO operation_output (operation, position, module, result, body)
         SELECT m.id, u.position, u.module, u.result, u.body
@@ -41,6 +42,12 @@ _MOVE = """
         SELECT $5, 'controller', 'controller', 'config.push.failed', code, contract, 'done',
                jsonb_build_object('operation', id, 'adapter', adapter, 'result', result, 'why', detail)
         FROM moved WHERE kind = 'configure' AND state = 'failed'
+    ), refused AS (
+        INSERT INTO audit (at, account, role, action, subject, contract, outcome, detail)
+        SELECT $5, account, 'controller', 'adapter.' || kind, code, contract, 'refused',
+               jsonb_strip_nulls(jsonb_build_object('operation', id, 'adapter', adapter, 'arguments', arguments,
+                                                    'investigation', investigation, 'why', detail))
+        FROM moved WHERE $19
     )
     SELECT id FROM moved"""
 
@@ -79,11 +86,13 @@ async def move(
     deadline_at: datetime | None = None,
     due_at: datetime | None = None,
     attempts_back: int = 0,
+    not_permitted: bool = False,
 ) -> bool:
     """Move an operation on; False, and nothing is written, when it is not in that state (or claimed anew: fence).
 
     One statement, so it is a transaction by itself where it is not part of one. deadline_at: for states under way.
     due_at: for one that waits again. attempts_back: 1 when it did not reach the adapter after all.
+    not_permitted: what had permitted it ended while it waited, so it was claimed and not sent; recorded as a refusal.
     """
     said = said or Said()
     found = await tx.fetchval(
@@ -92,6 +101,7 @@ async def move(
         *(said.transaction_id, said.result, said.description, said.answer, detail),
         *(dict(said.value) if said.value is not None else None, attempts_back, _ENDED),
         *([o.module for o in said.outputs], [o.result for o in said.outputs], [o.body for o in said.outputs]),
+        not_permitted,
     )
     return found is not None
 

@@ -110,14 +110,17 @@ _CLAIM = """
          unnest($5::text[], $6::float8[]) AS k (kind, wait_s)
     WHERE o.id = c.id AND o.state = 'waiting' AND k.kind = o.kind
     RETURNING o.id, o.fence, o.attempts, o.kind, o.purpose, o.code, o.arguments, o.expires_at, o.adapter AS serial,
-              a.distribution_id, h.tunnel, h.endpoint, h.rs_sa_key, h.certificate_sha256, h.legacy"""
+              a.series, a.distribution_id, h.tunnel, h.endpoint, h.rs_sa_key, h.certificate_sha256, h.legacy,
+              CASE WHEN o.purpose = 'request' THEN (
+                  SELECT n.command_classes FROM account u JOIN contract n ON n.contract = u.contract
+                  WHERE u.account = o.account AND u.role = 'operator') END AS allowed_classes"""
 
 
 async def claim(db: Database, controller: int, now: datetime, limit: int, waits_s: Mapping[str, float]) -> list[Record]:
     """Claim up to `limit` due operations that can be sent from this controller, at most one an adapter; handovers
     first, then by the time they are due. Nothing goes to an adapter that is locked out, nor for an investigation that
     is not open (R2.3), nor for an account that was disabled (but the handovers of its swaps). Each row
-    has what sending it needs.
+    has what sending it needs; allowed_classes (None: all): see services/operation_policy.no_longer.
 
     waits_s: by kind, seconds until the answer is overdue. To one adapter at most MAX_LIVE are under way, one of a kind
     unanswered, and a configure has it to itself; but a handover, which ends what they are for, waits for none of them.

@@ -49,6 +49,7 @@ _OPERATION_EVENTS = {
     operation.Event.NOT_TAKEN: "nothing left the controller, or the adapter is busy (302, 406, 407): later again",
     operation.Event.ANSWERED: "the answer of a synchronous operation",
     operation.Event.REFUSED: "an answer with any other code",
+    operation.Event.NOT_PERMITTED: "its class of commands was taken from the contract while it waited; nothing is sent",
     operation.Event.TAKEN_ON: "the answer to the start of an asynchronous operation, with its transaction id",
     operation.Event.LOST: "no answer in time, and asking twice does no harm: again, three times in all",
     operation.Event.LOST_TRACK: "no answer in time, and it is not asked again",
