@@ -1,6 +1,6 @@
 """Compare what an adapter printed with what it printed before, with a peer, with most of a campaign; find odd ones out.
 
-Nothing here changes anything. What is told of two outputs is in beside.py; here is which two, and who may read them.
+Nothing here changes anything. compare_outputs.py says what is told of two outputs; here is which two, and who may look.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import asyncio
 from controller.domain.access import Caller, Role
 from controller.domain.errors import Invalid, NotFound
 from controller.services import evidence_access, readings
-from controller.services.beside import Comparison, OddOne, Side, Spread, compared, odd_ones, spread
+from controller.services.compare_outputs import Comparison, OddOne, Side, Spread, compared, odd_ones, spread
 from controller.store import comparisons
 from controller.store import readings as store
 from controller.store.pool import Connection, Database, Row
