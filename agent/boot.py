@@ -42,7 +42,6 @@ METHODS = (SIMPLE, TUNNEL)
 PROTOCOL_VERSION = "4.0"
 DESCRIPTION = "emulated adapter"
 REASON_INVALID = "previous configuration invalid"
-REASON_FOR_POWER = "power on boot"
 
 
 @dataclass(frozen=True, slots=True)
