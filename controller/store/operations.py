@@ -131,13 +131,6 @@ async def claim(db: Database, controller: int, now: datetime, limit: int, waits_
         return await tx.fetch(_CLAIM, now, controller, limit, MAX_LIVE, kinds, waits)
 
 
-async def next_due(db: Database) -> datetime | None:
-    """When the next waiting operation is due, None when none waits."""
-    async with db.connection() as connection:
-        due: datetime | None = await connection.fetchval("SELECT min(due_at) FROM operation WHERE state = 'waiting'")
-    return due
-
-
 _COLUMNS = """id, kind, purpose, adapter, code, contract, registered_since, exchange, investigation, arguments, state,
     account, reason, created_at, due_at, expires_at, attempts, method, sent_at, started_at, finished_at, deadline_at,
     transaction_id, result, description, detail, value,
