@@ -29,6 +29,7 @@ SEGMENT = 5000
 
 _BELATED_TURNS = 60
 _STRETCH = 1_000_000  # ids: half a second to look through
+_LAST_ID = 2**63 - 1
 _TOLD_EVERY = timedelta(hours=1)
 _MOST_BREAKS = 100
 
@@ -63,13 +64,14 @@ class Head:
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """What one call of `verify` found. next: to go on after, None at the end. breaks: at most 100, (place, audit id,
-    what)."""
+    """What one call of `verify` found. next: the place to go on after, None at the end of the chain. next_row: then,
+    the audit row to go on with, None at the end of all. breaks: at most 100, (place, audit id, what)."""
 
     checked: int
     head: Head | None
     breaks: tuple[tuple[int, int, Break], ...]
     next: int | None
+    next_row: int | None
 
 
 async def run(db: Database, clock: Callable[[], datetime]) -> None:
@@ -135,12 +137,19 @@ async def note_export(db: Database, wanted: audit.Filter, form: str, *, caller: 
         await audit.write(tx, caller, "audit.export", "audit", now=now, contract=caller.contract, detail=detail)
 
 
-async def verify(db: Database, now: datetime, *, after: int = 0, known: Head | None = None) -> Segment:
-    """Check one segment of the chain after a place; call again with `next` until that is None.
+async def verify(
+    db: Database, now: datetime, *, after: int = 0, row: int | None = None, known: Head | None = None
+) -> Segment:
+    """Check one segment of the chain after a place; call again with `next`, then with `next_row`, until both are None.
 
-    known: a head that was noted earlier; checked with the first segment. With the last one, rows that were never sealed
-    are looked for.
+    row: the chain was read to its end; look for rows that were never sealed, a stretch from this id on. The first
+    stretch comes with the chain's last segment. known: a head that was noted earlier; checked with the first segment.
     """
+    if row is not None:
+        async with db.connection() as connection:
+            last = await audit_chain.head(connection)
+        unsealed, next_row = await _never_sealed(db, now, row)
+        return Segment(0, Head(last["position"], last["hash"]) if last else None, unsealed, None, next_row)
     breaks: list[tuple[int, int, Break]] = []
     async with db.transaction(readonly=True) as tx:
         previous = START if after == 0 else await audit_chain.hash_at(tx, after)
@@ -149,17 +158,27 @@ async def verify(db: Database, now: datetime, *, after: int = 0, known: Head | N
         rows = await audit_chain.places(tx, after, SEGMENT)
         last = await audit_chain.head(tx)
     expected = after
-    for row in rows:
+    for place in rows:
         expected += 1
-        if row["position"] != expected or previous is None:
-            breaks.append((expected, row["audit"], Break.GAP))
-        elif row["id"] is None:
-            breaks.append((expected, row["audit"], Break.MISSING))
-        elif sealed(previous, row) != row["hash"]:
-            breaks.append((expected, row["audit"], Break.CHANGED))
-        expected, previous = row["position"], row["hash"]
-    ended = len(rows) < SEGMENT
+        if place["position"] != expected or previous is None:
+            breaks.append((expected, place["audit"], Break.GAP))
+        elif place["id"] is None:
+            breaks.append((expected, place["audit"], Break.MISSING))
+        elif sealed(previous, place) != place["hash"]:
+            breaks.append((expected, place["audit"], Break.CHANGED))
+        expected, previous = place["position"], place["hash"]
+    ended, next_row = len(rows) < SEGMENT, None
     if ended:
-        breaks += [(0, audit, Break.UNSEALED) for audit in await audit_chain.forgotten(db, now, _MOST_BREAKS)]
+        unsealed, next_row = await _never_sealed(db, now, 0)
+        breaks += unsealed
     head = Head(last["position"], last["hash"]) if last else None
-    return Segment(len(rows), head, tuple(breaks[:_MOST_BREAKS]), None if ended else expected)
+    return Segment(len(rows), head, tuple(breaks[:_MOST_BREAKS]), None if ended else expected, next_row)
+
+
+async def _never_sealed(
+    db: Database, now: datetime, first: int
+) -> tuple[tuple[tuple[int, int, Break], ...], int | None]:
+    """Breaks in the stretch of ids from `first` on; where the next one begins, None when this is the last."""
+    ids = range(first, min(first + _STRETCH, _LAST_ID))
+    found = tuple((0, audit, Break.UNSEALED) for audit in await audit_chain.forgotten(db, now, ids, _MOST_BREAKS))
+    return found, ids.stop if ids.stop <= await audit_chain.newest(db) else None

@@ -81,9 +81,9 @@ async def hash_at(connection: Connection, position: int) -> bytes | None:
     return found
 
 
-async def forgotten(db: Database, now: datetime, limit: int) -> list[int]:
-    """Ids of audit rows older than LATE that are in no place. Reads the whole trail."""
-    query = """SELECT a.id FROM audit a WHERE a.at < $1
-          AND NOT EXISTS (SELECT FROM audit_chain c WHERE c.audit = a.id) ORDER BY a.id LIMIT $2"""
+async def forgotten(db: Database, now: datetime, ids: range, limit: int) -> list[int]:
+    """Which of the audit rows with these ids are older than LATE and in no place."""
+    query = """SELECT a.id FROM audit a WHERE a.id >= $1 AND a.id < $2 AND a.at < $3
+          AND NOT EXISTS (SELECT FROM audit_chain c WHERE c.audit = a.id) ORDER BY a.id LIMIT $4"""
     async with db.connection() as connection:
-        return [row["id"] for row in await connection.fetch(query, now - LATE, limit)]
+        return [row["id"] for row in await connection.fetch(query, ids.start, ids.stop, now - LATE, limit)]

@@ -7,6 +7,8 @@ import hashlib
 import io
 import json
 
+import pytest
+
 from controller.domain.audit_chain import START
 from controller.services import audit as service
 from controller.store import audit
@@ -86,3 +88,11 @@ async def test_verify_says_that_all_is_intact_and_names_the_head(registry, clien
     assert (told["breaks"], told["next"]) == ([], None)
     assert again["breaks"] == []
     assert refused == 422
+
+
+@pytest.mark.parametrize("row", [0, 2**63 - 1])
+async def test_rows_never_sealed_can_be_looked_for_by_themselves(registry, client, row: int) -> None:
+    async with (await client("root")).get("audit/verify", params={"row": row}) as answer:
+        told = await answer.json()
+
+    assert (answer.status, told["checked"], told["breaks"], told["next"], told["next_row"]) == (200, 0, [], None, None)

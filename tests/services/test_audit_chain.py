@@ -37,13 +37,13 @@ async def sealed(registry: Registry, *subjects: str) -> service.Head:
 
 
 async def found(registry: Registry, known: service.Head | None = None) -> set[Break]:
-    after, breaks = 0, set()
+    after, row, breaks = 0, None, set()
     while True:
-        segment = await service.verify(registry.db, registry.clock(), after=after, known=known)
+        segment = await service.verify(registry.db, registry.clock(), after=after, row=row, known=known)
         breaks |= {what for _, _, what in segment.breaks}
-        if segment.next is None:
+        after, row = segment.next or after, segment.next_row
+        if segment.next is None and row is None:
             return breaks
-        after = segment.next
 
 
 @pytest.fixture
@@ -95,6 +95,22 @@ async def test_rows_that_were_never_sealed_are_found_when_they_are_old(fresh: Re
     fresh.clock.forward(hours=2)
 
     assert await found(fresh) == {Break.UNSEALED}
+
+
+async def test_rows_that_were_never_sealed_are_looked_for_a_stretch_a_call(
+    fresh: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with fresh.db.connection() as connection:
+        newest = await connection.fetchval("SELECT max(id) FROM audit")
+    monkeypatch.setattr(service, "_STRETCH", newest + 1)  # it ends before the next row
+    await write(fresh, "slipped in")
+    fresh.clock.forward(hours=2)
+
+    chain = await service.verify(fresh.db, fresh.clock())
+    assert (chain.breaks, chain.next, chain.next_row) == ((), None, newest + 1)
+    rest = await service.verify(fresh.db, fresh.clock(), row=chain.next_row)
+    assert [what for _, _, what in rest.breaks] == [Break.UNSEALED]
+    assert (rest.checked, rest.head, rest.next, rest.next_row) == (0, chain.head, None, None)
 
 
 async def test_a_row_whose_transaction_ended_late_is_sealed_all_the_same(fresh: Registry) -> None:

@@ -71,17 +71,18 @@ def verify_audit(
         str, typer.Option(help=_("A head that an earlier check printed: finds a past that was rewritten as a whole."))
     ] = "",
 ) -> None:
-    checked, breaks, last, after = 0, [], None, 0
+    checked, breaks, last = 0, [], None
+    after, row = 0, None
     with session.out.progress(_("checking"), None) as advance:
         while True:
-            segment = session.api.get("/audit/verify", after=after, head=head or None)
+            segment = session.api.get("/audit/verify", after=after, row=row, head=head or None)
             checked += segment["checked"]
             advance(segment["checked"])
             breaks += segment["breaks"]
             last = segment["head"]
-            if segment["next"] is None:
+            after, row = segment["next"] or after, segment["next_row"]
+            if segment["next"] is None and row is None:
                 break
-            after = segment["next"]
     _told(session, {"checked": checked, "intact": not breaks, "breaks": breaks, "head": last})
     if breaks:
         raise typer.Exit(Exit.SOME_FAILED)

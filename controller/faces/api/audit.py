@@ -136,28 +136,33 @@ class ChainBreak(Answer):
 
 
 class ChainSegment(Answer):
-    """One stretch of the chain. Ask again with after=next until next is null."""
+    """One stretch of the chain. Ask again with after=next until next is null, then with row=next_row until that is."""
 
     checked: int
     breaks: list[ChainBreak]
     head: str | None
     """position:hash of the last place. Note it elsewhere: a later check finds a past that was rewritten as a whole."""
     next: int | None
+    """The chain goes on after this place."""
+    next_row: int | None
+    """The chain was read to its end; rows that were never sealed are yet to be looked for, from this one on."""
 
 
 async def verify_audit(
     context: Context,
     after: Annotated[RowId, Query("go on after this place of the chain")] = 0,
+    row: Annotated[RowId | None, Query("only look for rows never sealed, from this one on")] = None,
     head: Annotated[str | None, Query("a head that was noted earlier, position:hash")] = None,
 ) -> ChainSegment:
     """Recompute a stretch of the hash chain."""
     known = service.Head.read(head) if head is not None else None
-    segment = await service.verify(context.db, context.clock(), after=after, known=known)
+    segment = await service.verify(context.db, context.clock(), after=after, row=row, known=known)
     return ChainSegment(
         checked=segment.checked,
         breaks=[ChainBreak(position=place, audit=row, what=what) for place, row, what in segment.breaks],
         head=str(segment.head) if segment.head else None,
         next=segment.next,
+        next_row=segment.next_row,
     )
 
 
