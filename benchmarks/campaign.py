@@ -212,7 +212,7 @@ def main() -> None:
             Ours("cold, 2 workers", cold, rows, 1),
             Ours("kept", warm, rows),
         )
-        others = peers(rows, folder, stack, few=min(count, 20 if arguments.quick else 60))
+        others = peers(rows, folder, stack, few=min(count, 10 if arguments.quick else 60))
         asyncio.run(kept._campaign())  # opens the connections
         for number in range(rounds):
             played: list[Ours | Contestant] = [one, *others[:2], two, *others[2:], kept]

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import asyncio
 import json
+import random
 import sys
 import time
 
 import asyncssh
 
 USERNAME, PASSWORD = "admin", "benchmark"
-ANSWER_S = 1.0
+ANSWER_S = (0.3, 1.5)
+"""At random, so that not all devices are typed to at the same moment."""
 _heard = {"last": 0.0, "lines": 0}
 
 
@@ -54,7 +56,7 @@ class _Shell(asyncssh.SSHServerSession[bytes]):
         for line in lines:
             _heard["lines"] += 1
             self._chan.write(line + b"\r\n")
-            asyncio.get_running_loop().call_later(ANSWER_S, self._answer)
+            asyncio.get_running_loop().call_later(random.uniform(*ANSWER_S), self._answer)
 
     def _answer(self) -> None:
         if not self._chan.is_closing():
