@@ -15,7 +15,7 @@ from controller.domain.errors import ControllerError, Fault, Invalid, TooMany
 from controller.domain.policy import CommandClass
 from controller.domain.sentence import sentence
 from controller.series import Via
-from controller.services import eligibility, policy, presets, selections
+from controller.services import eligibility, policy, presets, refused_runs, selections
 from controller.services.campaign_options import BACK_WITHIN, NO_OPTIONS, Options, check_times
 from controller.services.campaign_steering import abort, move, pause, resume
 from controller.services.campaign_summary import Summary, summary
@@ -39,8 +39,6 @@ __all__ = [
 
 MAX_LIVE = 1000
 """Campaigns that may be running or paused at once."""
-
-_CODES_TOLD = 100  # of a refused selection
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,19 +110,9 @@ async def ask(
             await _room(tx)
             campaign = await _make(tx, plan, reason, via, options, caller, now)
     except ControllerError as error:
-        subject = (policy.shown(", ".join(lines)) or options.preset)[:200]
-        detail = policy.refusal_detail(error, lines, reason) | {"investigation": options.investigation}
-        detail["selection"] = _meant(selection)
-        await audit.refused(db, caller, "run", subject, now=now, contract=caller.contract, detail=detail)
+        await refused_runs.record(db, error, lines, selection, reason, options, caller=caller, now=now)
         raise
     return Asked(campaign, len(plan.targets), tuple(skip.code for skip in plan.skips), plan.skips)
-
-
-def _meant(selection: Selection) -> dict[str, Any]:
-    """As the trail keeps it for good: of very many codes the first ones. Any: JSON values."""
-    codes = selection.codes
-    more = {"codes": list(codes[:_CODES_TOLD]), "codes_given": len(codes)} if len(codes) > _CODES_TOLD else {}
-    return selection.as_json() | more
 
 
 async def _plan(

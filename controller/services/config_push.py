@@ -90,7 +90,8 @@ async def push(
             return await operations.written(tx, new, "config.push", caller=caller, now=now)
     except ControllerError as error:
         detail = {"why": str(error), "reason": reason}
-        await audit.refused(db, caller, "config.push", code, now=now, contract=caller.contract, detail=detail)
+        contract = caller.contract or await registry.contract_of(db, code=code)
+        await audit.refused(db, caller, "config.push", code, now=now, contract=contract, detail=detail)
         raise
 
 

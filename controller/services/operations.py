@@ -14,7 +14,7 @@ from controller.domain.access import Caller, Role, require_contract
 from controller.domain.errors import Conflict, ControllerError, Forbidden, Invalid, NotFound, TooMany
 from controller.domain.operation import Event, State, advance, reported
 from controller.services import operation_json, operation_policy, policy
-from controller.store import audit, operation_moves, operations
+from controller.store import audit, operation_moves, operations, registry
 from controller.store.pool import Connection, Database, Row
 from protocol.arms import xml
 from protocol.arms.codes import ResultCode
@@ -58,11 +58,9 @@ async def ask(
     Conflict (locked out), TooMany (MAX_OPEN).
     """
     due_at = due_at or now
-    contract = caller.contract
     try:
         async with db.transaction() as tx:
             row = await target(tx, serial=serial, caller=caller)
-            contract = row["contract"]
             _check(kind, arguments, row)
             permitted = await operation_policy.permitted(
                 tx, kind, arguments, row, investigation, caller=caller, now=now
@@ -86,6 +84,7 @@ async def ask(
         detail = policy.refusal_detail(error, operation_policy.lines_of(arguments), reason) | {
             "investigation": investigation
         }
+        contract = caller.contract or await registry.contract_of(db, serial=serial)
         await audit.refused(db, caller, f"adapter.{kind}", serial, now=now, contract=contract, detail=detail)
         raise
 

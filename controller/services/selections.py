@@ -11,14 +11,14 @@ from datetime import datetime
 from typing import Any, Literal
 
 from controller.domain.access import Caller
-from controller.domain.errors import Fault, Invalid, NotFound
+from controller.domain.errors import ControllerError, Fault, Invalid, NotFound
 from controller.domain.firmware import version_range
 from controller.domain.sentence import Sentence, sentence
 from controller.store import selections
 from controller.store.pool import Connection, Database, Row
 from controller.store.selections import MAX_TASKS
 
-__all__ = ["MAX_TASKS", "Resolved", "Selection", "Skip", "forget", "resolve", "save", "show"]
+__all__ = ["MAX_TASKS", "Resolved", "Selection", "Skip", "contracts", "forget", "resolve", "save", "show"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +100,17 @@ async def resolve(connection: Connection, selection: Selection, caller: Caller) 
     skips = tuple(Skip(row["code"], row["serial"], why) for row in found if (why := _missing(row, ranged)))
     skipped = {skip.code for skip in skips}
     return Resolved(meant, [row for row in found if row["code"] not in skipped], skips)
+
+
+async def contracts(connection: Connection, selection: Selection, caller: Caller, most: int) -> list[Row]:
+    """Whose codes the selection means, as far as it can be told: rows of store/selections.contracts, none when it makes
+    no sense. most: contracts."""
+    try:
+        meant = await _filled_in(connection, selection, caller)
+        wanted = _filter(meant, meant.contract or caller.contract)
+    except ControllerError:
+        return []
+    return await selections.contracts(connection, wanted, most)
 
 
 async def save(db: Database, name: str, selection: Selection, *, caller: Caller, now: datetime) -> None:

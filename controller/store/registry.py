@@ -73,6 +73,14 @@ async def code(db: Database, name: str) -> Record | None:
         return await connection.fetchrow(_CODE + " WHERE c.code = $1", name)
 
 
+async def contract_of(db: Database, *, code: str | None = None, serial: str | None = None) -> str | None:
+    """Whose code it is, or whose code holds the adapter; None when unknown, or in stock."""
+    query = "SELECT contract FROM code WHERE code = coalesce($1, (SELECT code FROM registration WHERE adapter = $2))"
+    async with db.connection() as connection:
+        contract: str | None = await connection.fetchval(query, code, serial)
+    return contract
+
+
 async def codes(db: Database, *, contract: str | None, kind: str | None, after: str | None, limit: int) -> list[Record]:
     """Codes in order of name."""
     query = f"""{_CODE}

@@ -68,6 +68,20 @@ async def selected(connection: Connection, wanted: Filter) -> list[Record]:
     )
 
 
+_TOLD = 100
+
+
+async def contracts(connection: Connection, wanted: Filter, limit: int) -> list[Record]:
+    """Whose codes these are: contract, count and the first hundred of its codes; at most `limit` contracts, by name."""
+    low, high = wanted.firmware or (None, None)
+    return await connection.fetch(
+        f"""SELECT contract, count(*) AS count, (array_agg(code))[:{_TOLD}] AS codes FROM ({_SELECTED}) selected
+            GROUP BY contract ORDER BY contract LIMIT $12""",  # noqa: S608 (constants)
+        *(wanted.codes, wanted.kinds, wanted.contract, wanted.series, wanted.models, wanted.group),
+        *(list(wanted.tags), wanted.connection, low, high, MAX_TASKS + 1, limit),
+    )
+
+
 _KEPT = "SELECT id, contract, name, definition, account, changed_at FROM selection"
 
 
