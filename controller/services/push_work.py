@@ -101,6 +101,8 @@ async def turn(db: Database, now: datetime) -> None:
     async with db.transaction() as tx:
         changed = "The registration changed before it was sent; ask again for the adapter that is there now."
         await operation_moves.end_of_other_registrations(tx, now, changed)
+        closed = "Its investigation was closed, so nothing more is run under it (R2.3)."
+        await operation_moves.end_of_closed_investigations(tx, now, closed)
         await operation_moves.expire(tx, now, "The adapter was not reachable in time; ask again when it is connected.")
 
 

@@ -110,13 +110,19 @@ async def point_at(
 
 _CLOSE = """
     UPDATE investigation SET closed_at = $2, closed_by = $3, finding = $4 WHERE id = $1 AND closed_at IS NULL"""
+# Campaigns are waited for in the order of their ids, as those who end tasks go through them (migration 0010).
 _ABORT_CAMPAIGNS = """
-    UPDATE campaign SET state = 'aborted', why = $3, changed_at = $2, ended_at = $2
-    WHERE investigation = $1 AND state IN ('running', 'paused') RETURNING id"""
+    WITH live AS MATERIALIZED (
+        SELECT id FROM campaign WHERE investigation = $1 AND state IN ('running', 'paused')
+        ORDER BY id FOR NO KEY UPDATE)
+    UPDATE campaign c SET state = 'aborted', why = $3, changed_at = $2, ended_at = $2
+    FROM live WHERE c.id = live.id RETURNING c.id"""
 _CANCEL_OPERATIONS = """
     WITH ended AS (
         UPDATE operation SET state = 'cancelled', detail = $3, finished_at = $2, deadline_at = NULL
-        WHERE investigation = $1 AND state = 'waiting' RETURNING id, kind, adapter, code
+        WHERE id IN (SELECT o.id FROM operation o WHERE o.investigation = $1 AND o.state = 'waiting'
+                     FOR UPDATE SKIP LOCKED)
+        RETURNING id, kind, adapter, code
     ), news AS (
         INSERT INTO outbox (at, topic, subject, payload)
         SELECT $2, 'operation.cancelled', adapter, jsonb_build_object('operation', id, 'kind', kind, 'code', code)
@@ -141,9 +147,9 @@ async def close(tx: Connection, investigation: int, account: str, finding: str, 
     """
     await tx.execute(_CLOSE, investigation, now, account, finding)
     values = (investigation, now, why)
-    campaigns = [row["id"] for row in await tx.fetch(_ABORT_CAMPAIGNS, *values)]
+    campaigns = sorted(row["id"] for row in await tx.fetch(_ABORT_CAMPAIGNS, *values))
     tasks = 0
-    for campaign in campaigns:  # what others hold at this moment is cancelled by the next turn
+    for campaign in campaigns:  # tasks and operations that others hold at this moment are cancelled by the next turn
         tasks += await cancel_waiting(tx, campaign, why, now)
     operations = [row["id"] for row in await tx.fetch(_CANCEL_OPERATIONS, *values)]
     await tx.execute(_TELL, "campaign.aborted", now, campaigns, why)

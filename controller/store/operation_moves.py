@@ -208,6 +208,10 @@ _END = """
     SELECT count(*) FROM moved"""
 
 _EXPIRED = _END.format(condition="o.state = 'waiting' AND o.expires_at <= $1")
+_CLOSED = _END.format(
+    condition="""o.state = 'waiting' AND EXISTS (SELECT FROM investigation i
+                     WHERE i.id = o.investigation AND i.closed_at IS NOT NULL)"""
+)
 _CHANGED = _END.format(
     condition="""(o.state = 'waiting' OR o.kind = 'configure' AND o.state IN ('sent', 'started', 'confirming'))
                  AND o.registered_since IS NOT NULL AND NOT EXISTS (SELECT FROM registration r
@@ -223,6 +227,11 @@ async def expire(tx: Connection, now: datetime, detail: str) -> int:
 async def end_of_other_registrations(tx: Connection, now: datetime, detail: str) -> int:
     """Waiting operations, and config pushes under way, meant for a registration that is no more; how many."""
     return int(await tx.fetchval(_CHANGED, now, State.FAILED, detail))
+
+
+async def end_of_closed_investigations(tx: Connection, now: datetime, detail: str) -> int:
+    """Waiting operations that closing their investigation left: somebody held them, or was sending them; how many."""
+    return int(await tx.fetchval(_CLOSED, now, State.CANCELLED, detail))
 
 
 async def doubt(db: Database, operation: int, fence: int, detail: str) -> None:

@@ -60,7 +60,7 @@ _OPERATION_EVENTS = {
     operation.Event.NOT_BACK: "no done request, or no confirmation, in time: it is ordered to roll back or to pull",
     operation.Event.ROLLED_BACK: "done request that takes the commit back",
     operation.Event.PULLED: "the adapter has pulled by itself: what an order to pull was for, and the end of a push",
-    operation.Event.CANCELLED: "`hikitsugi operation cancel`, or a later swap's order",
+    operation.Event.CANCELLED: "`hikitsugi operation cancel`, a later swap's order, or its investigation was closed",
     operation.Event.EXPIRED: "housekeeping, every few seconds",
     operation.Event.REGISTRATION_CHANGED: "the adapter is not on the code any more",
 }

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
 import pytest
 
 from controller.domain.errors import Conflict, Invalid, NotFound
-from controller.services import investigations, operations
+from controller.services import investigations, operations, push_work
 from controller.store import audit
 from controller.store import investigations as rows
 from controller.store import operations as operation_rows
 from protocol.arms.messages import Kind, Ping
 from tests.rows import HEADER, csv_row
+from tests.waiting import until
 
 
 async def opened(registry, *codes: str, **more) -> int:
@@ -143,6 +146,59 @@ async def test_closing_ends_all_that_waits_under_it_and_nothing_else(registry, p
     assert (await one(registry, "task", other))["state"] == "waiting"
     noted = await newest(registry, "C1")
     assert (noted["action"], noted["detail"]["finding"]) == ("investigation.close", "A defect of 3.40.")
+
+
+async def test_campaigns_are_waited_for_in_the_order_of_their_ids(registry, placed) -> None:
+    number = await opened(registry, placed[0])
+    first, second = [(await one(registry, "task", await campaign(registry, *placed, number)))["campaign"] for _ in "12"]
+    async with registry.db.connection() as connection:  # now a look through the table finds the second one first
+        await connection.execute("UPDATE campaign SET priority = 1 WHERE id = $1", first)
+
+    async with registry.db.transaction() as another:
+        await another.execute("SELECT FROM campaign WHERE id = $1 FOR NO KEY UPDATE", first)
+        pid = await another.fetchval("SELECT pg_backend_pid()")
+        closing = asyncio.create_task(closed(registry, number))
+        await until(waits_for(registry, pid))
+        await another.execute("SELECT FROM campaign WHERE id = $1 FOR NO KEY UPDATE NOWAIT", second)
+
+    assert (await closing).campaigns == (first, second)
+
+
+async def closed(registry, number: int) -> investigations.Ended:
+    return await investigations.close(registry.db, number, "Found.", caller=registry.support, now=registry.clock())
+
+
+def waits_for(registry, pid: int) -> Callable[[], Awaitable[bool]]:
+    async def somebody() -> bool:
+        async with registry.db.connection() as connection:
+            query = "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE $1 = ANY (pg_blocking_pids(pid)))"
+            return bool(await connection.fetchval(query, pid))
+
+    return somebody
+
+
+async def test_an_operation_that_somebody_holds_is_not_waited_for_and_cancelled_a_little_later(
+    registry, placed
+) -> None:
+    number = await opened(registry, placed[0])
+    held, free = [
+        await operations.ask(
+            *(registry.db, Kind.PING, Ping("192.0.2.1", 1), placed[1]),
+            reason="",
+            caller=registry.support,
+            now=registry.clock(),
+        )
+        for _ in "12"
+    ]
+    async with registry.db.transaction() as another:
+        await another.execute("SELECT FROM operation WHERE id = $1 FOR UPDATE", held)
+        async with asyncio.timeout(10):
+            assert (await closed(registry, number)).operations == (free,)
+
+    await push_work.turn(registry.db, registry.clock())
+
+    row = await one(registry, "operation", held)
+    assert (row["state"], row["finished_at"]) == ("cancelled", registry.clock()) and "R2.3" in row["detail"]
 
 
 async def test_it_is_closed_once_and_with_a_finding(registry, placed) -> None:
