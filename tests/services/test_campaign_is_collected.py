@@ -20,6 +20,8 @@ from tests.rows import HEADER, csv_row
 from tests.services import tasks_at_work as play
 from tests.waiting import until
 
+pytestmark = pytest.mark.usefixtures("clean")
+
 
 class Scripted:
     """A collector that answers each line with its own name, unless told to fail or to wait."""

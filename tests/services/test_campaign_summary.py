@@ -59,7 +59,7 @@ async def test_an_operator_is_told_of_the_own_adapters_only(fleet, registry) -> 
 
 
 @pytest.fixture
-async def under_way(fleet, registry) -> int:
+async def under_way(fleet, registry, clean) -> int:
     """A campaign with three waiting tasks."""
     for _ in range(3):
         await fleet.entry()

@@ -80,6 +80,8 @@ async def test_an_open_investigation_holds_what_ran_under_it_and_what_it_points_
 async def test_a_turn_is_bounded_and_goes_on_in_the_next(registry, code, monkeypatch) -> None:
     monkeypatch.setattr(retention, "_AT_ONCE", 2)
     monkeypatch.setattr(retention, "_STEPS", 2)
+    while await retention.turn(registry.db, registry.clock.forward(days=401), KEPT):
+        pass  # what other tests have left
     for n in range(5):
         await outputs.ran(registry, code, {"show log": f"bounded {n}\r\n".encode()})
     registry.clock.forward(days=401)

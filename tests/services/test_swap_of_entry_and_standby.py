@@ -238,19 +238,22 @@ async def test_the_database_refuses_what_the_plan_refuses_and_changes_nothing(re
     [
         ("4.10", [], [], "4.10"),
         ("4.11", ["SEIL/X4"], [], "4.11"),
-        ("9.1", ["SEIL/x86 Ayame"], [], None),
-        ("9.2", [], ["Z"], None),
-        ("4.9", [], [], "4.11"),
+        ("9.1", ["SEIL/x86 Ayame"], [], "4.9"),
+        ("9.2", [], ["Z"], "4.9"),
+        ("4.8", [], [], "4.9"),
     ],
 )
 async def test_database_and_plan_choose_the_same_firmware(
-    registry, pair, version: str, models: list[str], revisions: list[str], chosen: str | None
+    registry, pair, version: str, models: list[str], revisions: list[str], chosen: str
 ) -> None:
-    async with registry.db.connection() as connection:
-        await connection.execute(
+    """Beside 4.9, which fits."""
+    images = [("4.9", [], []), (version, models, revisions)]
+    async with registry.db.transaction() as tx:
+        await tx.execute("DELETE FROM firmware_image WHERE series = 'seil8'")
+        await tx.executemany(
             """INSERT INTO firmware_image (series, version, version_key, sha256, size, models, hardware_revisions,
-               available_at) VALUES ('seil8', $1, $2, repeat('a', 64), 1, $3, $4, now()) ON CONFLICT DO NOTHING""",
-            *(version, [int(n) for n in version.split(".")], models, revisions),
+               available_at) VALUES ('seil8', $1, $2, repeat('a', 64), 1, $3, $4, now())""",
+            [(name, [int(n) for n in name.split(".")], *fits) for name, *fits in images],
         )
     request = swap.Order(*pair)
     planned = await swap.preview(registry.db, request, caller=registry.operator, now=registry.clock(), deadline=DAY)
@@ -261,4 +264,4 @@ async def test_database_and_plan_choose_the_same_firmware(
 
     assert done.firmware_target == planned.firmware_target
     assert (done.findings, done.warnings) == (planned.findings, planned.warnings)
-    assert chosen is None or done.firmware_target == chosen
+    assert done.firmware_target == chosen
