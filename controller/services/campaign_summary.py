@@ -37,6 +37,6 @@ async def summary(db: Database, campaign: int, *, caller: Caller, odd: int = 20)
     if row is None:
         raise NotFound("No {what} {name}.", next_step="Check the name.", what="campaign", name=campaign)
     numbers = await campaigns.numbers(db, campaign, contract=caller.contract, slowest=SLOWEST)
-    if not odd or row["done"] < 2:  # nothing to compare
+    if not odd or not row["done"]:  # nothing was printed
         return Summary(row, numbers, (), ())
     return Summary(row, numbers, *await compare.survey(db, campaign, caller=caller, limit=odd))

@@ -65,10 +65,22 @@ async def survey(
     if not rows or rows[0]["unread"]:
         await readings.of_campaign(db, campaign)
         rows = await _asked(db, campaign, row, command, limit, caller)
-    spreads = {(r["series"], r["model"], r["position"]): spread(r) for r in rows}
+    lines = {(r["series"], r["model"], r["position"]): r for r in rows}
+    faults = await _faults(db, list(lines.values()))
     lonely = [row for row in rows if row["task"] is not None]
     bodies = await store.outputs(db, [row[name] for row in lonely for name in ("sha256", "common_sha256")])
-    return [spreads[key] for key in sorted(spreads)], await asyncio.to_thread(odd_ones, lonely, bodies)
+    return [spread(lines[key], faults) for key in sorted(lines)], await asyncio.to_thread(odd_ones, lonely, bodies)
+
+
+async def _faults(db: Database, rows: list[Row]) -> dict[tuple[int, int], str]:
+    """(task, position) of the variants that their parsers cannot read, and why. rows: of `comparisons.odd`."""
+    series = {(task, row["position"]): row["series"] for row in rows for task in row["variants"]}
+    keys = {
+        (row["task"], row["position"]): (row["sha256"], series[row["task"], row["position"]], row["command"])
+        for row in await comparisons.printed(db, list(series))
+    }
+    read = await readings.of(db, list(keys.values()))
+    return {line: read[key].fault for line, key in keys.items() if key in read and read[key].fault}
 
 
 async def _asked(db: Database, campaign: int, row: Row, command: str | None, limit: int, caller: Caller) -> list[Row]:

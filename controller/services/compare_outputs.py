@@ -6,7 +6,7 @@ Noise is left out (series/noise.py), and between different adapters what tells t
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
@@ -64,7 +64,8 @@ class OddOne:
     """An adapter that printed something else than most of its model did.
 
     share: of the adapters of the model that printed what most print. alike: how many printed what this one did, itself
-    included. distance: lines that differ. reason: the first difference, on one line. changed: paths of changed fields.
+    included. distance: lines that differ. reason: the first difference, on one line; before it, whether the command's
+    parser cannot read what it printed. changed: paths of changed fields.
     """
 
     task: int
@@ -85,7 +86,10 @@ class OddOne:
 @dataclass(frozen=True, slots=True)
 class Spread:
     """What the adapters of a model printed for a line. printed: how many did; different: how many different things;
-    alike: how many printed the most usual one. There are odd ones only where that is half of them or more."""
+    alike: how many printed the most usual one. There are odd ones only where that is half of them or more.
+
+    unparsable: how many printed what the command's parser cannot read, among the most usual variants
+    (comparisons.VARIANTS); fault: why, of the most usual of those, "" for none."""
 
     series: str
     model: str
@@ -94,6 +98,8 @@ class Spread:
     printed: int
     different: int
     alike: int
+    unparsable: int
+    fault: str
 
 
 def compared(before: Row, after: Row, rows: dict[bytes, Row]) -> Comparison:
@@ -160,11 +166,12 @@ def _side_of(row: Row) -> Side:
     return Side(row["task"], row["adapter"], row["code"], row["firmware"], row["started_at"], row["truncated"], *share)
 
 
-def spread(row: Row) -> Spread:
-    """A row of `comparisons.odd`."""
-    return Spread(
-        row["series"], row["model"], row["position"], row["line"], row["printed"], row["different"], row["alike"]
-    )
+def spread(row: Row, faults: Mapping[tuple[int, int], str]) -> Spread:
+    """A row of `comparisons.odd`. faults: by task and position, of variants that cannot be read."""
+    told = [faults.get((task, row["position"]), "") for task in row["variants"]]
+    same = {name: row[name] for name in ("series", "model", "position", "line", "printed", "different", "alike")}
+    unparsable = sum(count for fault, count in zip(told, row["shares"], strict=True) if fault)
+    return Spread(**same, unparsable=unparsable, fault=next(filter(None, told), ""))
 
 
 def odd_ones(rows: Sequence[Row], bodies: dict[bytes, Row]) -> list[OddOne]:
@@ -197,7 +204,20 @@ def _how(series: Series, command: str, texts: tuple[str, str]) -> tuple[int, str
         reason = f"{first.path}: {_shown(first.before)} → {_shown(first.after)}"
     else:
         reason = f"{_shown(lines[0] or None)} → {_shown(lines[1] or None)}"
+    if fault := _fault(series.named(command), texts[1]):
+        reason = f"not readable ({fault}); {reason}"
     return distance(before, after), reason[:_REASON], tuple(change.path for change in (found or ())[:_PATHS])
+
+
+def _fault(command: Command | None, text: str) -> str:
+    """Why the command's parser cannot read the text; "" when it can, or when there is none."""
+    if command is None or command.parse is None:
+        return ""
+    try:
+        readings.parsed(command, text)
+    except ValueError as error:
+        return str(error)
+    return ""
 
 
 def _shown(value: Any) -> str:  # Any: JSON

@@ -52,8 +52,16 @@ _MOST = """
     FROM said WINDOW same AS (PARTITION BY series, model, position)
     ORDER BY series, model, position, alike DESC, task"""
 
+_USUAL = """
+    SELECT series, model, position, array_agg(task ORDER BY place) AS variants,
+           array_agg(alike ORDER BY place) AS shares
+    FROM (SELECT *, row_number() OVER (PARTITION BY series, model, position ORDER BY alike DESC, task) AS place
+          FROM said) placed
+    WHERE place <= $8 GROUP BY series, model, position"""
+
 _ODD = f"""
     WITH printed AS MATERIALIZED ({_PRINTED}), said AS MATERIALIZED ({_SAID}), most AS MATERIALIZED ({_MOST}),
+    usual AS MATERIALIZED ({_USUAL}),
     odd AS (
         SELECT p.task, p.series, p.model, p.position, p.digest, s.alike AS alike_odd,
                m.alike::float8 / m.printed AS share
@@ -62,14 +70,18 @@ _ODD = f"""
         ORDER BY share DESC, alike_odd, p.task, p.position LIMIT $7)
     SELECT m.series, m.model, m.position, c.line, c.command, m.printed, m.different, m.alike,
            c.sha256 AS common_sha256, (SELECT count(*) FROM printed WHERE digest IS NULL) AS unread,
+           u.variants, u.shares,
            o.task, x.code, x.adapter, x.sha256, o.digest, o.alike_odd, o.share
-    FROM most m LEFT JOIN odd o USING (series, model, position)
+    FROM most m JOIN usual u USING (series, model, position) LEFT JOIN odd o USING (series, model, position)
     JOIN LATERAL (SELECT * FROM transcript y WHERE y.task = m.task AND y.position = m.position OFFSET 0) c ON true
     LEFT JOIN LATERAL (SELECT * FROM transcript y WHERE y.task = o.task AND y.position = o.position OFFSET 0) x ON true
     ORDER BY o.share DESC NULLS LAST, o.alike_odd, o.task, m.series, m.model, m.position"""  # noqa: S608 (constants)
 
 FEWEST = 3
 """So many have to have printed a line for most of them to mean anything."""
+
+VARIANTS = 10
+"""So many of the different outputs of a line, the most usual ones, are told one by one."""
 
 
 async def odd(
@@ -82,8 +94,10 @@ async def odd(
     readable: Sequence[int] | None,
     limit: int,
 ) -> list[Record]:
-    """What most adapters of a model printed for each line (columns up to common_sha256), and beside it at most `limit`
+    """What most adapters of a model printed for each line (columns up to shares), and beside it at most `limit`
     of those that printed something else, where half or more agree; task is None in rows without such a one.
+
+    variants: a task for each of the VARIANTS most usual outputs; shares: how many printed that.
 
     version: of the readings to go by; `unread` outputs have none and do not count. command: its name, or the whole
     line. readable: only these tasks, None for all.
@@ -91,7 +105,15 @@ async def odd(
     # What was found is joined by hashing. The planner does not know how many differ, and each compared with each took
     # 27 s instead of 0.3 (10,000 adapters). Compiling would take longer than the question.
     await tx.execute("SET LOCAL enable_nestloop = off; SET LOCAL jit = off")
-    return await tx.fetch(_ODD, campaign, version, contract, command, readable, FEWEST, limit)
+    return await tx.fetch(_ODD, campaign, version, contract, command, readable, FEWEST, limit, VARIANTS)
+
+
+async def printed(db: Database, lines: Sequence[tuple[int, int]]) -> list[Record]:
+    """task, position, command and sha256 of these (task, position) that are still kept."""
+    query = """SELECT task, position, command, sha256 FROM transcript
+        JOIN unnest($1::bigint[], $2::int[]) AS wanted (task, position) USING (task, position)"""
+    async with db.connection() as connection:
+        return await connection.fetch(query, [task for task, _ in lines], [position for _, position in lines])
 
 
 async def most(

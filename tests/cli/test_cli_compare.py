@@ -59,3 +59,19 @@ async def test_that_nothing_differs_and_that_there_is_nothing_are_said(by: By, a
 
     assert (same.code, "Nothing differs but clocks" in same.err) == (0, True)
     assert nothing.code != 0 and "nothing to compare" in nothing.err
+
+
+async def test_output_that_nobody_can_read_is_told_with_the_reason(by: By, registry, numbers) -> None:
+    wanted = [numbers() for _ in range(3)]
+    await registry.load(HEADER + "".join(csv_row(f"E{number}", number) for number in wanted))
+    number = await campaign(registry)
+    for one in wanted:
+        await ran(registry, f"E{one}", {LINE: b"Warning: something else altogether\r\n"}, in_campaign=number)
+
+    odd = await by("olga", "campaign", "odd", str(number))
+    summary = await by("olga", "campaign", "summary", str(number))
+    spread = (await by("olga", "campaign", "summary", str(number), "--json")).json()["spreads"][0]
+
+    assert "Not what these commands are known to print" in odd.out and "line 1 was not expected" in odd.out
+    assert "not readable" in summary.out
+    assert (spread["printed"], spread["unparsable"]) == (3, 3) and "was not expected" in spread["fault"]

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from controller.domain.errors import NotFound
-from controller.services import compare, investigations
+from controller.services import campaign_summary, compare, investigations
+from controller.store import comparisons
 from tests.rows import HEADER, csv_row
 from tests.services.outputs import campaign, ran
 
@@ -198,3 +199,51 @@ async def test_support_staff_see_all_of_a_campaign_of_their_own(registry, number
     await printed(registry, number, where, "up", "up", "up", "up", "down")
 
     assert [one.code for one in await compare.odd(registry.db, number, caller=registry.support)] == [where[4]]
+
+
+GARBLED = "Warning: this is no output of this command\r\n"
+
+
+async def test_what_the_parser_cannot_read_is_told_of_the_variant_and_of_the_odd_one(registry, numbers) -> None:
+    where, number = await codes(registry, numbers), await campaign(registry)
+    tasks = await printed(registry, number, where[:4], "up", "up", "up", "up")
+    tasks.append(await ran(registry, where[4], {LINE: GARBLED.encode()}, in_campaign=number))
+
+    spreads, ones = await compare.survey(registry.db, number, caller=registry.operator)
+
+    assert [(s.printed, s.alike, s.unparsable) for s in spreads] == [(5, 4, 1)]
+    assert "line 1 was not expected" in spreads[0].fault
+    assert [(one.task, one.changed) for one in ones] == [(tasks[4], ())]
+    assert ones[0].reason.startswith("not readable (") and "was not expected" in ones[0].reason
+
+
+async def test_a_whole_fleet_that_prints_what_nobody_expects_is_told_even_when_all_agree(registry, numbers) -> None:
+    where, number = await codes(registry, numbers), await campaign(registry)
+    for code in where:
+        await ran(registry, code, {LINE: GARBLED.encode()}, in_campaign=number)
+
+    spreads, ones = await compare.survey(registry.db, number, caller=registry.operator)
+
+    assert ones == []
+    assert [(s.line, s.alike, s.unparsable, bool(s.fault)) for s in spreads] == [(LINE, 5, 5, True)]
+
+
+async def test_one_adapter_alone_is_told_to_be_unreadable_too(registry, numbers) -> None:
+    where, number = await codes(registry, numbers, count=1), await campaign(registry)
+    await ran(registry, where[0], {LINE: GARBLED.encode()}, in_campaign=number)
+
+    told = await campaign_summary.summary(registry.db, number, caller=registry.operator)
+
+    assert [(s.printed, s.alike, s.unparsable) for s in told.spreads] == [(1, 1, 1)]
+
+
+async def test_no_more_than_the_most_usual_variants_are_tried(registry, numbers, monkeypatch) -> None:
+    monkeypatch.setattr(comparisons, "VARIANTS", 2)
+    where, number = await codes(registry, numbers), await campaign(registry)
+    for n, code in enumerate(where):
+        body = GARBLED if n < 2 else f"{GARBLED} and {'x' * n}"
+        await ran(registry, code, {LINE: body.encode()}, in_campaign=number)
+
+    spreads, _ = await compare.survey(registry.db, number, caller=registry.operator)
+
+    assert [(s.printed, s.different, s.unparsable) for s in spreads] == [(5, 4, 3)]

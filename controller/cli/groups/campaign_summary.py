@@ -47,6 +47,7 @@ SPREADS = (
     Column(_("printed"), "printed", right=True),
     Column(_("alike"), "alike", right=True),
     Column(_("variants"), "different", right=True),
+    Column(_("not readable"), "unparsable", right=True),
 )
 ODD = (
     Column(_("task"), "task", right=True),

@@ -71,6 +71,9 @@ def odd(
     if undecided := [one for one in found["spreads"] if one["alike"] * 2 < one["printed"]]:
         session.out.say("\n" + _("No majority, so nobody is odd:"))
         session.out.table(undecided, SPREADS)
+    if unreadable := [one for one in found["spreads"] if one["unparsable"]]:
+        session.out.say("\n" + _("Not what these commands are known to print, so their fields are missing:"))
+        session.out.table(unreadable, (*SPREADS, Column(_("why"), "fault")))
     if found["odd"]:
         session.out.say(_("Look at one with: hikitsugi task compare TASK --against majority"))
 

@@ -66,6 +66,10 @@ class Spread(Answer):
     """So many different things."""
     alike: int
     """So many the most usual one."""
+    unparsable: int
+    """So many printed what the command's parser cannot read; of the ten most usual ones."""
+    fault: str
+    """Why it cannot, for the most usual of those; "" when it can, or when the command has none."""
 
 
 class OddOne(Answer):
@@ -86,7 +90,7 @@ class OddOne(Answer):
     distance: int
     """Lines that differ."""
     reason: str
-    """The first difference."""
+    """The first difference; where the command's parser cannot read what was printed, that comes first."""
     changed: list[str]
     """Paths of fields that differ, where the command has a parser."""
 
