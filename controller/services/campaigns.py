@@ -161,6 +161,11 @@ def _some_left(targets: Sequence[Row], skips: Sequence[Skip]) -> None:
     """Raises Invalid when nobody is left."""
     if targets:
         return
+    if not skips:
+        raise Invalid(
+            "No code is as the selection wants it.",
+            next_step="hikitsugi code ls lists the codes, hikitsugi code show what each is.",
+        )
     if all(skip.adapter is None for skip in skips):
         next_step = "hikitsugi code ls shows which codes hold one."
         raise Invalid("The selection holds no adapter.", next_step=next_step)
