@@ -66,7 +66,7 @@ async def test_an_investigation_from_its_opening_to_its_end(by: By, places: list
     assert widened.json() == {"adapters": [f"SER{int(places[1][1:]):05d}"]}
     assert pinged.json()["investigation"] == int(number)
     assert extended.json()["expires_at"][:10] == f"{registry.clock() + timedelta(days=30):%Y-%m-%d}"
-    assert [one["id"] for one in listed.json()] == [int(number)]
+    assert int(number) in [one["id"] for one in listed.json()]
     assert all(text in shown.out for text in ("At night.", places[0], places[1], "ping"))
     assert closed.code == Exit.OK and "1 operations were cancelled" in closed.out
 
