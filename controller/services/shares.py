@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -64,7 +64,7 @@ async def create(
 
 async def show(
     db: Database, vault: Secrets, token: str, kind: Format, *, source: str, agent: str, now: datetime
-) -> AsyncIterator[bytes]:
+) -> AsyncGenerator[bytes]:
     """The file behind the link, in chunks; that it was followed is recorded before the first one.
 
     source: address of who follows it; agent: what their browser calls itself. Raises NotFound, with the first chunk,

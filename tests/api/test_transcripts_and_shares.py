@@ -6,15 +6,18 @@ import hashlib
 import io
 import json
 import zipfile
+from contextlib import ExitStack
 
 import aiohttp
 import pytest
 from structlog.testing import capture_logs
 
+from controller.faces.api import shares as share_routes
 from controller.faces.api.context import LINKS_PER_MINUTE
 from controller.faces.rate import Rate
 from controller.store import audit
 from tests.services import outputs
+from tests.waiting import until
 
 LOG = b'641 Nov 22 06:30:01 info system 192.0.2.7 says passphrase "hunter2hunter2"\r\n'
 
@@ -142,6 +145,55 @@ async def test_links_are_followed_a_bounded_number_of_times_a_minute(api, monkey
 
     assert seen == [404] * LINKS_PER_MINUTE + [429]
     assert wait_s and later == 404
+
+
+async def test_a_network_reads_a_bounded_number_of_links_at_once(client, api, registry, code) -> None:
+    printed = {f"show {n}": (b"%07d\r\n" % n) * 111_000 for n in range(8)}  # more than fits between two sockets
+    large = await outputs.ran(registry, code, printed)
+    async with (await client("olga")).post("shares", json={"task": large, "redact": False}) as answer:
+        url = (await answer.json())["url"]
+
+    async with aiohttp.ClientSession() as stranger:
+        held = [await stranger.get(url) for _ in range(api.context.link_places.most_each)]
+        assert [answer.status for answer in held] == [200] * len(held)
+        async with stranger.get(url) as refused:
+            body = await refused.json()
+        assert (refused.status, refused.headers["Retry-After"]) == (429, "10") and "links" in body["detail"]
+        assert await held[0].read()  # as a reader who reads on: the place is free
+        async with stranger.get(url) as answer:
+            assert answer.status == 200
+        for one in held:
+            one.close()
+        await until(nobody_reads(api))
+
+
+async def test_all_networks_together_read_a_bounded_number_of_links(api) -> None:
+    with ExitStack() as held:
+        for n in range(api.context.link_places.most):
+            held.enter_context(api.context.link_places.place(f"192.0.2.{n // 4}"))
+        async with aiohttp.ClientSession(api.base) as stranger, stranger.get("shares/nothing") as answer:
+            assert answer.status == 429
+
+    assert not api.context.link_places.open
+
+
+async def test_who_takes_too_long_over_a_link_is_hung_up_on(client, api, task, monkeypatch) -> None:
+    monkeypatch.setattr(share_routes, "LONGEST_S", -1.0)
+    async with (await client("olga")).post("shares", json={"task": task}) as answer:
+        url = (await answer.json())["url"]
+
+    async with aiohttp.ClientSession() as stranger:
+        with pytest.raises(aiohttp.ClientError):
+            async with stranger.get(url) as answer:
+                await answer.read()
+    await until(nobody_reads(api))
+
+
+def nobody_reads(api):
+    async def so() -> bool:
+        return not api.context.link_places.open
+
+    return so
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from functools import partial
 
 from controller.domain.access import Caller, Role, require_contract
 from controller.domain.errors import NotFound
-from controller.faces.api.streams import Streams
+from controller.faces.api.streams import Streams, of_links
 from controller.faces.rate import Rate
 from controller.store import registry
 from controller.store.pool import Database, Row
@@ -31,7 +31,7 @@ LINKS_PER_MINUTE = 60
 class Context:
     """The parts behind the API. wake, wake_push: set when new tasks or push operations wait, so that
     workers here need not poll. stopping: long answers end. streams: places for streams of events.
-    link_rate: how often a network may follow share links."""
+    link_rate: how often a network may follow share links; link_places: how many it may read at once."""
 
     db: Database
     vault: Secrets
@@ -42,6 +42,7 @@ class Context:
     wake_push: asyncio.Event
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     streams: Streams = field(default_factory=Streams)
+    link_places: Streams = field(default_factory=of_links)
     link_rate: Rate = field(default_factory=partial(Rate, LINKS_PER_MINUTE, time.monotonic))
 
 

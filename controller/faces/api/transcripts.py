@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from datetime import datetime
+from math import inf
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -136,10 +137,10 @@ def subject_of(campaign: int | None, task: int | None) -> Subject:
     return Subject(campaign, task)
 
 
-def stream(kind: Format, chunks: AsyncIterator[bytes], name: str) -> Stream:
+def stream(kind: Format, chunks: AsyncIterator[bytes], name: str, *, longest_s: float = inf) -> Stream:
     """The file as an answer."""
     content_type, ending = CONTENT_TYPES[kind]
-    return Stream(content_type, chunks, filename=f"{name}.{ending}")
+    return Stream(content_type, chunks, filename=f"{name}.{ending}", longest_s=longest_s)
 
 
 ROUTES = (

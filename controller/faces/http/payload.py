@@ -4,6 +4,7 @@ import base64
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from math import inf
 from typing import Annotated, Any, BinaryIO, Protocol, Self, TypeAlias
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
@@ -56,12 +57,13 @@ class Stream:
     """An answer of unknown length. The first chunk is awaited before the status line is sent, so that an error there is
     still a problem+json; a later one cuts the connection, and the client sees an incomplete body.
 
-    filename: offered to a browser that saves it.
+    filename: offered to a browser that saves it. longest_s: who has not read it all by then is hung up on.
     """
 
     content_type: str
     chunks: AsyncIterator[bytes]
     filename: str | None = None
+    longest_s: float = inf
 
     @classmethod
     def of(cls, content_type: str, body: bytes, *, filename: str) -> Self:

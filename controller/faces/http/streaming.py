@@ -1,6 +1,7 @@
 """Sending an answer whose length is not known when it begins."""
 
 import asyncio
+from time import monotonic
 
 from aiohttp import web
 
@@ -16,15 +17,16 @@ PATIENCE_S = 60.0
 async def send(call: Call, status: int, stream: Stream, first: bytes) -> web.StreamResponse:
     """Send `first` and the rest. A failure in the middle cuts the connection: an orderly end would make a part look
     like the whole."""
+    ends_at = monotonic() + stream.longest_s
     response = web.StreamResponse(status=status, headers=call.headers)
     response.content_type = stream.content_type
     if stream.filename:
         response.headers["Content-Disposition"] = f'attachment; filename="{stream.filename}"'
     try:
         await response.prepare(call.request)
-        await _write(response, first)
+        await _write(response, first, ends_at)
         async for chunk in stream.chunks:
-            await _write(response, chunk)
+            await _write(response, chunk, ends_at)
         await response.write_eof()
     except _TooSlow:
         log.info("The reader of a streamed answer does not read on", path=loggable(call.request))
@@ -42,12 +44,15 @@ async def send(call: Call, status: int, stream: Stream, first: bytes) -> web.Str
 
 
 class _TooSlow(Exception):
-    """Nothing was read for PATIENCE_S."""
+    """Nothing was read for PATIENCE_S, or not all of it in the time that the stream has."""
 
 
-async def _write(response: web.StreamResponse, chunk: bytes) -> None:
+async def _write(response: web.StreamResponse, chunk: bytes, ends_at: float) -> None:
+    patience_s = min(PATIENCE_S, ends_at - monotonic())
+    if patience_s <= 0:
+        raise _TooSlow
     try:
-        async with asyncio.timeout(PATIENCE_S):
+        async with asyncio.timeout(patience_s):
             await response.write(chunk)
     except TimeoutError as error:
         raise _TooSlow from error
