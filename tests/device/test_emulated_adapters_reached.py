@@ -128,7 +128,10 @@ async def site(registry: Registry, tmp_path_factory: pytest.TempPathFactory) -> 
     running = asyncio.create_task(face.run())
     settings = Settings(ls_url=f"https://127.0.0.1:{port}/ls", ls_anchor=authority.root_pem)
     async with Fleet(rows, settings) as fleet:
-        yield Site(registry, face, pusher, fleet)
+        made = Site(registry, face, pusher, fleet)
+        for one in fleet.adapters.values():
+            await made.reach(one)
+        yield made
     running.cancel()
     await asyncio.wait([running])
     door.close()
@@ -214,14 +217,21 @@ async def test_a_report_of_something_nobody_asked_for_is_answered_and_ends(site)
 
 async def test_an_adapter_told_to_pull_again_finds_its_code_prefers_its_own_endpoint(site) -> None:
     one = adapter(site, 5)
-    async with site.registry.db.connection() as connection:
-        await connection.execute(
-            """UPDATE code SET preferred_push_method = 'https-simple'
-               WHERE code = (SELECT code FROM registration WHERE adapter = $1)""",
-            one.serial,
-        )
-    assert (await site.ask(one, Kind.PULL_CONFIG, PullConfig(PullFrom.RS))).result is ResultCode.SUCCESS
+
+    async def prefer(method: str, present: str) -> None:
+        async with site.registry.db.connection() as connection:
+            await connection.execute(
+                """UPDATE code SET preferred_push_method = $2
+                   WHERE code = (SELECT code FROM registration WHERE adapter = $1)""",
+                *(one.serial, method),
+            )
+        pulled = await site.ask(one, Kind.PULL_CONFIG, PullConfig(PullFrom.RS), method=present)
+        assert pulled.result is ResultCode.SUCCESS
+
+    await prefer("https-simple", "https-tunnel")
     collected = await site.run(one, "show system", method="https-simple")
+    await prefer("https-tunnel", "https-simple")
+    await site.reach(one)
 
     assert (collected.failure, collected.detail) == (None, "")
     assert collected.printed[0].body
