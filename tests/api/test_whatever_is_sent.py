@@ -21,7 +21,7 @@ def send_everything(base: str, key: str) -> int:
         sends_something = bool(operation.body or list(operation.iter_parameters()))
         for mode in (GenerationMode.POSITIVE, GenerationMode.NEGATIVE)[: 1 + sends_something]:
 
-            @settings(max_examples=4, **QUIET)
+            @settings(max_examples=6, **QUIET)
             @given(case=operation.as_strategy(generation_mode=mode))
             def send(case: schemathesis.Case) -> None:
                 answer = case.call(headers=headers, timeout=20)
