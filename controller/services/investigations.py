@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from controller.domain.access import Caller, require_contract
-from controller.domain.errors import Conflict, Fault, Invalid, NotFound
+from controller.domain.errors import Conflict, Fault, Forbidden, Invalid, NotFound
 from controller.services.evidence_access import may_read, readable, require_readable
 from controller.store import audit, investigation_moves, investigations
 from controller.store.investigation_moves import Ended, Pointed
@@ -96,24 +96,49 @@ async def point_at(
 ) -> Pointed:
     """Let support staff read what the operator ran on the adapter at this time, give or take a minute (R2.2).
 
-    Raises NotFound (no such investigation, or nothing ran then), Conflict (not open).
+    Raises NotFound (no such investigation, or nothing ran then), Conflict (not open), Forbidden (the investigation does
+    not concern the adapter; recorded).
     """
     async with db.transaction() as tx:
         row = await _open(tx, number, caller, now)
-        pointed = await investigation_moves.then(tx, row["contract"], adapter, executed_at, NEAR)
-        if not pointed.tasks and not pointed.operations:
-            raise NotFound(
-                "The operators of contract {contract} ran nothing on adapter {adapter} at {at}, give or take a minute.",
-                next_step="hikitsugi task ls --adapter {adapter} lists what ran there, and when.",
-                contract=row["contract"],
-                adapter=adapter,
-                at=executed_at,
-            )
-        await investigation_moves.point_at(tx, number, pointed, executed_at, caller.account, now)
-        detail = {"adapter": adapter, "executed_at": executed_at.isoformat()}
-        found = {"tasks": list(pointed.tasks), "operations": list(pointed.operations)}
-        await _noted(tx, "point", number, row["contract"], detail | found, caller=caller, now=now)
+        if await investigation_moves.concerns(tx, number, adapter):
+            return await _pointed(tx, row, adapter, executed_at, caller, now)
+    error = _not_concerned(number, adapter)
+    detail = {"adapter": adapter, "executed_at": executed_at.isoformat(), "why": str(error)}
+    subject = f"investigation {number}"
+    contract = row["contract"]
+    await audit.refused(db, caller, "investigation.point", subject, now=now, contract=contract, detail=detail)
+    raise error
+
+
+async def _pointed(
+    tx: Connection, row: Row, adapter: str, executed_at: datetime, caller: Caller, now: datetime
+) -> Pointed:
+    number = row["id"]
+    pointed = await investigation_moves.then(tx, row["contract"], adapter, executed_at, NEAR)
+    if not pointed.tasks and not pointed.operations:
+        raise NotFound(
+            "The operators of contract {contract} ran nothing on adapter {adapter} at {at}, give or take a minute.",
+            next_step="hikitsugi task ls --adapter {adapter} lists what ran there, and when.",
+            contract=row["contract"],
+            adapter=adapter,
+            at=executed_at,
+        )
+    await investigation_moves.point_at(tx, number, pointed, executed_at, caller.account, now)
+    detail = {"adapter": adapter, "executed_at": executed_at.isoformat()}
+    found = {"tasks": list(pointed.tasks), "operations": list(pointed.operations)}
+    await _noted(tx, "point", number, row["contract"], detail | found, caller=caller, now=now)
     return pointed
+
+
+def _not_concerned(number: int, adapter: str) -> Forbidden:
+    return Forbidden(
+        "Adapter {adapter} is none of investigation {investigation}'s, so what ran on it stays the operator's (R2.2).",
+        next_step="If the report concerns it, support staff add it: "
+        "hikitsugi investigation add {investigation} --adapter {adapter}.",
+        adapter=adapter,
+        investigation=number,
+    )
 
 
 async def extend(db: Database, number: int, days: int, reason: str, *, caller: Caller, now: datetime) -> datetime:

@@ -60,6 +60,13 @@ async def add_adapters(
     return [row["adapter"] for row in await tx.fetch(query, investigation, now, account, units, codes)]
 
 
+async def concerns(tx: Connection, investigation: int, adapter: str) -> bool:
+    """Is the adapter one of the investigation's?"""
+    query = "SELECT EXISTS (SELECT FROM investigation_adapter WHERE investigation = $1 AND adapter = $2)"
+    found: bool = await tx.fetchval(query, investigation, adapter)
+    return found
+
+
 async def prolong(tx: Connection, investigation: int, expires_at: datetime) -> None:
     """Another end of the time box."""
     await tx.execute("UPDATE investigation SET expires_at = $2 WHERE id = $1", investigation, expires_at)

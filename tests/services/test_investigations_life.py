@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import pytest
 
-from controller.domain.errors import Conflict, Invalid, NotFound
+from controller.domain.errors import Conflict, Forbidden, Invalid, NotFound
 from controller.services import investigations, operations, push_work
 from controller.store import audit
 from controller.store import investigations as rows
@@ -245,6 +245,29 @@ async def test_an_execution_time_makes_the_operators_results_of_that_minute_read
         assert await investigations.readable(connection, registry.operator, tasks) == {mine, before, theirs}
         assert await investigations.readable(connection, registry.stranger, tasks) == set()
         assert await investigations.readable(connection, registry.administrator, tasks) == {mine, before, theirs}
+
+
+async def test_what_ran_on_an_adapter_that_it_does_not_concern_is_pointed_at_only_when_that_was_added(
+    registry, placed, numbers
+) -> None:
+    other = numbers()
+    await registry.load(HEADER + csv_row(f"E{other}", other))
+    number, serial = await opened(registry, placed[0]), f"SER{other:05d}"
+    task = await campaign(registry, f"E{other}", serial, None, "olga")
+    await ran(registry, task)
+    who = {"caller": registry.support, "now": registry.clock()}
+
+    with pytest.raises(Forbidden, match=r"R2\.2") as refused:
+        await investigations.point_at(registry.db, number, serial, registry.clock(), **who)
+    noted = await newest(registry, "C1")
+    async with registry.db.connection() as connection:
+        unread = await investigations.readable(connection, registry.support, [{"id": task, "contract": "C1"}])
+    await investigations.add_adapters(registry.db, number, [], [serial], **who)
+    pointed = await investigations.point_at(registry.db, number, serial, registry.clock(), **who)
+
+    assert "investigation add {investigation} --adapter {adapter}" in refused.value.next_step
+    assert (noted["action"], noted["outcome"], noted["account"]) == ("investigation.point", "refused", "sato")
+    assert (unread, pointed.tasks) == (set(), (task,))
 
 
 async def test_a_time_at_which_nothing_ran_points_at_nothing(registry, placed) -> None:

@@ -171,7 +171,8 @@ class Pointed(Answer):
 
 
 async def point_at(call: Call, investigation: Number, body: ExecutionTime, context: Context) -> Pointed:
-    """Let support staff read what the contract's operators ran on an adapter at that time (R2.2)."""
+    """Let support staff read what the contract's operators ran at that time on one of the investigation's adapters
+    (R2.2)."""
     found = await service.point_at(
         context.db, investigation, body.adapter, body.executed_at, caller=call.caller, now=context.clock()
     )
