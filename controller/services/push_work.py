@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import structlog
-from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_random_exponential
 
 from controller.domain.operation import MAX_ATTEMPTS, Event, State, advance, silence
 from controller.ports import AnswerLost, NotSent, Pusher, Reach
@@ -32,7 +31,6 @@ log = structlog.get_logger()
 _POLL_S = 0.5  # how long an operation written by a swap or another controller may go unnoticed
 _SPACING_S = 0.1  # when a region boots, every adapter that confirms a tunnel wakes the workers
 _MARGIN_S = 15.0  # by which a worker gives up earlier than the operation's deadline in the database
-_RECORD_S = 20.0
 _AGAIN_S, _BUSY_S, _LONGEST_S = 1.0, 5.0, 60.0
 
 _BUSY = frozenset({ResultCode.SA_BUSY, ResultCode.TOO_MANY_TRANSACTIONS, ResultCode.TOO_MANY_STATUS})
@@ -145,14 +143,7 @@ async def _one(work: Work, row: Row) -> None:
         detail = f"Internal error; the log has the rest under operation={row['id']}."
         outcome = _Outcome(_when_lost(row), detail)
     try:
-        async for attempt in AsyncRetrying(
-            retry=retry_if_exception_type(TROUBLE),
-            wait=wait_random_exponential(multiplier=0.1, max=2),
-            stop=stop_after_delay(_RECORD_S),
-            reraise=True,
-        ):
-            with attempt:
-                recorded = await _record(work, row, outcome)
+        recorded = await claiming.recorded(lambda: _record(work, row, outcome))
     except TROUBLE as error:
         # Its deadline passes: it is asked again, or said to be unknown.
         log.warning("answer could not be recorded", operation=row["id"], adapter=row["serial"], error=str(error))
