@@ -1,6 +1,6 @@
 """Push operations: asked for by people, cancelled while they wait, ended by what adapters report.
 
-Sending them is push_work's; what a swap orders is written with the swap itself (migrations/0005).
+Sending them is push_work's; what a swap orders is written with the swap itself (migrations/0018).
 """
 
 from __future__ import annotations

@@ -265,3 +265,28 @@ async def test_database_and_plan_choose_the_same_firmware(
     assert done.firmware_target == planned.firmware_target
     assert (done.findings, done.warnings) == (planned.findings, planned.warnings)
     assert done.firmware_target == chosen
+
+
+async def test_a_task_that_waits_for_the_old_adapter_ends_with_news_and_waits_no_more(registry, pair) -> None:
+    old = await held(registry, pair[0])
+    async with registry.db.transaction() as tx:
+        campaign = await tx.fetchval(
+            "INSERT INTO campaign (account, reason, lines, created_at) VALUES ('olga', '', $1, $2) RETURNING id",
+            *(["show system"], registry.clock()),
+        )
+        task = await tx.fetchval(
+            """INSERT INTO task (campaign, code, contract, adapter, due_at, waits_for, waits_since)
+               VALUES ($1, $2, 'C1', $3, $4, 'adapter', $4) RETURNING id""",
+            *(campaign, pair[0], old, registry.clock()),
+        )
+
+    await order(registry, *pair)
+
+    async with registry.db.connection() as connection:
+        ended = await connection.fetchrow("SELECT state, failure, waits_for, waits_since FROM task WHERE id = $1", task)
+        news = await connection.fetch(
+            "SELECT topic, subject, payload FROM outbox WHERE (payload ->> 'task')::bigint = $1", task
+        )
+    assert tuple(ended) == ("failed", "registration-changed", "", None)
+    payload = {"task": task, "campaign": campaign, "failure": "registration-changed"}
+    assert [tuple(one) for one in news] == [("task.failed", old, payload)]
