@@ -172,7 +172,15 @@ def _api_app(parts: Parts) -> web.Application:
     authenticate = authenticator(parts.db)
     deadline = timedelta(seconds=parts.settings.swap_deadline_s)
     context = Context(
-        parts.db, parts.vault, parts.blobs, utc_now, deadline, parts.wake, parts.wake_push, parts.stopping
+        parts.db,
+        parts.vault,
+        parts.blobs,
+        utc_now,
+        deadline,
+        parts.wake,
+        parts.wake_push,
+        parts.stopping,
+        parts.settings.contract_tasks_at_once,
     )
     app = http.build(
         ROUTES,

@@ -22,7 +22,7 @@ from controller.store.embedded import running_dsn
 
 SLOW = Path(__file__).with_name("slow_devices.py")
 Told = Callable[..., dict[str, Any]]  # Any: JSON
-IN_FLIGHT, _ABORT_S = 500, 15.0
+IN_FLIGHT, _ABORT_S, _SETTLED_S = 500, 15.0, 3.0
 
 _WRITE = """
     WITH contract AS (INSERT INTO contract (contract) VALUES ('LARGE') ON CONFLICT DO NOTHING),
@@ -152,6 +152,7 @@ async def _abort(bench: Bench, worker: Process) -> tuple[float, int, float]:
         while running < IN_FLIGHT - 2 and time.monotonic() < until:
             running = (await api.get(f"campaigns/{campaign}"))["running"]
             await asyncio.sleep(0.1)
+        await asyncio.sleep(_SETTLED_S)  # logged in everywhere, and lines are being typed all the time
         asked_at = time.monotonic()
         await api.post(f"campaigns/{campaign}/abort", {"reason": "benchmark"})
         return asked_at, running, worker.resident_kb

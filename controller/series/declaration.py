@@ -24,6 +24,8 @@ MAX_LINE = 2046
 MAX_WORDS = 128
 """What the device's line editor takes (FOUND for seil3, reference/devices.md §1; assumed for the others)."""
 
+_LONGEST_QUOTED = 4096
+
 _LINE = re.compile(r"[A-Za-z0-9_.:/-]+(?: [A-Za-z0-9_.:/-]+)*")
 """Words of harmless ASCII with single blanks between them: no quotes, no separators, no control characters."""
 
@@ -192,6 +194,12 @@ class Series:
     def mask(self, text: bytes) -> tuple[bytes, int]:
         """The text without the secrets that this series prints, and how many there were."""
         return mask(self.secrets, text)
+
+    def quote(self, body: bytes) -> str:
+        """What an adapter said, as it may stand in a sentence of ours: its beginning, without secrets, and control
+        characters spelled out (a database's text has no NUL)."""
+        said = self.mask(body.strip()[:_LONGEST_QUOTED])[0][:200].decode("ascii", "backslashreplace")
+        return "".join(letter if letter.isprintable() else f"\\x{ord(letter):02x}" for letter in said)
 
     def refuses_in(self, body: bytes) -> bool:
         """Is this body an error and nothing else: one line that looks like one?"""

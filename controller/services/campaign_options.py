@@ -20,8 +20,8 @@ class Options:
     until_back: a task whose adapter cannot be reached waits until it is back, till `expires` or BACK_WITHIN.
     jitter_s: each task is due up to so many seconds later. priority: -10 to 10, higher first. at_once, per_minute:
     bounds of its own. stop_share: it stops itself when more than this share (0 to 1) of at least stop_after ended tasks
-    has failed. investigation: run under this one (R2.3). preset: the title of a preset
-    instead of lines, with its variables.
+    has failed; stop_after None: see ended_before_stopping. investigation: run under this one (R2.3). preset: the title
+    of a preset instead of lines, with its variables.
     """
 
     at: datetime | None = None
@@ -32,13 +32,19 @@ class Options:
     at_once: int | None = None
     per_minute: int | None = None
     stop_share: float | None = None
-    stop_after: int = 10
+    stop_after: int | None = None
     investigation: int | None = None
     preset: str = ""
     variables: Mapping[str, str] = field(default_factory=dict)
 
 
 NO_OPTIONS = Options()
+
+
+def ended_before_stopping(options: Options, tasks: int) -> int:
+    """How many tasks must have ended before a campaign of so many stops itself: a few failures at the start of a large
+    one say little, and a small one must not be over by then."""
+    return options.stop_after or min(10, max(3, tasks // 3))
 
 
 def check_times(at: datetime | None, expires: datetime | None, now: datetime) -> None:

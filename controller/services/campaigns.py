@@ -16,7 +16,7 @@ from controller.domain.policy import CommandClass
 from controller.domain.sentence import sentence
 from controller.series import Via
 from controller.services import eligibility, policy, presets, refused_runs, selections
-from controller.services.campaign_options import BACK_WITHIN, NO_OPTIONS, Options, check_times
+from controller.services.campaign_options import BACK_WITHIN, NO_OPTIONS, Options, check_times, ended_before_stopping
 from controller.services.campaign_steering import abort, move, pause, resume
 from controller.services.campaign_summary import Summary, summary
 from controller.services.selections import Selection, Skip
@@ -209,7 +209,7 @@ async def _make(
         at_once=options.at_once,
         per_minute=options.per_minute,
         stop_share=options.stop_share,
-        stop_after=options.stop_after,
+        stop_after=ended_before_stopping(options, len(plan.targets)),
         created_at=now,
     )
     skips = [(skip.code, skip.adapter, str(skip.why)) for skip in plan.skips]

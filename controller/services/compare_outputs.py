@@ -14,6 +14,7 @@ from typing import Any
 
 from controller.domain.comparison import Change, changes, distance, first_difference, is_shaped_like, text_of
 from controller.domain.difference import difference
+from controller.domain.errors import spoken
 from controller.series import Command, Series, by_name
 from controller.series.noise import alike, levelled, quiet
 from controller.services import readings
@@ -116,7 +117,7 @@ def compared(before: Row, after: Row, rows: dict[bytes, Row]) -> Comparison:
 
 
 def _name(row: Row) -> str:
-    return f"{row['adapter']} {row['started_at']:%Y-%m-%dT%H:%M:%SZ}"
+    return f"{row['adapter']} {spoken(row['started_at'])}"
 
 
 def _texts(rows: dict[bytes, Row], before: bytes, after: bytes) -> tuple[str, str]:

@@ -48,7 +48,7 @@ def finished(row: Row, run: Run, now: datetime) -> Finished:
         firmware=row["firmware"],
         kept=[transcripts.keep(series, printed) for printed in collected.printed],
         failure=collected.failure,
-        detail=series.mask(collected.detail.encode())[0].decode(errors="replace"),
+        detail=collected.detail,
         via=run.via,
     )
     if in_doubt(row, collected):

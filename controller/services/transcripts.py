@@ -33,7 +33,6 @@ def keep(series: Series, printed: Printed) -> Kept:
     """
     body, masked = series.mask(printed.body)
     command = series.find(printed.line)
-    detail, _ = series.mask(printed.detail.encode())
     return Kept(
         line=printed.line,
         command=command.name if command else printed.line,
@@ -43,7 +42,7 @@ def keep(series: Series, printed: Printed) -> Kept:
         masked=masked,
         truncated=printed.truncated,
         failure=printed.failure.value if printed.failure else "",
-        detail=detail.decode(errors="replace"),
+        detail=printed.detail,
         started_at=printed.started_at,
         duration_s=printed.duration_s,
     )

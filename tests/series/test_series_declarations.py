@@ -68,3 +68,12 @@ class TestSeries:
 
     def test_bytes_that_are_no_text_do_not_break_the_refusal(self, series: Series) -> None:
         assert series.refuses_in(b"% \xff\xfe")
+
+
+def test_what_an_adapter_said_is_quoted_without_secrets_and_controls() -> None:
+    series = by_name("seil8")
+    quoted = series.quote(b"% error: \x00\x1b[31m login.admin.encrypted-password: $2a$09$verysecret\r\n")
+
+    assert quoted.startswith("% error: \\x00\\x1b[31m")
+    assert "verysecret" not in quoted
+    assert series.quote(b"x" * 9000) == "x" * 200

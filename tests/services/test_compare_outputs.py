@@ -54,7 +54,7 @@ async def test_what_changed_since_the_previous_run_is_told_line_by_line(registry
         "-ge0: up 1000baseT-FDX 192.0.2.10/24 (dhcp) mtu 1500 in ~ out ~ err ~",
         "+ge0: down 1000baseT-FDX 192.0.2.10/24 (dhcp) mtu 1500 in ~ out ~ err ~",
     ]
-    assert found.diff.startswith(f"--- {found.before.adapter} 2026-11-22T")
+    assert found.diff.startswith(f"--- {found.before.adapter} 2026-11-22 ")
 
 
 async def test_the_last_good_run_is_the_newest_that_did_not_fail(registry, codes) -> None:

@@ -77,7 +77,7 @@ def run(
     stop_share: Annotated[
         float | None, typer.Option(help=_("Stop when more than this share has failed: 0.2."), min=0, max=1)
     ] = None,
-    stop_after: Annotated[int, typer.Option(help=_("… and at least so many have ended."), min=1)] = 10,
+    stop_after: Annotated[int | None, typer.Option(help=_("… and at least so many have ended."), min=1)] = None,
     via: Annotated[
         Via | None, typer.Option(help=_("Over ssh or arms; by default what fits each adapter."), case_sensitive=False)
     ] = None,

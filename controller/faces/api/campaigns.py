@@ -50,8 +50,8 @@ class CampaignOrder(SelectionParts):
     """So many adapters a minute at most."""
     stop_share: Annotated[float | None, Field(gt=0, le=1)] = None
     """It stops itself when more than this share of the ended tasks has failed."""
-    stop_after: Annotated[int, Field(ge=1, le=20_000)] = 10
-    """… and at least so many have ended."""
+    stop_after: Annotated[int | None, Field(ge=1, le=20_000)] = None
+    """… and at least so many have ended; null: ten, or a third of a small campaign, three at least."""
     investigation: RowId | None = None
     """Under which software-defect investigation it runs (R2.3)."""
     preset: Annotated[str, Field(max_length=100)] = ""

@@ -14,6 +14,7 @@ from controller.domain.errors import NotFound
 from controller.faces.api.streams import Streams, of_links
 from controller.faces.rate import Rate
 from controller.store import registry
+from controller.store.claims import CONTRACT_AT_ONCE
 from controller.store.pool import Database, Row
 from controller.store.secrets import Secrets
 from firmware_repo.blobs import Blobs
@@ -30,8 +31,9 @@ LINKS_PER_MINUTE = 60
 @dataclass(frozen=True, slots=True)
 class Context:
     """The parts behind the API. wake, wake_push: set when new tasks or push operations wait, so that
-    workers here need not poll. stopping: long answers end. streams: places for streams of events.
-    link_rate: how often a network may follow share links; link_places: how many it may read at once."""
+    workers here need not poll. stopping: long answers end. contract_at_once: the setting, for what waits for it.
+    streams: places for streams of events. link_rate: how often a network may follow share links; link_places: how many
+    it may read at once."""
 
     db: Database
     vault: Secrets
@@ -41,6 +43,7 @@ class Context:
     wake: asyncio.Event
     wake_push: asyncio.Event
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
+    contract_at_once: int = CONTRACT_AT_ONCE
     streams: Streams = field(default_factory=Streams)
     link_places: Streams = field(default_factory=of_links)
     link_rate: Rate = field(default_factory=partial(Rate, LINKS_PER_MINUTE, time.monotonic))

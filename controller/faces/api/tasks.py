@@ -68,7 +68,7 @@ async def list_tasks(
     """Newest first."""
     wanted = task_pages.Wanted(call.caller.contract, campaign, adapter, code, state, since, until)
     rows = await task_pages.page(context.db, wanted, before=paging.after, limit=paging.rows)
-    whys = await service.why_waiting(context.db, rows, context.clock())
+    whys = await service.why_waiting(context.db, rows, context.clock(), contract_at_once=context.contract_at_once)
     return Page[Task].of(
         rows, paging, lambda row: row["id"], lambda row: Task.from_row(row, waiting_for=whys.get(row["id"], ""))
     )
@@ -143,7 +143,9 @@ async def _own(context: Context, call: Call, task: int) -> Row:
 
 
 async def _why(context: Context, row: Row) -> str:
-    return (await service.why_waiting(context.db, [row], context.clock())).get(row["id"], "")
+    return (
+        await service.why_waiting(context.db, [row], context.clock(), contract_at_once=context.contract_at_once)
+    ).get(row["id"], "")
 
 
 class TaskCancelled(Payload):

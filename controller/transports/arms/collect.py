@@ -95,6 +95,6 @@ def _read(
     body = value.body if isinstance(value, MdResult) else b""
     if answer.result is ResultCode.SUCCESS and not series.refuses_in(body):
         return body, None, ""
-    said = body.strip()[:200].decode("ascii", "backslashreplace") or f"{answer.result.value} {answer.result.phrase}"
+    said = series.quote(body) or f"{answer.result.value} {answer.result.phrase}"
     detail = f"{reach.serial} refused {line!r}: {said}. Check whether its firmware has this command."
     return body, Failure.DEVICE_REFUSED, detail

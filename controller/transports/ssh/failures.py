@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from controller.ports import Failure, Jump, Target
+from controller.series import by_name
 from controller.transports.ssh.hostkey import PinnedKey, as_text, fingerprint
 
 
@@ -117,7 +118,7 @@ def stopped_amid(target: Target) -> str:
 
 def refused(target: Target, line: str, body: bytes) -> str:
     """The sentence for a line that the adapter answered with an error."""
-    said = body.strip()[:200].decode("ascii", "backslashreplace") or "no reason given"
+    said = by_name(target.series_name).quote(body) or "no reason given"
     return f"{at(target)} refused {line!r}: {said}. Check whether its firmware has this command."
 
 
