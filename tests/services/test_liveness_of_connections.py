@@ -236,8 +236,8 @@ async def test_causes_of_the_confirming_function_are_known(registry: Registry) -
     assert Cause(cause) is Cause.TUNNEL
 
 
-async def test_ten_thousand_are_judged_in_pages_and_by_several_at_once(registry: Registry) -> None:
-    count = 10_000
+async def test_thousands_are_judged_in_pages_and_by_several_at_once(registry: Registry) -> None:
+    count = 3_000
     await make(registry.db, "MANY", count)
     await hear(registry.db, "MANY", after(3), count)
 
