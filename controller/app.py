@@ -83,7 +83,7 @@ async def _postgres(settings: Settings, stack: AsyncExitStack) -> tuple[str, Cal
 async def _database(settings: Settings, dsn: str, stack: AsyncExitStack) -> Database:
     """The pool on a database of this version's schema. One that is starting is waited for (Database.open)."""
     try:
-        db = await Database.open(dsn, size=settings.database_connections)
+        db = await Database.open(dsn, size=settings.database_connections, retry_s=settings.database_wait_s)
         stack.push_async_callback(db.close, deadline_s=1)
         await migrate(dsn)
     except TROUBLE as error:

@@ -107,7 +107,7 @@ async def _database(settings: Settings, stack: AsyncExitStack) -> tuple[Database
     else:
         dsn = embedded.running_dsn(settings.data_dir)
     try:
-        db = await Database.open(dsn, size=settings.database_connections)
+        db = await Database.open(dsn, size=settings.database_connections, retry_s=settings.database_wait_s)
         stack.push_async_callback(db.close, deadline_s=1)
         await require_current(dsn)
     except TROUBLE as error:

@@ -38,6 +38,7 @@ class Settings(BaseSettings):
     data_dir: v.Location = Field(default_factory=default_data_dir, description="Everything the controller keeps.")
     database_url: v.DatabaseUrlOrNone = Field(None, description="Unset: an embedded PostgreSQL in data_dir.")
     database_connections: v.Count = Field(16, description="Most connections to PostgreSQL.")
+    database_wait_s: v.Seconds = Field(15, description="How long a database that does not answer is waited for.")
     postgres_bin: v.LocationOrNone = Field(
         None, description="Folder with the embedded one's postgres and initdb. Unset: the wheel's, Debian's, or PATH's."
     )

@@ -58,7 +58,7 @@ def inventory(numbers: range, silent: int) -> bytes:
 def test_a_database_that_is_not_there_is_told_in_a_sentence_without_its_password(controller) -> None:
     (nobody,) = free_ports(1)
     url = f"postgresql://hikitsugi:opensesame@127.0.0.1:{nobody}/hikitsugi"
-    one = controller(HIKITSUGI_DATABASE_URL=url)
+    one = controller(HIKITSUGI_DATABASE_URL=url, HIKITSUGI_DATABASE_WAIT_S="1")
 
     code = one.start(wait=False).wait(60)
 
