@@ -129,7 +129,7 @@ class Country:
 
     async def is_whole(self, mid: MidCampaign) -> None:
         """Everything was looked at; what was recorded is as it was; neither that nor CLEAR ran twice anywhere."""
-        ended = await self.site.over(mid.looking)
+        ended = await self.site.over(mid.looking, 100)
         assert (ended["done"], ended["tasks"]) == (len(self.adapters), len(self.adapters))
         after = await self._recorded()
         assert {task: after[task] for task in mid.recorded} == mid.recorded
@@ -193,8 +193,8 @@ async def test_controller_killed_in_mid_campaign_loses_its_own_tasks_and_no_work
     assert await country.running(mid.of_worker, country.worker.number) == FEW
     site.watch.let_go()
 
-    ended = await site.over(mid.of_controller)
+    ended = await site.over(mid.of_controller, 100)
     assert (ended["done"], ended["failed"]) == (AT_ONCE - FEW, FEW)
     assert await country.unknown(mid.of_controller) == FEW
-    assert (await site.over(mid.of_worker))["done"] == FEW
+    assert (await site.over(mid.of_worker, 100))["done"] == FEW
     await country.is_whole(mid)
