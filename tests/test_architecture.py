@@ -12,7 +12,7 @@ import pytest
 
 from controller.domain import campaign, task
 from controller.domain.access import Role
-from controller.domain.exchange import MOVES, OPEN, Event, State
+from controller.domain.exchange import ENDED, HOLDING, LIVES, STARTS, WAITS, Event, Kind, State
 from controller.ports import Failure
 from controller.series import ALL, CommandClass, Series
 
@@ -47,14 +47,26 @@ def test_every_recording_belongs_to_a_declared_command(series: Series) -> None:
     assert _recorded(series) <= declared, f"undeclared: {_recorded(series) - declared}"
 
 
-def test_every_state_of_an_exchange_has_a_row_and_is_reachable() -> None:
-    reached = {State.ORDERED}
-    while more := {to for (state, _), to in MOVES.items() if state in reached} - reached:
+@pytest.mark.parametrize("kind", Kind)
+def test_every_state_of_an_exchange_is_reached_and_every_open_one_can_end(kind: Kind) -> None:
+    moves, ends = LIVES[kind], ENDED
+    reached = set(STARTS[kind])
+    while more := {move.to for (state, _), move in moves.items() if state in reached} - reached:
         reached |= more
+    finishing = set(ends)
+    while more := {state for (state, _), move in moves.items() if move.to in finishing} - finishing:
+        finishing |= more
 
-    assert reached == set(State)
-    assert {state for state, _ in MOVES} >= OPEN
-    assert {event for _, event in MOVES} == set(Event)
+    assert {state for state, _ in moves} <= reached
+    assert reached <= finishing, "a state without a way to the end"
+    assert {state for state in reached if state not in ends} == {s for k, s in WAITS if k is kind}
+
+
+def test_every_state_and_event_of_an_exchange_is_used() -> None:
+    moves = [(state, event, move) for life in LIVES.values() for (state, event), move in life.items()]
+
+    assert {state for state, _, _ in moves} | {move.to for _, _, move in moves} == set(State)
+    assert {event for _, event, _ in moves} == set(Event)
 
 
 async def _checked(database, table: str, column: str) -> set[str]:
@@ -71,6 +83,7 @@ async def _checked(database, table: str, column: str) -> set[str]:
     ("table", "column", "values"),
     [
         ("exchange", "state", State),
+        ("exchange", "kind", Kind),
         ("campaign", "state", campaign.State),
         ("task", "state", task.State),
         ("account", "role", set(Role) - {Role.DEVICE}),
@@ -88,10 +101,12 @@ async def test_the_partial_indexes_know_the_same_open_states(database) -> None:
             "SELECT indexdef FROM pg_indexes WHERE indexname = 'one_open_exchange_per_entry'"
         )
 
-    assert set(re.findall(r"'([a-z]+)'", text)) == {state.value for state in OPEN}
+    assert set(re.findall(r"'([a-z-]+)'", text)) == {state.value for state in HOLDING}
 
 
-@pytest.mark.parametrize("table", ["registration_ledger", "audit", "config_revision", "transcript"])
+@pytest.mark.parametrize(
+    "table", ["registration_ledger", "audit", "config_revision", "transcript", "stock_ledger", "exchange_move"]
+)
 async def test_history_cannot_be_changed(database, table: str) -> None:
     async with database.connection() as connection:
         triggers = await connection.fetch(

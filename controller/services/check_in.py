@@ -15,7 +15,7 @@ from functools import partial
 from zlib import crc32
 
 from controller.authority import Authority, Issued
-from controller.domain.exchange import Event, State, advance
+from controller.domain.exchange import Event, Kind, State, advance
 from controller.series import by_name
 from controller.services import pull_answers
 from controller.services.pull_answers import SIMPLE, Firmware, Terms
@@ -272,7 +272,7 @@ def _record(
     state = State(row["exchange_state"]) if row["exchange_state"] else None
     if event is Event.CAME_BACK and row["pulled_at"] is None:
         event = None  # a device that was never given the config has nothing to confirm
-    moved = advance(state, event) if state and event else None
+    moved = advance(Kind.SWAP, state, event) if state and event else None
     return pulls.Answered(
         at=knock.at,
         adapter=row["serial"],

@@ -21,14 +21,33 @@ An event that has no arrow changes nothing: it was repeated, late or out of orde
 """
 
 _EXCHANGE = {
-    exchange.State.ORDERED: "Registrations are exchanged; the new adapter has not been seen since. **Open.**",
-    exchange.State.PULLED: "The new adapter has been given the entry's config. **Open.**",
+    exchange.State.PRE_FLIGHT: "Evidence of the old adapter is being collected; then it is ordered.",
+    exchange.State.ORDERED: "Registrations are exchanged; the new adapter has not been seen since.",
+    exchange.State.PULLED: "The new adapter has been given the entry's config.",
     exchange.State.CONFIRMED: "The new adapter has applied the config and come back.",
     exchange.State.LAPSED: "Not seen before the deadline (setting `swap_deadline_s`). Late is still welcome.",
     exchange.State.SUPERSEDED: "Another exchange of the same entry took its place (`hikitsugi swap --replace`).",
+    exchange.State.REPORTED: "The desk has the operator's report of a fault (R3.3).",
+    exchange.State.REQUESTED: "The same by phone, for a contract with the Ultra Send-back option (R3.15).",
+    exchange.State.RECOGNISED: "It is a fault: a replacement will go.",
+    exchange.State.DECLINED: "It is none, or the adapter was bought from a reseller, who is named (R3.1).",
+    exchange.State.WITHDRAWN: "Taken back before the registration changed.",
+    exchange.State.DISPATCHED: "The replacement is on its way. Holds its code.",
+    exchange.State.DRIVER_ASSIGNED: "A driver has the replacement. Holds its code.",
+    exchange.State.REGISTRATION_CHANGED: "The code holds the replacement; the old one is locked out (R3.7, R3.8).",
+    exchange.State.DELIVERED: "The replacement has arrived; the faulty one is to be returned (R3.9).",
+    exchange.State.BOOT_CONFIRMED: "Config pulled, applied, reachable, heartbeat seen since the change (R3.17).",
+    exchange.State.OVERDUE: "The faulty one was not returned in time (R3.9).",
+    exchange.State.RETURNED: "The faulty one is back.",
+    exchange.State.COLLECTED: "The driver has the faulty one.",
+    exchange.State.WAITING: "For the faulty unit, which sits on the standby code (R3.13).",
+    exchange.State.RECEIVED: "It has arrived: a replacement will go.",
+    exchange.State.REGISTERED: "The standby code holds the replacement.",
+    exchange.State.CLOSED: "With its evidence, or with the reason why there is none.",
 }
 _EXCHANGE_EVENTS = {
-    exchange.Event.CONFIG_SERVED: "config-solicitation of the new adapter, answered with the entry's config",
+    exchange.Event.ORDER: "the evidence is there, or the time for it is over",
+    exchange.Event.CONFIG_SERVED: "config-solicitation of the new adapter, answered with the code's config",
     exchange.Event.CAME_BACK: "push-method-query of the new adapter: real clients send it only with the config applied",
     exchange.Event.DEADLINE_PASSED: "housekeeping, every few seconds",
     exchange.Event.REPLACED: "a newer swap that names this one",
@@ -124,11 +143,18 @@ _STAGE = {
 
 
 _EXCHANGE_TOP = """\
-## Exchange
+## {title}
 
-Table: `controller/domain/exchange.py`. While an exchange is open it holds its two codes: the partial unique indexes
+Table: `controller/domain/exchange.py`; seen with `hikitsugi exchange show`, moved with `hikitsugi exchange advance`.
+Pre-flight, ordered, pulled, dispatched and driver-assigned ones hold their codes: the partial unique indexes
 `one_open_exchange_per_entry` and `one_open_exchange_per_standby` allow one each.
 """
+_TITLES = {
+    exchange.Kind.SWAP: "Exchange: swap of entry and standby",
+    exchange.Kind.SEND_BACK: "Exchange: send-back",
+    exchange.Kind.ON_SITE: "Exchange: on-site",
+    exchange.Kind.RETURN: "Exchange: return after a swap",
+}
 _OPERATION_TOP = """\
 ## Push operation
 
@@ -166,7 +192,7 @@ def markdown() -> str:
     """The whole page."""
     parts = (
         _TOP,
-        *_machine(_EXCHANGE_TOP, exchange.MOVES, exchange.State.ORDERED, _EXCHANGE, _EXCHANGE_EVENTS),
+        *(part for kind in exchange.Kind for part in _exchange(kind)),
         *_machine(_OPERATION_TOP, operation.MOVES, operation.State.WAITING, _OPERATION, _OPERATION_EVENTS),
         *_machine(_CAMPAIGN_TOP, campaign.MOVES, campaign.State.RUNNING, _CAMPAIGN, _CAMPAIGN_EVENTS),
         *_machine(_TASK_TOP, task.MOVES, task.State.WAITING, _TASK, _TASK_EVENTS),
@@ -176,6 +202,32 @@ def markdown() -> str:
         _meanings("stage", {stage.value: _STAGE[stage] for stage in lifecycle.Stage}),
     )
     return "\n".join(parts)
+
+
+def _exchange(kind: exchange.Kind) -> tuple[str, ...]:
+    """The section of one kind: its picture, its states with who must act, its moves with who may make them."""
+    life = exchange.LIVES[kind]
+    starts = [state for state in exchange.State if state in exchange.STARTS[kind]]
+    used = {state for state, _ in life} | {move.to for move in life.values()}
+    picture = _diagram({key: move.to for key, move in life.items()}, *starts)
+    rows = "".join(
+        f"| {state} | {_EXCHANGE[state]} | {_waits(kind, state)} |\n" for state in exchange.State if state in used
+    )
+    moves = "".join(
+        f"| {state} | {event} | {move.to} | {', '.join(sorted(move.by))} | {', '.join(sorted(move.needs))} |\n"
+        for (state, event), move in life.items()
+    )
+    return (
+        _EXCHANGE_TOP.format(title=_TITLES[kind]),
+        picture,
+        f"| state | meaning | who must act |\n|---|---|---|\n{rows}",
+        f"| from | event | to | by | given with it |\n|---|---|---|---|---|\n{moves}",
+    )
+
+
+def _waits(kind: exchange.Kind, state: exchange.State) -> str:
+    wait = exchange.WAITS.get((kind, state))
+    return f"{wait.who}: {wait.what}" if wait else "-"
 
 
 def _machine(
@@ -196,13 +248,14 @@ def _machine(
     )
 
 
-def _diagram(moves: Mapping[tuple[State, Event], State], start: StrEnum) -> str:
+def _diagram(moves: Mapping[tuple[State, Event], State], *starts: StrEnum) -> str:
     """Mermaid: arrows between the same two states share a line."""
     arrows: dict[tuple[StrEnum, StrEnum], list[str]] = {}
     for (state, event), to in moves.items():
         arrows.setdefault((state, to), []).append(event.value)
-    lines = [f"    {state.name}: {state.value}" for state in type(start)]
-    lines += [f"    [*] --> {start.name}"]
+    drawn = {*starts, *(state for arrow in arrows for state in arrow)}
+    lines = [f"    {state.name}: {state.value}" for state in type(starts[0]) if state in drawn]
+    lines += [f"    [*] --> {start.name}" for start in starts]
     lines += [f"    {state.name} --> {to.name}: {', '.join(events)}" for (state, to), events in arrows.items()]
     return "```mermaid\nstateDiagram-v2\n" + "\n".join(lines) + "\n```\n"
 

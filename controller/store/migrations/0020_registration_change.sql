@@ -1,0 +1,2 @@
+-- The one mechanism that changes registrations.
+SELECT true;

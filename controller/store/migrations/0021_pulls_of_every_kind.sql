@@ -1,0 +1,2 @@
+-- What a pull means for an exchange of any kind.
+SELECT true;

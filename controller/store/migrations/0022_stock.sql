@@ -1,0 +1,2 @@
+-- Stock.
+SELECT true;

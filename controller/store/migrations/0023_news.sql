@@ -1,0 +1,2 @@
+-- News on their way.
+SELECT true;

@@ -1,0 +1,2 @@
+-- Search and the questions people ask of the ledger.
+SELECT true;

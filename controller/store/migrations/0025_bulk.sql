@@ -1,0 +1,2 @@
+-- Many exchanges.
+SELECT true;

@@ -1,0 +1,2 @@
+-- Evidence.
+SELECT true;
