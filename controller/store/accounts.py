@@ -29,7 +29,7 @@ async def create_contract(db: Database, contract: str, name: str, *, caller: Cal
 
 async def contracts(db: Database, *, contract: str | None, after: str | None, limit: int) -> list[Record]:
     """Contracts in order of number, with how many codes each has."""
-    query = """SELECT contract, name, created_at, command_classes, tasks_at_once,
+    query = """SELECT contract, name, created_at, command_classes, tasks_at_once, delivery_address, ultra_send_back,
             (SELECT count(*) FROM code WHERE code.contract = contract.contract AND kind = 'entry') AS entries,
             (SELECT count(*) FROM code WHERE code.contract = contract.contract AND kind = 'standby') AS standbys
         FROM contract WHERE ($1::text IS NULL OR contract = $1) AND ($2::text IS NULL OR contract > $2)
@@ -56,6 +56,26 @@ async def set_policy(
             raise NotFound("No {what} {name}.", next_step="Check the name.", what="contract", name=contract)
         detail = {"was": dict(was.items()), "is": {"command_classes": list(classes), "tasks_at_once": tasks_at_once}}
         await audit.write(tx, caller, "contract.policy", contract, now=now, contract=contract, detail=detail)
+
+
+async def set_maintenance(
+    db: Database, contract: str, delivery_address: str, ultra_send_back: bool, *, caller: Caller, now: datetime
+) -> None:
+    """Where its replacements go (R3.5), and whether it has the option that on-site exchange needs (R3.15).
+
+    Exchanges that are under way keep what they began with. Raises NotFound.
+    """
+    query = """UPDATE contract c SET delivery_address = $2, ultra_send_back = $3 FROM contract old
+        WHERE c.contract = $1 AND old.contract = $1 RETURNING old.delivery_address, old.ultra_send_back"""
+    async with db.transaction() as tx:
+        was = await tx.fetchrow(query, contract, delivery_address, ultra_send_back)
+        if was is None:
+            raise NotFound("No {what} {name}.", next_step="Check the name.", what="contract", name=contract)
+        detail = {
+            "was": dict(was.items()),
+            "is": {"delivery_address": delivery_address, "ultra_send_back": ultra_send_back},
+        }
+        await audit.write(tx, caller, "contract.maintenance", contract, now=now, contract=contract, detail=detail)
 
 
 async def command_classes(connection: Connection, contract: str) -> frozenset[str]:

@@ -112,6 +112,7 @@ TABLE: dict[str, set[Role]] = {
     "PUT /presets/{title}": EVERYBODY,
     "DELETE /presets/{title}": EVERYBODY,
     "PUT /contracts/{contract}/policy": ONLY_A,
+    "PUT /contracts/{contract}/maintenance": ONLY_A,
     "POST /inventory/import": ONLY_A,
     "POST /inventory/import-with-progress": ONLY_A,
     "GET /inventory/export": STAFF_OF_THE_CUSTOMER,

@@ -75,6 +75,34 @@ def contract_policy(
     session.out.record(found, columns)
 
 
+@contract.command("maintenance", help=_("Show or change where a contract's replacements go, and its options."))
+def contract_maintenance(
+    session: Session,
+    contract: Annotated[str, typer.Argument(help=_("Contract number."))],
+    address: Annotated[
+        str | None, typer.Option(help=_("Delivery address of replacements; a case may name another one."))
+    ] = None,
+    ultra_send_back: Annotated[
+        bool | None,
+        typer.Option("--ultra-send-back/--no-ultra-send-back", help=_("The option that on-site exchange needs.")),
+    ] = None,
+) -> None:
+    found = _contract(session, contract)
+    if address is not None or ultra_send_back is not None:
+        body = {
+            "delivery_address": found["delivery_address"] if address is None else address,
+            "ultra_send_back": found["ultra_send_back"] if ultra_send_back is None else ultra_send_back,
+        }
+        session.api.send("PUT", f"/contracts/{segment(contract)}/maintenance", body)
+        found = _contract(session, contract)
+    columns = (
+        Column(_("contract"), "contract"),
+        Column(_("delivery address"), "delivery_address"),
+        Column(_("Ultra Send-back"), "ultra_send_back"),
+    )
+    session.out.record(found, columns)
+
+
 def _contract(session: Session, number: str) -> Any:
     """Any: a JSON object. Raises CliError."""
     from controller.cli.failures import CliError, Exit

@@ -50,6 +50,10 @@ class Contract(Answer):
     """What its operators may run."""
     tasks_at_once: int | None
     """How many of its adapters may be busy with tasks at once; null: the controller's setting."""
+    delivery_address: str
+    """Where replacements go unless a case names another place (R3.5)."""
+    ultra_send_back: bool
+    """The option that on-site exchange needs (R3.15)."""
 
 
 async def list_contracts(call: Call, paging: Paging[str], context: Context) -> Page[Contract]:
@@ -75,6 +79,27 @@ async def set_contract_policy(
     classes = [kind for kind in CommandClass if kind in body.command_classes]
     await accounts.set_policy(
         context.db, contract, classes, body.tasks_at_once, caller=call.caller, now=context.clock()
+    )
+
+
+class ContractMaintenance(Payload):
+    delivery_address: Annotated[str, Field(max_length=500)]
+    """Where replacements go unless a case names another place (R3.5); "": each case has to name one."""
+    ultra_send_back: bool
+    """The option that on-site exchange needs (R3.15)."""
+
+
+async def set_contract_maintenance(
+    call: Call, contract: Annotated[str, Path("number of the contract")], body: ContractMaintenance, context: Context
+) -> None:
+    """What exchanges of its adapters go by. Those that are under way are not changed."""
+    await accounts.set_maintenance(
+        context.db,
+        contract,
+        body.delivery_address.strip(),
+        body.ultra_send_back,
+        caller=call.caller,
+        now=context.clock(),
     )
 
 
@@ -176,6 +201,14 @@ ROUTES = (
         set_contract_policy,
         roles=ADMINISTRATOR,
         summary="What its operators may run",
+        tags=("accounts",),
+    ),
+    Route(
+        "PUT",
+        "/contracts/{contract}/maintenance",
+        set_contract_maintenance,
+        roles=ADMINISTRATOR,
+        summary="Its delivery address and options of maintenance",
         tags=("accounts",),
     ),
     Route("GET", "/accounts", list_accounts, roles=ADMINISTRATOR, summary="Accounts", tags=("accounts",)),
