@@ -17,7 +17,7 @@ SOURCES = sorted(Path(controller.__file__).parent.rglob("*.py"))
 TREES = {path: ast.parse(path.read_text()) for path in SOURCES}
 
 # what takes a sentence, and at which position (reading.fault(line, column, sentence)); errors are found by their bases
-TAKERS = {"_": 0, "sentence": 0, "Sentence": 0, "say": 0, "translate": 0, "Fault": 1, "fault": 2}
+TAKERS = {"_": 0, "sentence": 0, "Sentence": 0, "say": 0, "translate": 0, "Fault": 1, "fault": 2, "Wait": 1}
 METHODS = {"say", "translate", "sentence", "_"}  # a method of that name is another thing
 
 
