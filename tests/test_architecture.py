@@ -86,7 +86,7 @@ async def _checked(database, table: str, column: str) -> set[str]:
         ("exchange", "kind", Kind),
         ("campaign", "state", campaign.State),
         ("task", "state", task.State),
-        ("account", "role", set(Role) - {Role.DEVICE}),
+        ("account", "role", set(Role) - {Role.DEVICE, Role.CONTROLLER}),
     ],
 )
 async def test_enums_and_check_constraints_say_the_same(

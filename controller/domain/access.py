@@ -9,12 +9,16 @@ from controller.domain.errors import NotFound
 
 
 class Role(StrEnum):
-    """device is a role of its own: it authenticates by its ARMS keys and reaches only the device face."""
+    """device is a role of its own: it authenticates by its ARMS keys and reaches only the device face.
+
+    controller: what the clock does by rule, and nobody who could log in.
+    """
 
     OPERATOR = "operator"
     SUPPORT = "support"
     ADMINISTRATOR = "administrator"
     DEVICE = "device"
+    CONTROLLER = "controller"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +43,10 @@ class Caller:
         if contract is None:
             return self.contract
         return contract if self.sees(contract) else ""
+
+
+CONTROLLER = Caller("controller", Role.CONTROLLER, None, "")
+"""Who acts when it is time and nobody asked: in the audit trail and in journals."""
 
 
 def require_contract(caller: Caller, contract: str, what: str, name: str) -> None:

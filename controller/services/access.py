@@ -35,7 +35,7 @@ async def create_account(
     db: Database, account: str, role: Role, contract: str | None, name: str, *, caller: Caller, now: datetime
 ) -> None:
     """Raises Invalid (an operator needs a contract, others have none; devices are adapters, not accounts), Conflict."""
-    if role is Role.DEVICE:
+    if role in (Role.DEVICE, Role.CONTROLLER):
         fault = Fault("role", "Devices authenticate by their own keys; they have no accounts.")
         raise Invalid("This account cannot be made.", next_step="Choose another role.", faults=[fault])
     if (role is Role.OPERATOR) != (contract is not None):
