@@ -134,6 +134,12 @@ TABLE: dict[str, set[Role]] = {
     "POST /host-keys/{offer}/refuse": ONLY_A,
     "GET /firmware": EVERYBODY,
     "POST /firmware": ONLY_A,
+    "GET /calendar": EVERYBODY,
+    "GET /calendar/delivery": EVERYBODY,
+    "GET /calendar/hours": EVERYBODY,
+    "GET /calendar/holidays": EVERYBODY,
+    "PUT /calendar/holidays/{day}": ONLY_A,
+    "DELETE /calendar/holidays/{day}": ONLY_A,
 }
 FOR_THE_WORLD = {"GET /shares/{token}"}
 """Whoever has the link: nobody has to be known."""
@@ -141,7 +147,7 @@ ACCOUNTS = {A: "root", O: "olga", S: "sato"}
 
 
 def path_of(template: str) -> str:
-    for name in ("account", "key", "serial", "code", "entry", "name", "token"):
+    for name in ("account", "key", "day", "serial", "code", "entry", "name", "token"):
         template = template.replace("{" + name + "}", "nothing")
     return (
         template.replace("{stage}", "startup")

@@ -7,6 +7,7 @@ from controller.faces.api import (
     adapters,
     arrangement,
     audit,
+    calendar,
     campaign_events,
     campaign_summary,
     campaigns,
@@ -54,6 +55,7 @@ ROUTES: tuple[Route, ...] = (
     *firmware.ROUTES,
     *credentials.ROUTES,
     *host_keys.ROUTES,
+    *calendar.ROUTES,
 )
 
 __all__ = ["ROUTES", "Context"]
