@@ -1,0 +1,260 @@
+"""Stock: reserve a unit for a case, move it, choose a replacement (R3.1, R3.3, R3.9, R3.13)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from controller.domain.access import Caller
+from controller.domain.errors import Conflict, Fault, Invalid, NotFound
+from controller.domain.firmware import Image
+from controller.domain.proposals import Candidate, Proposal, Wanted, judge, objections
+from controller.domain.proposals import propose as rank
+from controller.domain.stock import Move, Stock, possible
+from controller.domain.stock import move as move_between
+from controller.series import by_name
+from controller.store import audit, stock
+from controller.store.pool import Connection, Database, Row
+
+
+async def reserve(tx: Connection, serial: str, exchange: int, *, caller: Caller, now: datetime) -> bool:
+    """Take the unit out of stock for a case: in-stock becomes in-transit, inside the caller's transaction.
+
+    The exchange's row must be written (its new_adapter need not be). False: it is reserved for this very case already.
+    Raises NotFound (no such unit, no such case), Conflict (gone, or it cannot replace the faulty one) with the reason.
+    Of two that reserve one unit at once the second waits for the first, then gets Conflict.
+    """
+    row = await _locked(tx, serial)
+    if row["stock"] == Stock.IN_TRANSIT and await _is_for(tx, serial, exchange):
+        return False
+    wanted = await stock.wanted_by_exchange(tx, exchange)
+    if wanted is None:
+        raise NotFound("No {what} {name}.", next_step="Check the name.", what="exchange", name=exchange)
+    found = objections(_wanted(wanted), candidate(row))
+    if found:
+        raise Conflict(
+            "{serial} cannot replace {old}: {why}",
+            next_step="hikitsugi stock propose --exchange {exchange} lists the units that can.",
+            serial=serial,
+            old=wanted["serial"],
+            why=found[0],
+            exchange=exchange,
+        )
+    return await move(tx, serial, Stock.IN_TRANSIT, exchange=exchange, caller=caller, now=now)
+
+
+async def move(
+    tx: Connection, serial: str, to: Stock, *, exchange: int | None, note: str = "", caller: Caller, now: datetime
+) -> bool:
+    """Move a unit with its case, inside the caller's transaction. False: it is there already; nothing is written.
+
+    A replaced unit that comes into stock is let in again (R3.7). The faulty unit of a return still sits on the standby
+    code when it is received: it cannot be moved before the registration changes, which moves it to `returned`.
+    Raises NotFound, Conflict (no such move; it sits on a code).
+    """
+    row = await _locked(tx, serial)
+    if row["stock"] == to:
+        return False
+    of, one = _checked(row, to)
+    if row["code"] is not None and not one.on_code:
+        raise _on_code(row)
+    await _write(tx, stock.Moved(serial, of, to, exchange, caller.account, note), caller, now)
+    return True
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """What a person's move did, or would do. unlocked: an exchange had put the unit out; it is let in again."""
+
+    serial: str
+    of: Stock
+    to: Stock
+    unlocked: bool
+
+
+async def move_by_hand(
+    db: Database, serial: str, to: Stock, note: str, *, caller: Caller, now: datetime, dry_run: bool = False
+) -> Moved:
+    """What a person at the shelf says has become of a unit. dry_run: only say what would happen.
+
+    Raises NotFound, Invalid (a note is wanted), Conflict (no such move; a code holds it; an open case moves it).
+    """
+    async with db.transaction() as tx:
+        row = await _locked(tx, serial)
+        of, one = _checked(row, to)
+        if not one.by_hand:
+            raise Conflict(
+                "{serial} goes from {of} to {to} with its exchange only.",
+                next_step="hikitsugi exchange ls lists the exchanges.",
+                serial=serial,
+                of=of,
+                to=to,
+            )
+        if row["code"] is not None:
+            raise _on_code(row)
+        await _moves_by_itself(tx, row)
+        if one.wants_note and not note.strip():
+            raise Invalid(
+                "A unit goes from {of} to {to} with a note that says why.",
+                next_step="Give one: --note TEXT.",
+                of=of,
+                to=to,
+                faults=(Fault("note", "A note is wanted here."),),
+            )
+        if not dry_run:
+            await _write(tx, stock.Moved(serial, of, to, None, caller.account, note.strip()), caller, now)
+        return Moved(serial, of, to, to is Stock.IN_STOCK and row["locked_by_exchange"] is not None)
+
+
+@dataclass(frozen=True, slots=True)
+class Proposals:
+    """Units for a case or a code, the best first. code: which one; replaces: the unit that it holds or held."""
+
+    code: str
+    exchange: int | None
+    replaces: str
+    units: tuple[Proposal, ...]
+
+
+async def propose(
+    db: Database, *, exchange: int | None = None, code: str | None = None, adapter: str | None = None
+) -> Proposals:
+    """The units in stock that may replace the faulty one of a case, or the one that a code holds, with reasons.
+
+    adapter: judge this one only, wherever it is. One of exchange and code is given; at most stock.MOST_CANDIDATES units
+    are judged. Raises NotFound, Invalid (it was bought from a reseller, R3.1).
+    """
+    async with db.transaction(readonly=True) as tx:
+        row = await _to_replace(tx, exchange, code)
+        wanted = _wanted(row)
+        if adapter is not None:
+            units: tuple[Proposal, ...] = (judge(wanted, candidate(await _unit(tx, adapter))),)
+        else:
+            found = await stock.candidates(tx, wanted.series, wanted.model, wanted.hardware_revision)
+            units = tuple(rank(wanted, map(candidate, found)))
+    return Proposals(row["code"], row["exchange"], row["serial"], units)
+
+
+async def _to_replace(tx: Connection, exchange: int | None, code: str | None) -> Row:
+    if (exchange is None) == (code is None):
+        raise Invalid("Either an exchange or a code is wanted.", next_step="Give one of the two.")
+    if exchange is not None:
+        row, what = await stock.wanted_by_exchange(tx, exchange), "exchange"
+    else:
+        row, what = await stock.wanted_on_code(tx, code or ""), "code"
+    if row is None:
+        raise NotFound(
+            "There is no {what} {name} with an adapter to replace.",
+            next_step="Check the name.",
+            what=what,
+            name=code if exchange is None else exchange,
+        )
+    if row["ownership"] == "purchased":
+        raise Invalid(
+            "Adapter {serial} was bought from {reseller}, which maintains it; no replacement is sent (R3.1).",
+            next_step="Refer the customer to {reseller}.",
+            serial=row["serial"],
+            reseller=row["reseller"],
+        )
+    return row
+
+
+async def _unit(tx: Connection, serial: str) -> Row:
+    row = await stock.one(tx, serial)
+    if row is None:
+        raise _no_unit(serial)
+    return row
+
+
+async def _locked(tx: Connection, serial: str) -> Row:
+    row = await stock.lock(tx, serial)
+    if row is None:
+        raise _no_unit(serial)
+    return row
+
+
+def _no_unit(serial: str) -> NotFound:
+    return NotFound("No adapter {serial}.", next_step="hikitsugi stock ls lists the units in stock.", serial=serial)
+
+
+async def _is_for(tx: Connection, serial: str, exchange: int) -> bool:
+    return await stock.last_moved_for(tx, serial) == exchange
+
+
+def _checked(row: Row, to: Stock) -> tuple[Stock, Move]:
+    of = Stock(row["stock"])
+    found = move_between(of, to)
+    if found is None:
+        ways = possible(of, by_hand=True)
+        raise Conflict(
+            "{serial} is {of}; it cannot become {to}.",
+            next_step="From there a person may send it to: {ways}.",
+            serial=row["serial"],
+            of=of,
+            to=to,
+            ways=ways,
+        )
+    return of, found
+
+
+def _on_code(row: Row) -> Conflict:
+    return Conflict(
+        "{serial} sits on code {code}; it leaves it by an exchange only.",
+        next_step="hikitsugi exchange open opens one.",
+        serial=row["serial"],
+        code=row["code"],
+    )
+
+
+async def _moves_by_itself(tx: Connection, row: Row) -> None:
+    """A unit that is on the way, to the customer or back, is moved by its case as long as that is open."""
+    if row["stock"] not in (Stock.IN_TRANSIT, Stock.UNDER_RETURN):
+        return
+    case = await stock.open_case(tx, row["serial"])
+    if case is not None:
+        raise Conflict(
+            "{serial} belongs to exchange {exchange}, which is {state} and moves it.",
+            next_step="hikitsugi exchange show {exchange} says what comes next.",
+            serial=row["serial"],
+            exchange=case["id"],
+            state=case["state"],
+        )
+
+
+async def _write(tx: Connection, moved: stock.Moved, caller: Caller, now: datetime) -> None:
+    if not await stock.move(tx, moved, now):
+        raise AssertionError("the unit was locked, so nobody can have moved it")
+    contract = await stock.contract_of_exchange(tx, moved.exchange) if moved.exchange is not None else None
+    detail = {"from": moved.of, "to": moved.to, "exchange": moved.exchange, "note": moved.note}
+    await audit.write(tx, caller, "stock.move", moved.serial, now=now, contract=contract, detail=detail)
+
+
+def candidate(row: Row) -> Candidate:
+    """A unit's row as the rules see it."""
+    return Candidate(
+        serial=row["serial"],
+        series=row["series"],
+        model=row["model"],
+        hardware_revision=row["hardware_revision"],
+        config_language=by_name(row["series"]).config_language,
+        stock=Stock(row["stock"]),
+        code=row["code"],
+        firmware=row["firmware"],
+        ownership=row["ownership"],
+        reseller=row["reseller"],
+        locked_out=row["locked_out_at"] is not None,
+        since=row["since"],
+    )
+
+
+def _wanted(row: Row) -> Wanted:
+    series = row["series"]
+    images = tuple(Image(series, v, sha, size, tuple(m), tuple(r)) for v, sha, size, m, r in row["images"] or ())
+    return Wanted(
+        series=series,
+        model=row["model"],
+        hardware_revision=row["hardware_revision"],
+        config_language=by_name(series).config_language,
+        firmware_target=row["firmware_target"],
+        images=images,
+    )
