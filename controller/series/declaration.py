@@ -128,6 +128,8 @@ class Series:
     management_config: what a warm spare is given (`management`); management_configs: the same for models that differ.
     vias: how its adapters are talked to, the preferred transport first.
     support_may: names of the commands beyond *status* that support staff may run during an investigation (R2.4).
+    evidence: status lines that every model knows: what is kept of an adapter before it is removed (services/
+    exchange_evidence.py), its config first.
     secrets: see masking.py. noise: see noise.py.
     refusal: what the single line of an error looks like. Wording is assumed for every series (reference/devices.md §7),
     so nothing is ever taken for a success because of its wording, and an unmatched error is kept as output.
@@ -152,6 +154,7 @@ class Series:
     management_configs: Mapping[str, bytes] = field(default_factory=dict)
     vias: tuple[Via, ...] = (Via.SSH, Via.ARMS)
     support_may: tuple[str, ...] = ()
+    evidence: tuple[str, ...] = ()
     secrets: tuple[re.Pattern[bytes], ...] = ()
     noise: Noise = field(default_factory=dict)
 

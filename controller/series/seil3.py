@@ -149,6 +149,16 @@ SEIL3 = Series(
         host_keys=("ssh-rsa",),
     ),
     support_may=("ping", "ping6", "traceroute", "report-to stdout"),  # docs/decisions/what-support-staff-may-run.md
+    evidence=(
+        "show config",
+        "show system",
+        "show status interface",
+        "show status route",
+        "show status arp",
+        "show status ike",
+        "show status ipsec",
+        "show log",
+    ),
     secrets=masking.SECRETS,
     noise=noise.SEIL3,
 )

@@ -88,6 +88,17 @@ SEIL6 = Series(
     management_config=management_config("ge0"),
     vias=(Via.ARMS, Via.SSH),
     support_may=("ping", "traceroute"),  # docs/decisions/what-support-staff-may-run.md
+    evidence=(
+        "show config",
+        "show system",
+        "show version",
+        "show status interface",
+        "show status route",
+        "show status arp",
+        "show status ike",
+        "show status ipsec",
+        "show log",
+    ),
     secrets=masking.SECRETS,
     noise=noise.SEIL6,
 )

@@ -86,6 +86,17 @@ SEIL8 = Series(
     management_config=management_config("ge0"),
     management_configs={"CA10": management_config("ge4")},
     support_may=("ping", "traceroute"),  # docs/decisions/what-support-staff-may-run.md
+    evidence=(
+        "show config",
+        "show system",
+        "show version",
+        "show status interface",
+        "show status route",
+        "show status arp",
+        "show status ike",
+        "show status ipsec",
+        "show log",
+    ),
     secrets=masking.SECRETS,
     noise=noise.SEIL8,
 )

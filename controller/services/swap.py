@@ -3,27 +3,48 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from controller.domain.access import Caller, require_contract
 from controller.domain.errors import Conflict, ControllerError, NotFound
+from controller.domain.exchange import Kind, State
 from controller.domain.firmware import Image
 from controller.domain.swap import Plan, Slot, Unit, described, plan
 from controller.series import by_name
-from controller.store import audit, exchanges
+from controller.store import audit, exchanges, registration_change
 from controller.store.pool import Database, Row
+from controller.store.registration_change import Change
 from controller.store.secrets import Secrets
+
+AT_ONCE = 500
+"""Most orders in one statement."""
 
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What the operator asks for. replaces: id of the entry's open exchange that this one ends, None for none."""
+    """What the operator asks for. replaces: id of the entry's open exchange that this one ends, None for none.
+
+    fault: what is wrong with the entry's adapter, "" for nothing; then the case of its return is opened (R3.13).
+    preflight: id of the exchange in state pre-flight that is ordered by this, None: a new one.
+    """
 
     entry: str
     standby: str
     reason: str = ""
     replaces: int | None = None
+    fault: str = ""
+    preflight: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What an order has become. return_case: id of the case of the faulty unit, None without a fault."""
+
+    exchange: int
+    plan: Plan
+    return_case: int | None = None
 
 
 async def preview(db: Database, order: Order, *, caller: Caller, now: datetime, deadline: timedelta) -> Plan:
@@ -32,12 +53,8 @@ async def preview(db: Database, order: Order, *, caller: Caller, now: datetime, 
     deadline: how long the new adapter may stay unseen before the exchange counts as LAPSED.
     Raises NotFound, Invalid, Conflict with a sentence for the operator.
     """
-    rows = await exchanges.pair(db, order.entry, order.standby)
-    entry, standby = (_slot(rows, name, caller) for name in (order.entry, order.standby))
-    series = entry.unit.series if entry.unit else ""
-    listed = rows[order.entry]["images"] or ()
-    images = tuple(Image(series, v, sha, size, tuple(m), tuple(r)) for v, sha, size, m, r in listed)
-    return plan(entry, standby, images, now=now, deadline=deadline, replaces=order.replaces)
+    rows = await exchanges.slots(db, (order.entry, order.standby))
+    return _planned(rows, order, caller, now, deadline)
 
 
 async def carry_out(
@@ -46,39 +63,84 @@ async def carry_out(
     """Exchange the two registrations; returns the exchange's id and what was done.
 
     Works whether or not the adapters are connected (R3.11); those that may be are ordered to pull by the same
-    transaction. The database carries it out under the plan's conditions; when one does not hold, the plan is made to
-    say which. A refusal is recorded and raised.
+    transaction. The database carries it out under the plan's conditions, in one statement with others that are ordered
+    at the same moment; when a condition does not hold, the plan is made to say which. A refusal is recorded and raised.
     """
-    row = await exchanges.swap(
-        db,
-        order.entry,
-        order.standby,
-        _keys(vault),
-        caller=caller,
-        reason=order.reason,
-        replaces=order.replaces,
-        now=now,
-        deadline_at=now + deadline,
-    )
+    row = await registration_change.make(db, _change(vault, order, caller, now, now + deadline))
     if row is not None:
-        return row["exchange"], _done(row, order, now + deadline)
-    try:
-        await preview(db, order, caller=caller, now=now, deadline=deadline)
-        raise Conflict(
-            "Another exchange of {entry} or {standby} was carried out at the same moment; this one changed nothing.",
-            next_step="Look at both codes (hikitsugi code show {entry}) and order again if it is still wanted.",
-            entry=order.entry,
-            standby=order.standby,
+        return row["exchange"], _plan_of(row, order, now + deadline)
+    rows = await exchanges.slots(db, (order.entry, order.standby))
+    refused = _why_not(rows, order, caller, now, deadline)
+    await _record_refusal(db, rows, order, refused, caller, now)
+    raise refused
+
+
+async def carry_out_many(
+    db: Database, vault: Secrets, orders: Sequence[Order], *, caller: Caller, now: datetime, deadline: timedelta
+) -> list[Done | ControllerError]:
+    """Many orders, up to AT_ONCE in a statement, each as `carry_out` would do it; what became of each, in their order.
+
+    Orders that name a code which an earlier one names come after it, and find what that one has made of the code.
+    """
+    results: dict[int, Done | ControllerError] = {}
+    waiting = list(range(len(orders)))
+    changes = [_change(vault, order, caller, now, now + deadline) for order in orders]
+    while waiting:
+        first = [waiting[n] for n in registration_change.apart([changes[n] for n in waiting])][:AT_ONCE]
+        made = await registration_change.make_many(db, [changes[n] for n in first])
+        done = {n: row for n, row in zip(first, made, strict=True) if row is not None}
+        results |= {
+            n: Done(row["exchange"], _plan_of(row, orders[n], now + deadline), row["return_case"])
+            for n, row in done.items()
+        }
+        refused = [n for n in first if n not in done]
+        results |= dict(
+            zip(refused, await _refused(db, [orders[n] for n in refused], caller, now, deadline), strict=True)
         )
+        waiting = [n for n in waiting if n not in results]
+    return [results[n] for n in range(len(orders))]
+
+
+async def _refused(
+    db: Database, orders: Sequence[Order], caller: Caller, now: datetime, deadline: timedelta
+) -> list[ControllerError]:
+    if not orders:
+        return []
+    rows = await exchanges.slots(db, {code for order in orders for code in (order.entry, order.standby)})
+    errors = [_why_not(rows, order, caller, now, deadline) for order in orders]
+    for order, error in zip(orders, errors, strict=True):
+        await _record_refusal(db, rows, order, error, caller, now)
+    return errors
+
+
+def _why_not(
+    rows: Mapping[str, Row], order: Order, caller: Caller, now: datetime, deadline: timedelta
+) -> ControllerError:
+    try:
+        _planned(rows, order, caller, now, deadline)
     except ControllerError as error:
-        detail = {"standby": order.standby, "why": str(error)}
-        await audit.refused(db, caller, "swap", order.entry, now=now, contract=caller.contract, detail=detail)
-        raise
+        return error
+    return Conflict(
+        "Another exchange of {entry} or {standby} was carried out at the same moment; this one changed nothing.",
+        next_step="Look at both codes (hikitsugi code show {entry}) and order again if it is still wanted.",
+        entry=order.entry,
+        standby=order.standby,
+    )
 
 
-def _done(row: Row, order: Order, deadline_at: datetime) -> Plan:
+async def _record_refusal(
+    db: Database, rows: Mapping[str, Row], order: Order, error: ControllerError, caller: Caller, now: datetime
+) -> None:
+    """With the entry's contract, where that is the caller's to know."""
+    entry = rows.get(order.entry)
+    contract = entry["contract"] if entry and caller.sees(entry["contract"]) else caller.contract
+    detail = {"standby": order.standby, "why": str(error)}
+    await audit.refused(db, caller, "swap", order.entry, now=now, contract=contract, detail=detail)
+
+
+def _plan_of(row: Row, order: Order, deadline_at: datetime) -> Plan:
     new = Unit(row["new_adapter"], "", row["new_model"], "", "", row["new_firmware"])
-    old = Unit(row["old_adapter"], "", row["old_model"], "", "", "")
+    old = Unit(row["old_adapter"], "", row["old_model"], "", "", "", reseller=row["reseller"])
     return described(
         row["contract"],
         order.entry,
@@ -90,16 +152,49 @@ def _done(row: Row, order: Order, deadline_at: datetime) -> Plan:
         deadline_at=deadline_at,
         replaces=order.replaces,
         was_warm=row["was_warm"],
+        fault=order.fault,
     )
 
 
-def _keys(vault: Secrets) -> exchanges.Keys:
-    """Fresh secrets: the old adapter's open nothing any more (R3.7). The new one's RS-SA key comes with it."""
-    purposes = ("heartbeat-passphrase", "rs-sa-key", "heartbeat-passphrase")
-    return exchanges.Keys(*(vault.seal(secrets.token_urlsafe(24), purpose=purpose) for purpose in purposes))
+def _change(vault: Secrets, order: Order, caller: Caller, now: datetime, deadline_at: datetime) -> Change:
+    """With fresh secrets: the old adapter's open nothing any more (R3.7). The new one's RS-SA key comes with it."""
+    return Change(
+        kind=Kind.SWAP,
+        code=order.entry,
+        standby=order.standby,
+        exchange=order.preflight,
+        replaces=order.replaces,
+        old_adapter=None,
+        new_adapter=None,
+        key=vault.seal(secrets.token_urlsafe(24), purpose="rs-sa-key"),
+        passphrase=vault.seal(secrets.token_urlsafe(24), purpose="heartbeat-passphrase"),
+        standby_passphrase=vault.seal(secrets.token_urlsafe(24), purpose="heartbeat-passphrase"),
+        caller=caller,
+        reason=order.reason,
+        fault=order.fault,
+        now=now,
+        deadline_at=deadline_at,
+    )
 
 
-def _slot(rows: dict[str, Row], name: str, caller: Caller) -> Slot:
+def _planned(rows: Mapping[str, Row], order: Order, caller: Caller, now: datetime, deadline: timedelta) -> Plan:
+    entry, standby = (_slot(rows, name, caller) for name in (order.entry, order.standby))
+    series = entry.unit.series if entry.unit else ""
+    listed = rows[order.entry]["images"] or ()
+    images = tuple(Image(series, v, sha, size, tuple(m), tuple(r)) for v, sha, size, m, r in listed)
+    return plan(
+        entry,
+        standby,
+        images,
+        now=now,
+        deadline=deadline,
+        replaces=order.replaces,
+        fault=order.fault,
+        preflight=order.preflight,
+    )
+
+
+def _slot(rows: Mapping[str, Row], name: str, caller: Caller) -> Slot:
     row = rows.get(name)
     if row is None:
         raise NotFound("No {what} {name}.", next_step="Check the name.", what="code", name=name)
@@ -113,6 +208,9 @@ def _slot(rows: dict[str, Row], name: str, caller: Caller) -> Slot:
         open_tasks=row["open_tasks"],
         open_exchange=row["open_exchange"],
         open_since=row["open_since"],
+        open_kind=Kind(row["open_kind"]) if row["open_kind"] else None,
+        open_state=State(row["open_state"]) if row["open_state"] else None,
+        open_case=row["open_case"],
         warm=row["warm"],
     )
 
@@ -126,4 +224,5 @@ def _unit(row: Row) -> Unit:
         config_language=by_name(row["series"]).config_language,
         firmware=row["firmware"],
         locked_out=row["locked_out"],
+        reseller=row["reseller"],
     )

@@ -17,7 +17,10 @@ ABORT_CHANNEL = "hikitsugi_abort"
 
 @dataclass(frozen=True, slots=True)
 class New:
-    """A campaign to be made: columns of the table, in the order of _CREATE. Any in selection: JSON values."""
+    """A campaign to be made: columns of the table, in the order of _CREATE. Any in selection: JSON values.
+
+    exchange: it collects evidence for that case.
+    """
 
     account: str
     reason: str
@@ -38,13 +41,14 @@ class New:
     stop_share: float | None
     stop_after: int
     created_at: datetime
+    exchange: int | None = None
 
 
 _CREATE = """
     INSERT INTO campaign (account, reason, lines, via, kind, contract, selection, investigation, preset, priority,
                           due_at, expires_at, jitter_s, until_back, at_once, per_minute, stop_share, stop_after,
-                          created_at)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19) RETURNING id"""
+                          created_at, exchange)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20) RETURNING id"""
 
 _TASKS = """
     INSERT INTO task (campaign, code, contract, adapter, due_at, expires_at)
