@@ -1,0 +1,91 @@
+"""The life of one unit: all that happened to it, from the tables that each keep their part of it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TypeAlias
+
+from asyncpg import Record
+
+from controller.store.pool import Database
+
+Position: TypeAlias = tuple[datetime, int, int]
+"""Of an event: when, which part it is from (what comes first of one moment), its number there."""
+
+# One SELECT a part, and what {own} in it becomes where only a part of the life is wanted.
+# $1: the serial, $2: the contract. A replacement has nothing to do with its case before it is on its way.
+_KNOWN = """
+    SELECT a.created_at AS at, 0 AS part, 0::bigint AS id, 'known' AS what, '' AS code, NULL::timestamptz AS until,
+           NULL::bigint AS exchange, '' AS kind, '' AS side, '' AS before, '' AS after, '' AS account, '' AS note
+    FROM adapter a WHERE a.serial = $1 {own}"""
+_OPENED = """
+    SELECT x.ordered_at, 1, x.id, 'opened', coalesce(x.entry, x.standby), NULL, x.id, x.kind, v.side, '', '',
+           x.account, concat_ws(' / ', nullif(x.fault, ''), nullif(x.reason, ''))
+    FROM (SELECT id, 'old' AS side FROM exchange WHERE old_adapter = $1
+          UNION ALL SELECT id, 'new' FROM exchange WHERE new_adapter = $1 AND kind = 'swap') v
+    JOIN exchange x ON x.id = v.id {own}"""
+_MOVED = """
+    SELECT m.at, 2, m.id, 'moved', coalesce(x.entry, x.standby), NULL, x.id, x.kind, v.side, m.from_state, m.to_state,
+           m.account, m.note
+    FROM (SELECT id, 'old' AS side, 0 AS from_move FROM exchange WHERE old_adapter = $1
+          UNION ALL
+          SELECT id, 'new', CASE kind WHEN 'swap' THEN 0 ELSE (
+                     SELECT min(d.id) FROM exchange_move d
+                     WHERE d.exchange = e.id AND d.to_state IN ('dispatched', 'driver-assigned')) END
+          FROM exchange e WHERE new_adapter = $1) v
+    JOIN exchange x ON x.id = v.id JOIN exchange_move m ON m.exchange = x.id AND m.id >= v.from_move {own}"""
+_REGISTERED = """
+    SELECT l.at, 3, l.id, 'registered', l.code,
+           (SELECT n.at FROM registration_ledger n WHERE n.code = l.code AND (n.at, n.id) > (l.at, l.id)
+            ORDER BY n.at, n.id LIMIT 1), l.exchange, l.cause, '', '', '', l.account, ''
+    FROM registration_ledger l JOIN code c ON c.code = l.code WHERE l.adapter = $1 {own}"""
+_STOCK = """
+    SELECT s.at, 4, s.id, 'stock', '', NULL, s.exchange, '', '', s.from_stock, s.to_stock, s.account, s.note
+    FROM stock_ledger s LEFT JOIN exchange x ON x.id = s.exchange WHERE s.adapter = $1 {own}"""
+_FIRMWARE = """
+    SELECT f.at, 5, f.id, 'firmware', '', NULL, NULL, '', '', '', f.version, '', ''
+    FROM firmware_seen f WHERE f.adapter = $1 {own}"""
+_LOCKED = """
+    SELECT t.at, 6, t.id, CASE t.action WHEN 'adapter.lock' THEN 'locked-out' ELSE 'let-in' END, '', NULL, NULL, '',
+           '', '', '', t.account, ''
+    FROM audit t
+    WHERE t.subject = $1 AND t.action IN ('adapter.lock', 'adapter.unlock') AND t.outcome = 'done' {own}"""
+_ON_THEIR_CODE = """
+    AND EXISTS (SELECT FROM registration_ledger l JOIN code c USING (code)
+                WHERE l.adapter = $1 AND l.at <= f.at AND c.contract = $2 AND NOT EXISTS (
+                    SELECT FROM registration_ledger n
+                    WHERE n.code = l.code AND (n.at, n.id) > (l.at, l.id) AND n.at <= f.at))"""
+_PARTS = (
+    (_KNOWN, "AND $2::text IS NULL"),
+    (_OPENED, "WHERE x.contract = $2"),
+    (_MOVED, "WHERE x.contract = $2"),
+    (_REGISTERED, "AND c.contract = $2"),
+    (_STOCK, "AND x.contract = $2"),
+    (_FIRMWARE, _ON_THEIR_CODE),
+    (_LOCKED, "AND t.contract = $2"),
+)
+
+
+async def events(
+    db: Database, serial: str, *, contract: str | None, after: Position | None, limit: int
+) -> list[Record]:
+    """What happened to the unit in the order of time, at most `limit` from behind that position on.
+
+    contract: only what happened to it on codes and in exchanges of this contract (an operator sees no more), None for
+    all. A unit's whole life is read for each page: it is short, dozens of rows where there are many.
+
+    Columns: at, part, id; what: known, opened, moved, registered, stock, firmware, locked-out, let-in; code; until;
+    exchange; kind: of the exchange, or the cause of a registration; side: old or new; before, after: of two states, or
+    after alone a firmware version; account; note.
+    """
+    values: list[object] = [serial] if contract is None else [serial, contract]
+    parts = " UNION ALL ".join(part.format(own=own if contract is not None else "") for part, own in _PARTS)
+    position = ""
+    if after is not None:
+        values += after
+        n = len(values)
+        position = f"WHERE (at, part, id) > (${n - 2}::timestamptz, ${n - 1}::integer, ${n}::bigint)"
+    query = f"""SELECT * FROM ({parts}) AS life {position}
+        ORDER BY at, part, id LIMIT {limit:d}"""  # noqa: S608 (constant text)
+    async with db.connection() as connection:
+        return await connection.fetch(query, *values)
