@@ -6,11 +6,12 @@ Services depend on these names only; `controller/app.py` puts the real transport
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
+from uuid import UUID
 
 from controller.series import Via
 from protocol.arms.messages import PushConfirmationDone, PushConfirmationDoneRequest, PushRequest, PushResponse
@@ -198,4 +199,56 @@ class Pusher(Protocol):
 
     def hang_up(self, tunnel: int, why: str) -> None:
         """Close a tunnel of this controller; nothing happens when it is gone. The adapter will connect again."""
+        ...
+
+
+class Outcome(StrEnum):
+    """What came of one attempt to tell somebody."""
+
+    DELIVERED = "delivered"
+    REFUSED = "refused"  # the receiver answered, with an error
+    REDIRECTED = "redirected"  # it names another address; nobody follows it
+    GONE = "gone"  # it wants no more of this (HTTP 410)
+    NO_SUCH_MAILBOX = "no-such-mailbox"  # refused for good (SMTP 5xx to the recipient)
+    TIMEOUT = "timeout"
+    UNREACHABLE = "unreachable"
+    CONNECTION_LOST = "connection-lost"  # after something was sent: it may have arrived
+    NOT_TRUSTED = "not-trusted"  # its certificate
+    PRIVATE_ADDRESS = "private-address"  # its name leads into a network that is not to be asked
+    NOT_CONFIGURED = "not-configured"  # no mail server is set
+    INTERNAL_ERROR = "internal-error"  # a mistake of ours, never said by a transport
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """status: of HTTP or SMTP, None when there was none."""
+
+    outcome: Outcome
+    status: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Mail:
+    """One message to one person. key: becomes the Message-ID, the same each time it is sent. at: of what it tells."""
+
+    to: str
+    subject: str
+    body: str
+    key: UUID
+    at: datetime
+
+
+class Mailer(Protocol):
+    """Hands mail to a mail server."""
+
+    async def send(self, mail: Mail, *, deadline_s: float) -> Told:
+        """What went wrong is in the answer, not raised."""
+        ...
+
+
+class Poster(Protocol):
+    """Posts webhooks to strangers' servers."""
+
+    async def post(self, url: str, headers: Mapping[str, str], body: bytes, *, deadline_s: float) -> Told:
+        """What went wrong is in the answer, not raised. No redirect is followed and no body read."""
         ...

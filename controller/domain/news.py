@@ -33,3 +33,16 @@ def pause(attempts: int, chance: float) -> timedelta | None:
 def is_pattern(text: str) -> bool:
     """A topic ("exchange.overdue"), all below a word ("exchange.*"), or everything ("*")."""
     return len(text) <= MAX_PATTERN and _PATTERN.fullmatch(text) is not None
+
+
+_MAIL_ADDRESS = re.compile(
+    r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*"
+    r"@[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*"
+)
+
+
+def is_mail_address(text: str) -> bool:
+    """A plain address, local@domain, as RFC 5321 4.1.2 without quoting and RFC 6531 without its letters; lengths of
+    4.5.3.1. A display name, a comment, a second address or a line end makes it none."""
+    local, _, domain = text.rpartition("@")
+    return _MAIL_ADDRESS.fullmatch(text) is not None and len(local) <= 64 and len(domain) <= 253

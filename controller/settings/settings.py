@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import Field, SecretStr, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
@@ -133,6 +133,29 @@ class Settings(BaseSettings):
         description="Adapters of one contract that are busy with tasks at once, unless the contract says otherwise.",
     )
 
+    mail_host: v.HostOrNone = Field(None, description="Mail server for news. Unset: no mail is sent.")
+    mail_port: Annotated[int, Field(ge=1, le=65_535), Allowed("whole number from 1 to 65535")] = Field(
+        587, description="Its port; 465 is usual for mail_tls = tls."
+    )
+    mail_tls: Annotated[Literal["auto", "starttls", "tls", "off"], Allowed("auto, starttls, tls or off")] = Field(
+        "auto", description="auto: STARTTLS, and none to a loopback address."
+    )
+    mail_ca_file: v.LocationOrNone = Field(
+        None, description="Authorities its certificate may be of. Unset: the host's."
+    )
+    mail_username: Annotated[str | None, Field(max_length=254), Allowed("text")] = Field(
+        None, description="For its login. Unset: none."
+    )
+    mail_password: v.SecretOrNone = Field(None, description="For its login.")
+    mail_from: v.MailAddressOrNone = Field(None, description="Sender of news; must be set when mail_host is.")
+    webhook_ca_file: v.LocationOrNone = Field(
+        None, description="Authorities that certificates of webhook receivers may be of. Unset: the host's."
+    )
+    webhook_private_addresses: v.Switch = Field(
+        False, description="Post webhooks to loopback and private addresses too, and to loopback without TLS."
+    )
+    news_kept_days: v.Days = Field(30, description="How long news and the log of their deliveries are kept.")
+
     swap_deadline_s: Annotated[int, Field(ge=1, le=31_536_000), Allowed("whole seconds from 1 to 31536000")] = Field(
         14 * 86_400, description="A swap whose adapter has not been seen by then is LAPSED."
     )
@@ -203,6 +226,21 @@ class Settings(BaseSettings):
             text = "must be set when device_listen is {listen}: adapters need an address and port of this host"
             raise PydanticCustomError("rule", text, {"listen": str(listen)})
         return advertise
+
+    @field_validator("mail_password")
+    @classmethod
+    def _goes_over_tls(cls, password: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+        host, tls = info.data.get("mail_host"), info.data.get("mail_tls")
+        if password and host and tls == "off" and not v.is_loopback(host):
+            raise PydanticCustomError("rule", "is sent to no other host without TLS; leave mail_tls at auto")
+        return password
+
+    @field_validator("mail_from")
+    @classmethod
+    def _has_a_sender(cls, sender: str | None, info: ValidationInfo) -> str | None:
+        if info.data.get("mail_host") and not sender:
+            raise PydanticCustomError("rule", "must be set when mail_host is: mail needs a sender")
+        return sender
 
     @classmethod
     def settings_customise_sources(  # type: ignore[override] # of the five sources one is wanted; pydantic calls by name

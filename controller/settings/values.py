@@ -8,6 +8,8 @@ from typing import Annotated, Self
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 from pydantic_settings import NoDecode
 
+from controller.domain.news import is_mail_address
+
 
 @dataclass(frozen=True, slots=True)
 class Allowed:
@@ -53,6 +55,14 @@ class Endpoint:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
+def is_loopback(host: str) -> bool:
+    """True for localhost and numeric loopback addresses."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"
+
+
 def _endpoint(value: object) -> object:
     return Endpoint.parse(value) if isinstance(value, str) else value
 
@@ -73,6 +83,12 @@ def _postgres(value: SecretStr | None) -> SecretStr | None:
     if value and not value.get_secret_value().startswith(("postgresql://", "postgres://")):
         raise ValueError("not a PostgreSQL URL")
     return value
+
+
+def _mailbox(value: str | None) -> str | None:
+    if value and not is_mail_address(value):
+        raise ValueError("not an e-mail address")
+    return value or None
 
 
 def _numeric(value: str | None) -> str | None:
@@ -112,3 +128,8 @@ Many = Annotated[int, Field(ge=1, le=200_000), Allowed("whole number from 1 to 2
 Switch = Annotated[bool, Allowed("true or false")]
 Days = Annotated[int, Field(ge=1, le=3650), Allowed("whole days from 1 to 3650")]
 PortOrNone = Annotated[int | None, Field(ge=1, le=65_535), Allowed("whole number from 1 to 65535")]
+HostOrNone = Annotated[
+    str | None, Field(pattern=r"^[A-Za-z0-9]([A-Za-z0-9.:-]{0,251}[A-Za-z0-9])?$"), Allowed("host name or address")
+]
+MailAddressOrNone = Annotated[str | None, AfterValidator(_mailbox), Allowed("e-mail address")]
+SecretOrNone = Annotated[SecretStr | None, Allowed("text", secret=True)]
