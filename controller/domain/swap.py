@@ -9,13 +9,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from controller.domain.errors import Conflict, Invalid
+from controller.domain.exchange import Kind, State
 from controller.domain.firmware import Image, newest
 from controller.domain.sentence import Sentence, sentence
 
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """The physical adapter as far as an exchange asks."""
+    """The physical adapter as far as an exchange asks. reseller: who sold it, "" when it is rented."""
 
     serial: str
     series: str
@@ -24,13 +25,14 @@ class Unit:
     config_language: str
     firmware: str
     locked_out: bool = False
+    reseller: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """A code with what it holds. open_exchange: id and time of an exchange that still holds the code.
+    """A code with what it holds. open_exchange: id, time, kind and state of an exchange that still holds the code.
 
-    warm: its spare is kept connected.
+    open_case: id of the case that its adapter has. warm: its spare is kept connected.
     """
 
     code: str
@@ -41,6 +43,9 @@ class Slot:
     open_tasks: int = 0
     open_exchange: int | None = None
     open_since: datetime | None = None
+    open_kind: Kind | None = None
+    open_state: State | None = None
+    open_case: int | None = None
     warm: bool = False
 
 
@@ -61,17 +66,28 @@ class Plan:
 
 
 def plan(
-    entry: Slot, standby: Slot, images: tuple[Image, ...], *, now: datetime, deadline: timedelta, replaces: int | None
+    entry: Slot,
+    standby: Slot,
+    images: tuple[Image, ...],
+    *,
+    now: datetime,
+    deadline: timedelta,
+    replaces: int | None,
+    fault: str = "",
+    preflight: int | None = None,
 ) -> Plan:
     """The exchange of the two slots' adapters, or a refusal that says why and what to do.
 
     images: catalogued images of the entry's series, from which the firmware target is chosen (R3.14).
     replaces: id of the open exchange of this entry that the new one ends, None for none.
+    fault: of the entry's adapter, "" for none. preflight: id of the exchange that is ordered, None for a new one.
     Raises Invalid (can never be exchanged) or Conflict (not now).
     """
     new, old = _units(entry, standby)
     _same_family(new, old)
-    _not_held(entry, standby, replaces)
+    _not_held(entry, standby, replaces, preflight)
+    if fault:
+        _no_case_of_its_own(entry, old)
     target = newest(images, new.series, new.model, new.hardware_revision)
     version = target.version if target else entry.firmware_target
     tasks = entry.open_tasks + standby.open_tasks
@@ -86,6 +102,7 @@ def plan(
         deadline_at=now + deadline,
         replaces=replaces,
         was_warm=standby.warm,
+        fault=fault,
     )
 
 
@@ -101,6 +118,7 @@ def described(
     deadline_at: datetime,
     replaces: int | None,
     was_warm: bool,
+    fault: str = "",
 ) -> Plan:
     """The plan in words, for one that was made here and for one that the database has carried out."""
     return Plan(
@@ -112,7 +130,7 @@ def described(
         firmware_target=version,
         deadline_at=deadline_at,
         replaces=replaces,
-        findings=_findings(entry, standby, new, old, version),
+        findings=_findings(entry, standby, new, old, version) + (_return_of(standby, old) if fault else ()),
         warnings=_warnings(standby, new, old, version, open_tasks, was_warm),
     )
 
@@ -165,18 +183,10 @@ def _same_family(new: Unit, old: Unit) -> None:
         )
 
 
-def _not_held(entry: Slot, standby: Slot, replaces: int | None) -> None:
+def _not_held(entry: Slot, standby: Slot, replaces: int | None, preflight: int | None) -> None:
     for slot in (entry, standby):
-        if slot.open_exchange is None or slot.open_exchange == replaces:
-            continue
-        assert slot.open_since is not None
-        raise Conflict(
-            "Code {code} has swap {exchange} open since {since}.",
-            next_step="Plug the adapter in to finish it, or end it with this one: --replace {exchange}.",
-            code=slot.code,
-            exchange=slot.open_exchange,
-            since=slot.open_since,
-        )
+        if slot.open_exchange is not None and slot.open_exchange not in (replaces, preflight):
+            raise _held(slot)
     if replaces is not None and entry.open_exchange != replaces:
         raise Conflict(
             "Swap {exchange} is not open on entry {entry}, so it cannot be replaced.",
@@ -184,6 +194,58 @@ def _not_held(entry: Slot, standby: Slot, replaces: int | None) -> None:
             exchange=replaces,
             entry=entry.code,
         )
+
+
+def _held(slot: Slot) -> Conflict:
+    if slot.open_state is State.PRE_FLIGHT:
+        why = "Code {code} has swap {exchange} in pre-flight since {since}: it is ordered in a minute at the latest."
+        next_step = (
+            "Wait for it (hikitsugi exchange show {exchange}), or withdraw it: "
+            "hikitsugi exchange advance {exchange} withdraw."
+        )
+    elif slot.open_kind not in (None, Kind.SWAP):
+        why = "Code {code} is held by exchange {exchange} ({kind}), whose replacement is on its way."
+        next_step = "Wait for it (hikitsugi exchange show {exchange}), or have it withdrawn."
+    else:
+        why = "Code {code} has swap {exchange} open since {since}."
+        next_step = "Plug the adapter in to finish it, or end it with this one: --replace {exchange}."
+    return Conflict(
+        why,
+        next_step=next_step,
+        code=slot.code,
+        exchange=slot.open_exchange,
+        since=slot.open_since,
+        kind=slot.open_kind,
+    )
+
+
+def _no_case_of_its_own(entry: Slot, old: Unit) -> None:
+    if entry.open_case is not None:
+        raise Conflict(
+            "Adapter {serial} has case {exchange} open already, so its fault is known.",
+            next_step="Exchange it without a fault, or look at the case: hikitsugi exchange show {exchange}.",
+            serial=old.serial,
+            exchange=entry.open_case,
+        )
+
+
+def _return_of(standby: str, old: Unit) -> tuple[Sentence, ...]:
+    """R3.13, R3.9, R3.1."""
+    if old.reseller:
+        return (
+            sentence(
+                "{old} was bought from {reseller}, who maintains it; no replacement is sent.",
+                old=old.serial,
+                reseller=old.reseller,
+            ),
+        )
+    return (
+        sentence(
+            "{old} is to be sent back within 30 days; when it has arrived, a replacement comes for {standby}.",
+            old=old.serial,
+            standby=standby,
+        ),
+    )
 
 
 def _findings(entry: str, standby: str, new: Unit, old: Unit, version: str | None) -> tuple[Sentence, ...]:

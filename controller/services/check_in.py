@@ -270,9 +270,7 @@ def _record(
     repeated: bool = False,
 ) -> pulls.Answered:
     state = State(row["exchange_state"]) if row["exchange_state"] else None
-    if event is Event.CAME_BACK and row["pulled_at"] is None:
-        event = None  # a device that was never given the config has nothing to confirm
-    moved = advance(Kind.SWAP, state, event) if state and event else None
+    moved = _moved(row, state, event) if state and event else None
     return pulls.Answered(
         at=knock.at,
         adapter=row["serial"],
@@ -286,7 +284,20 @@ def _record(
         served=served,
         in_service=in_service,
         exchange=row["exchange"] if moved else None,
+        exchange_event=event if moved else None,
         exchange_from=state if moved else None,
         exchange_to=moved,
         repeated=repeated,
     )
+
+
+def _moved(row: Row, state: State, event: Event) -> State | None:
+    """The exchange's state after the event, which may be the one it is in: then only its time is noted, once."""
+    if event is Event.CAME_BACK and row["pulled_at"] is None:
+        return None  # a device that was never given the config has nothing to confirm
+    kind = Kind(row["exchange_kind"])
+    moved = advance(kind, state, event)
+    if moved is not None and moved is not state:
+        return moved
+    seen = row["pulled_at"] if event is Event.CONFIG_SERVED else row["confirmed_at"]
+    return state if kind is not Kind.SWAP and seen is None else None

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from asyncpg import Record, UniqueViolationError
 
-from controller.domain.exchange import State
+from controller.domain.exchange import Event, State
 from controller.store.pool import Connection, Database
 from protocol.ids import DistributionId
 
@@ -20,7 +20,8 @@ _BY_DISTRIBUTION_ID = """
            c.kind, c.contract, c.warm, c.preferred_push_method, c.firmware_target,
            i.sha256 AS target_sha256, i.size AS target_size, k.firmware AS last_firmware,
            k.last_result, k.last_pull_at, host(k.last_address) AS last_address,
-           x.id AS exchange, x.state AS exchange_state, x.pulled_at, s.modules, s.bodies, s.revisions
+           x.id AS exchange, x.kind AS exchange_kind, x.state AS exchange_state, x.pulled_at, x.confirmed_at,
+           s.modules, s.bodies, s.revisions
     FROM unnest($1::uuid[], $2::boolean[]) WITH ORDINALITY AS asked (distribution_id, startup, n)
     JOIN adapter a ON a.distribution_id = asked.distribution_id
     LEFT JOIN registration r ON r.adapter = a.serial
@@ -29,9 +30,10 @@ _BY_DISTRIBUTION_ID = """
     LEFT JOIN firmware_image i ON i.series = a.series AND i.version = c.firmware_target
          AND (i.models = '{}' OR a.model = ANY (i.models))
          AND (i.hardware_revisions = '{}' OR a.hardware_revision = ANY (i.hardware_revisions))
-    LEFT JOIN LATERAL (SELECT id, state, new_adapter, pulled_at FROM exchange
-                       WHERE entry = r.code ORDER BY id DESC LIMIT 1) x
-         ON x.new_adapter = a.serial AND x.state IN ('ordered', 'pulled', 'lapsed')
+    LEFT JOIN LATERAL (SELECT id, kind, state, new_adapter, pulled_at, confirmed_at FROM exchange
+                       WHERE entry = r.code AND changed_at IS NOT NULL ORDER BY changed_at DESC, id DESC LIMIT 1) x
+         ON x.new_adapter = a.serial
+            AND (x.state IN ('ordered', 'pulled', 'lapsed') OR (x.kind <> 'swap' AND x.confirmed_at IS NULL))
     LEFT JOIN LATERAL (SELECT array_agg(t.module ORDER BY t.module) AS modules,
                               array_agg(v.body ORDER BY t.module) AS bodies,
                               array_agg(v.id ORDER BY t.module) AS revisions
@@ -100,6 +102,7 @@ class Answered:
     served: tuple[int, ...] = ()
     in_service: bool = False
     exchange: int | None = None
+    exchange_event: Event | None = None
     exchange_from: State | None = None
     exchange_to: State | None = None
     repeated: bool = False
@@ -108,12 +111,12 @@ class Answered:
 # In the order of codes, as an exchange locks them: whoever locks several waits for nobody who waits for him.
 _RECORD = """
     SELECT n, record_pull(at, adapter, code, since, message, source::inet, trigger, firmware, result, served::bigint[],
-                          in_service, exchange, exchange_from, exchange_to, repeated) AS recorded
+                          in_service, exchange, exchange_event, exchange_from, exchange_to, repeated) AS recorded
     FROM (SELECT * FROM unnest($1::timestamptz[], $2::text[], $3::text[], $4::timestamptz[], $5::text[], $6::text[],
                                $7::text[], $8::text[], $9::integer[], $10::text[], $11::boolean[], $12::bigint[],
-                               $13::text[], $14::text[], $15::boolean[])
+                               $13::text[], $14::text[], $15::text[], $16::boolean[])
           WITH ORDINALITY AS answered (at, adapter, code, since, message, source, trigger, firmware, result, served,
-                                       in_service, exchange, exchange_from, exchange_to, repeated, n)
+                                       in_service, exchange, exchange_event, exchange_from, exchange_to, repeated, n)
           ORDER BY code, adapter, n) AS answered"""
 
 
@@ -137,7 +140,14 @@ def _values(answer: Answered) -> tuple[object, ...]:
         *(answer.at, answer.adapter, answer.code, answer.since, answer.message, answer.source),
         *(answer.trigger, answer.firmware, answer.result),
         "{" + ",".join(map(str, answer.served)) + "}",
-        *(answer.in_service, answer.exchange, answer.exchange_from, answer.exchange_to, answer.repeated),
+        *(
+            answer.in_service,
+            answer.exchange,
+            answer.exchange_event,
+            answer.exchange_from,
+            answer.exchange_to,
+            answer.repeated,
+        ),
     )
 
 

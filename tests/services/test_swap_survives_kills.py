@@ -83,13 +83,13 @@ async def stopped_at(server: Embedded, step: str, entry: str) -> AsyncIterator[N
 
 
 async def waiting_backend(server: Embedded) -> int:
-    """The process that waits inside swap_registrations."""
+    """The process that waits inside change_registrations."""
 
     async def found() -> int | None:
         connection = await asyncpg.connect(server.dsn)
         try:
             return await connection.fetchval(
-                "SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%swap_registrations%'"
+                "SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%change_registrations%'"
             )
         finally:
             await connection.close()
