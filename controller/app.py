@@ -29,7 +29,7 @@ from controller.faces.api import ROUTES, Context
 from controller.faces.api.doors import KeptAnswers, authenticator
 from controller.files import replace
 from controller.parts import Parts, utc_now
-from controller.services import access, audit, housekeeping, kept_sessions, work
+from controller.services import access, audit, housekeeping, kept_sessions, preflight, work
 from controller.services.idempotency import Repeats
 from controller.settings import Endpoint, Settings
 from controller.startup import CannotStart
@@ -214,6 +214,13 @@ async def _until(
         asyncio.create_task(work.run(workers), name="workers"),
         *(asyncio.create_task(endless, name=name) for name, endless in side.endless(parts).items()),
         asyncio.create_task(housekeeping.run(workers, parts.db, utc_now, kept), name="housekeeping"),
+        asyncio.create_task(
+            preflight.run(
+                *(parts.db, parts.vault, utc_now, timedelta(seconds=parts.settings.swap_deadline_s)),
+                parts.wake_push.set,
+            ),
+            name="pre-flight",
+        ),
         asyncio.create_task(kept_sessions.run(parts.db, ssh.kept_sessions), name="kept sessions"),
         asyncio.create_task(audit.run(parts.db, utc_now), name="audit chain"),
         asyncio.create_task(_renewing(renew), name="certificates"),

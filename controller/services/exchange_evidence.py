@@ -64,15 +64,11 @@ async def can_begin(tx: Connection, code: str, adapter: str, now: datetime) -> b
 async def turn(db: Database, now: datetime) -> int:
     """What the clock does: collections that ended are judged, cases whose adapter is heard of are tried again.
 
-    By any number of controllers; how many cases moved. One that cannot be judged does not keep the others.
+    By any number of controllers; how many cases moved.
     """
     moved = 0
     for row in await store.ended(db, _AT_ONCE):
-        evidence = outcome(by_name(row["series"]).evidence, row["brought"])
-        async with db.transaction() as tx:
-            if await store.settle(tx, row["id"], evidence):
-                await store.tell(tx, row, evidence, now)
-                moved += 1
+        moved += await _settle(db, row, now)
     for exchange in await store.to_try_again(db, now - AGAIN_AFTER, _AT_ONCE):
         async with db.transaction() as tx:
             moved += await begin(tx, exchange, now=now) is Evidence.COLLECTING
@@ -137,6 +133,17 @@ async def of(db: Database, exchange: int, *, caller: Caller, now: datetime) -> C
         detail = {"exchange": exchange}
         await reading.note_read(db, caller, how="evidence", now=now, task=task, detail=detail)
     return Collected(found, runs, printed, await store.configs(db, found.exchange))
+
+
+async def _settle(db: Database, row: Row, now: datetime) -> bool:
+    evidence = outcome(row["lines"], row["brought"])
+    async with db.transaction() as tx:
+        settled = await store.settle(tx, row["id"], evidence)
+        if settled:
+            await store.tell(tx, row, evidence, now)
+    if settled:
+        log.info("evidence ended", exchange=row["id"], adapter=row["old_adapter"], evidence=evidence.value)
+    return settled
 
 
 def _seen(row: Row) -> Seen:

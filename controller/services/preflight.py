@@ -22,7 +22,7 @@ from controller.services import exchange_evidence, swap
 from controller.services.swap import Order
 from controller.store import audit
 from controller.store import preflight as store
-from controller.store.pool import TROUBLE, Database, Row
+from controller.store.pool import TROUBLE, Database, Row, is_away
 from controller.store.secrets import Secrets
 
 log = structlog.get_logger()
@@ -157,15 +157,18 @@ def _order(row: Row) -> Order:
 
 
 async def _go_on(db: Database, vault: Secrets, row: Row, now: datetime, deadline: timedelta) -> bool:
-    """Order one, or withdraw it. What goes wrong with it must not keep the others."""
+    """Order one, or withdraw it: a mistake of ours must not keep its codes, nor the other swaps."""
     try:
         await _ordered(db, vault, row, now, deadline)
     except ControllerError as error:
         await store.withdraw(db, row["id"], str(error), caller=CONTROLLER, now=now)
         log.warning("swap was withdrawn: it is refused now", exchange=row["id"], entry=row["entry"], why=str(error))
-    except TROUBLE as error:
-        log.warning("swap must wait for the database", exchange=row["id"], error=str(error) or type(error).__name__)
-        return False
+    except Exception as error:
+        if is_away(error):
+            raise
+        log.exception("swap was withdrawn by a mistake in the controller", exchange=row["id"], entry=row["entry"])
+        why = f"Internal error; the log has the rest under exchange={row['id']}. Order it again."
+        return await store.withdraw(db, row["id"], why, caller=CONTROLLER, now=now)
     return True
 
 

@@ -31,8 +31,9 @@ _CLAIM = """
     SELECT m.*, l.*, b.* FROM claim_tasks($1, $2, $3, $4, $5, $6) m
     LEFT JOIN LATERAL (SELECT * FROM ssh_login v WHERE v.adapter = m.serial OFFSET 0) l ON true
     LEFT JOIN LATERAL (
-        SELECT p.account, u.disabled_at IS NOT NULL AS disabled, a.locked_out_at IS NOT NULL AS locked_out,
-               CASE WHEN u.role = 'operator' THEN k.command_classes END AS allowed_classes
+        SELECT p.account, u.disabled_at IS NOT NULL AND p.exchange IS NULL AS disabled,
+               a.locked_out_at IS NOT NULL AS locked_out,
+               CASE WHEN u.role = 'operator' AND p.exchange IS NULL THEN k.command_classes END AS allowed_classes
         FROM campaign p JOIN account u USING (account) LEFT JOIN contract k ON k.contract = u.contract
         JOIN adapter a ON a.serial = m.serial WHERE p.id = m.campaign OFFSET 0) b ON true"""
 
@@ -51,7 +52,8 @@ async def claim(
     At most one an adapter and one of a pair, within the bounds of campaigns and contracts, however many workers claim.
     address is None when the adapter has never been heard of, since when it is no longer on the task's code (a task that
     was claimed before an exchange and returned after it). reach is None when ARMS does not get there from here.
-    account asked for it; disabled, locked_out, allowed_classes (None: all): see services/policy.no_longer.
+    account asked for it; disabled, locked_out, allowed_classes (None: all): see services/policy.no_longer. Evidence for
+    an exchange is the controller's own act: what its account may do does not matter.
     controller: id of this one (0: none); what goes through another one's tunnel is left to that one.
     """
     async with db.connection() as connection:

@@ -58,18 +58,18 @@ async def put(tx: Connection, exchange: int, evidence: Evidence, *, campaign: in
 
 
 _ENDED = """
-    SELECT x.id, x.kind, x.contract, coalesce(x.entry, x.standby) AS code, x.old_adapter, a.series,
+    SELECT x.id, x.kind, x.contract, coalesce(x.entry, x.standby) AS code, x.old_adapter, o.lines,
            (SELECT coalesce(array_agg(DISTINCT p.line), '{}') FROM campaign c JOIN task t ON t.campaign = c.id
             JOIN transcript p ON p.task = t.id WHERE c.exchange = x.id AND p.failure IS NULL) AS brought
-    FROM exchange x JOIN adapter a ON a.serial = x.old_adapter
+    FROM exchange x JOIN campaign o ON o.id = x.evidence_campaign
     WHERE x.evidence = 'collecting' AND NOT EXISTS (
         SELECT FROM task t WHERE t.campaign = x.evidence_campaign AND t.state IN ('waiting', 'running'))
     ORDER BY x.id LIMIT $1"""
 
 
 async def ended(db: Database, limit: int) -> list[Row]:
-    """Cases whose collection has ended: id, kind, contract, code, old_adapter, series, and the lines that all of their
-    collections together have brought."""
+    """Cases whose collection has ended: id, kind, contract, code, old_adapter, the lines that were asked for, and those
+    that all of their collections together have brought."""
     async with db.connection() as connection:
         return await connection.fetch(_ENDED, limit)
 

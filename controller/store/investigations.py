@@ -106,9 +106,10 @@ async def runs(db: Database, investigation: int) -> list[Record]:
 
 
 # What support staff may read of what was run: under an investigation, pointed at in one, or asked for by themselves.
+# Evidence for an exchange is read in its case (services/exchange_evidence.of), which is recorded.
 _READABLE_TASKS = """
     SELECT t.id FROM task t JOIN campaign p ON p.id = t.campaign
-    WHERE t.id = ANY ($1) AND (p.investigation IS NOT NULL OR p.account = $2
+    WHERE t.id = ANY ($1) AND (p.investigation IS NOT NULL OR p.account = $2 AND p.exchange IS NULL
         OR EXISTS (SELECT FROM investigation_result r WHERE r.task = t.id))"""
 _READABLE_OPERATIONS = """
     SELECT o.id FROM operation o

@@ -8,7 +8,8 @@ from asyncpg import Record
 
 from controller.store.pool import Connection, Database
 
-# Held: what ran under an open investigation, or is pointed at in one. OFFSET 0 keeps each condition a look-up of
+# Held: what ran under an open investigation, or is pointed at in one, and the evidence of an open exchange or of one
+# whose return is open. OFFSET 0 keeps each condition a look-up of
 # its own: the scan goes along transcript_by_time and ends with enough rows.
 _EXPIRED = """
     WITH old AS (
@@ -20,6 +21,10 @@ _EXPIRED = """
           AND NOT EXISTS (
               SELECT FROM investigation_result r JOIN investigation i ON i.id = r.investigation
               WHERE r.task = p.task AND i.closed_at IS NULL AND i.expires_at > $2 OFFSET 0)
+          AND NOT EXISTS (
+              SELECT FROM task t JOIN campaign c ON c.id = t.campaign JOIN exchange x ON x.id = c.exchange
+              WHERE t.id = p.task AND (x.ended_at IS NULL OR EXISTS (
+                  SELECT FROM exchange b WHERE b.of_exchange = x.id AND b.ended_at IS NULL)) OFFSET 0)
         ORDER BY p.started_at LIMIT $3 FOR UPDATE SKIP LOCKED
     ), gone AS (
         DELETE FROM transcript p USING old WHERE p.ctid = old.ctid RETURNING p.task, p.sha256
