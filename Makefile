@@ -21,6 +21,9 @@ $(STAMP): requirements/dev.txt pyproject.toml
 demo: install ## the main job, end to end, on the embedded database (about a minute)
 	$(BIN)/hikitsugi demo $(DEMO_ARGS)
 
+# It waits more than it computes, so three processes are right for two cores. A file is not divided: its tests share a database.
+PYTEST_ARGS ?= -n 3 --dist loadfile
+
 test: install ## the whole test suite
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 

@@ -7,7 +7,12 @@ import itertools
 import os
 import socket
 
-_candidates = itertools.count(15_000 + os.getpid() % 12_000)
+_FIRST, _EACH = 15_000, 2_000
+_WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+"""Which of the processes that share a run this is: each has ports of its own, two never take the same one."""
+_candidates = itertools.cycle(
+    (first := _FIRST + _WORKER % 8 * _EACH) + (os.getpid() * 7 + n) % _EACH for n in range(_EACH)
+)
 
 
 def free_ports(count: int) -> list[int]:

@@ -35,11 +35,22 @@ def test_every_declared_line_is_on_the_page() -> None:
     assert [command for series in ALL for command in series.commands if f"`{command.name}" not in page] == []
 
 
-@pytest.mark.parametrize("moves", [machine.MOVES for machine in (campaign, exchange, host_key, operation, task)])
+@pytest.mark.parametrize("moves", [machine.MOVES for machine in (campaign, host_key, operation, task)])
 def test_every_move_is_on_the_page(moves) -> None:
     page = states.markdown()
 
     assert [move for (state, event), to in moves.items() if (move := f"| {state} | {event} | {to} |") not in page] == []
+
+
+@pytest.mark.parametrize("kind", exchange.Kind)
+def test_every_move_of_an_exchange_is_on_the_page(kind: exchange.Kind) -> None:
+    page = states.markdown()
+
+    assert [
+        row
+        for (state, event), move in exchange.LIVES[kind].items()
+        if (row := f"| {state} | {event} | {move.to} |") not in page
+    ] == []
 
 
 def test_a_figure_whose_name_is_not_written_down_is_refused(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import random
 import subprocess
 import sys
 import textwrap
@@ -14,7 +15,7 @@ import pytest
 from firmware_repo.blobs import Blob, Blobs
 from firmware_repo.errors import Damaged, NoSuchBlob, StoreFull, WrongContent
 
-BODY = os.urandom(3_000_001)
+BODY = random.Random(2).randbytes(3_000_001)
 DIGEST = hashlib.sha256(BODY).hexdigest()
 BLOB = Blob(DIGEST, len(BODY))
 WAIT_S = 30

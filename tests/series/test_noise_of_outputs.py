@@ -170,7 +170,8 @@ def test_tables_name_declared_commands_only() -> None:
     assert set(IDENTITY) <= {"", *(command.name for series in ALL for command in series.commands)}
 
 
-_PATTERNS = {p for table in (IDENTITY, *(s.noise for s in ALL)) for many in table.values() for p in many}
+_TABLES = (IDENTITY, *(series.noise for series in ALL))
+_PATTERNS = sorted({p for table in _TABLES for many in table.values() for p in many}, key=lambda p: p.pattern)
 
 
 @pytest.mark.parametrize("pattern", _PATTERNS, ids=lambda pattern: pattern.pattern[:40])
