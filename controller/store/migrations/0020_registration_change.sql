@@ -257,10 +257,10 @@ END $$;
 CREATE FUNCTION handovers_are_ordered(v registration_change[]) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
     WITH told AS (
-        SELECT c.old_adapter AS adapter, c.standby AS code, 'LS' AS source, c.old_rests AND c.kind = 'swap' AS rests, c.*
-        FROM unnest(v) c
-        UNION ALL SELECT c.new_adapter, c.code, CASE c.kind WHEN 'swap' THEN 'RS' ELSE 'LS' END, c.new_rests, c.*
-        FROM unnest(v) c
+        SELECT old_adapter AS adapter, standby AS code, 'LS' AS source, old_rests AND kind = 'swap' AS rests,
+               at, contract, exchange, account, reason, deadline_at FROM unnest(v)
+        UNION ALL SELECT new_adapter, code, CASE kind WHEN 'swap' THEN 'RS' ELSE 'LS' END, new_rests,
+               at, contract, exchange, account, reason, deadline_at FROM unnest(v)
     ), overtaken AS (
         UPDATE operation o SET state = 'cancelled', finished_at = t.at,
             detail = 'A later exchange gave another order.'
