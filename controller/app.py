@@ -24,6 +24,7 @@ from controller import process
 from controller.adapter_side import AdapterSide, open_side
 from controller.authority import Authority
 from controller.cli import profile
+from controller.domain.exchange_deadlines import ChangeRule
 from controller.faces import http, metrics
 from controller.faces.api import ROUTES, Context
 from controller.faces.api.doors import KeptAnswers, authenticator
@@ -181,6 +182,7 @@ def _api_app(parts: Parts) -> web.Application:
         parts.wake_push,
         parts.stopping,
         parts.settings.contract_tasks_at_once,
+        change_rule=ChangeRule(parts.settings.change_registration),
     )
     app = http.build(
         ROUTES,

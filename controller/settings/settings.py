@@ -159,6 +159,9 @@ class Settings(BaseSettings):
     swap_deadline_s: Annotated[int, Field(ge=1, le=31_536_000), Allowed("whole seconds from 1 to 31536000")] = Field(
         14 * 86_400, description="A swap whose adapter has not been seen by then is LAPSED."
     )
+    change_registration: Annotated[
+        Literal["before-arrival", "at-dispatch", "by-hand"], Allowed("before-arrival, at-dispatch or by-hand")
+    ] = Field("before-arrival", description="When the registration of a replacement that was dispatched changes.")
     drain_s: Annotated[float, Field(ge=0, le=300), Allowed("seconds from 0 to 300")] = Field(
         10, description="From SIGTERM to the end, 5 s of it for cutting off what does not end by itself."
     )

@@ -11,6 +11,7 @@ from functools import partial
 
 from controller.domain.access import Caller, Role, require_contract
 from controller.domain.errors import NotFound
+from controller.domain.exchange_deadlines import ChangeRule
 from controller.faces.api.streams import Streams, of_links
 from controller.faces.rate import Rate
 from controller.store import registry
@@ -33,7 +34,7 @@ class Context:
     """The parts behind the API. wake, wake_push: set when new tasks or push operations wait, so that
     workers here need not poll. stopping: long answers end. contract_at_once: the setting, for what waits for it.
     streams: places for streams of events. link_rate: how often a network may follow share links; link_places: how many
-    it may read at once."""
+    it may read at once. change_rule: when the registration of what is dispatched changes."""
 
     db: Database
     vault: Secrets
@@ -47,6 +48,7 @@ class Context:
     streams: Streams = field(default_factory=Streams)
     link_places: Streams = field(default_factory=of_links)
     link_rate: Rate = field(default_factory=partial(Rate, LINKS_PER_MINUTE, time.monotonic))
+    change_rule: ChangeRule = ChangeRule.BEFORE_ARRIVAL
 
 
 async def own_code(context: Context, caller: Caller, code: str) -> Row:
