@@ -46,7 +46,8 @@ async def stays(
     for all. before: id of the last one already seen.
     """
     subject, name = ("adapter", adapter) if code is None else ("code", code)
-    conditions, values = [f"l.{subject} = $1"], [name, limit]
+    conditions = [f"l.{subject} = $1"]
+    values: list[object] = [name, limit]
     if contract is not None:
         conditions.append(f"c.contract = ${_take(values, contract)}")
     if before is not None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 
 from asyncpg import Record
 
 from controller.domain.access import Caller
-from controller.domain.errors import Invalid, NotFound
+from controller.domain.errors import Conflict, Invalid, NotFound
 from controller.store import audit, host_keys, operations
 from controller.store.pool import Connection, Database
 
@@ -20,7 +20,7 @@ _ADAPTER = """
            r.code, r.since, c.kind, c.contract, c.firmware_target, c.warm, k.firmware, k.first_pull_at, k.last_pull_at,
            k.last_message, k.last_result, host(k.last_address) AS last_address, k.in_service_at,
            coalesce(n.state, 'disconnected') AS connection
-    FROM adapter a
+    FROM {source} a
     LEFT JOIN registration r ON r.adapter = a.serial
     LEFT JOIN code c ON c.code = r.code
     LEFT JOIN contact k ON k.adapter = a.serial
@@ -33,7 +33,7 @@ _CODE = """
            r.adapter, r.since, a.series, a.model, a.hardware_revision, k.firmware, k.first_pull_at, k.last_pull_at,
            k.last_result, host(k.last_address) AS last_address, k.in_service_at, x.id AS exchange,
            x.state AS exchange_state
-    FROM code c
+    FROM {source} c
     LEFT JOIN registration r ON r.code = c.code
     LEFT JOIN adapter a ON a.serial = r.adapter
     LEFT JOIN contact k ON k.adapter = r.adapter
@@ -44,18 +44,37 @@ _CODE = """
 async def adapter(db: Database, serial: str) -> Record | None:
     """One adapter with its present code and newest contact; None when unknown."""
     async with db.connection() as connection:
-        return await connection.fetchrow(_ADAPTER + " WHERE a.serial = $1", serial)
+        return await connection.fetchrow(_ADAPTER.format(source="adapter") + " WHERE a.serial = $1", serial)
 
 
 async def adapters(
     db: Database, *, contract: str | None, series: str | None, after: str | None, limit: int
 ) -> list[Record]:
-    """Adapters in order of serial. contract: only those on its codes, None for all, stock included."""
-    query = f"""{_ADAPTER}
-        WHERE ($1::text IS NULL OR c.contract = $1) AND ($2::text IS NULL OR a.series = $2)
-          AND ($3::text IS NULL OR a.serial > $3) ORDER BY a.serial LIMIT $4"""
+    """Adapters in order of serial. contract: only those on its codes, None for all, stock included.
+
+    A contract with very many adapters and few of the series is walked through for them.
+    """
+    if contract is None:
+        where, values = _where((("a.series =", series), ("a.serial >", after)))
+        source = f"(SELECT * FROM adapter a {where} ORDER BY a.serial LIMIT ${len(values) + 1})"  # noqa: S608 (constant text)
+        order = "a.serial"
+    else:
+        where, values = _where((("r.contract =", contract), ("a.series =", series), ('r.adapter COLLATE "C" >', after)))
+        source = f"""(SELECT a.* FROM registration r JOIN adapter a ON a.serial = r.adapter {where}
+                      ORDER BY r.adapter COLLATE "C" LIMIT ${len(values) + 1})"""  # noqa: S608 (constant text)
+        order = 'a.serial COLLATE "C"'  # the order of the index that leads there
+    query = f"{_ADAPTER.format(source=source)} ORDER BY {order}"
     async with db.connection() as connection:
-        return await connection.fetch(query, contract, series, after, limit)
+        return await connection.fetch(query, *values, limit)
+
+
+# A page is chosen first, then what belongs to its rows is looked up: joined all at once, the planner merges whole
+# indexes. And only the conditions that are wanted stand in the query: a plan kept for all values walks the table.
+def _where(conditions: Iterable[tuple[str, str | None]]) -> tuple[str, list[str]]:
+    """Those of the conditions that have a value, as text, and the values."""
+    wanted = [(text, value) for text, value in conditions if value is not None]
+    texts = [f"{text} ${n}" for n, (text, _) in enumerate(wanted, 1)]
+    return f"WHERE {' AND '.join(texts)}" if texts else "", [value for _, value in wanted]
 
 
 async def not_as_held(db: Database, held: Mapping[str, datetime | None]) -> list[str]:
@@ -70,7 +89,7 @@ async def not_as_held(db: Database, held: Mapping[str, datetime | None]) -> list
 async def code(db: Database, name: str) -> Record | None:
     """One code with the adapter it holds; None when unknown."""
     async with db.connection() as connection:
-        return await connection.fetchrow(_CODE + " WHERE c.code = $1", name)
+        return await connection.fetchrow(_CODE.format(source="code") + " WHERE c.code = $1", name)
 
 
 async def contract_of(db: Database, *, code: str | None = None, serial: str | None = None) -> str | None:
@@ -83,11 +102,11 @@ async def contract_of(db: Database, *, code: str | None = None, serial: str | No
 
 async def codes(db: Database, *, contract: str | None, kind: str | None, after: str | None, limit: int) -> list[Record]:
     """Codes in order of name."""
-    query = f"""{_CODE}
-        WHERE ($1::text IS NULL OR c.contract = $1) AND ($2::text IS NULL OR c.kind = $2)
-          AND ($3::text IS NULL OR c.code > $3) ORDER BY c.code LIMIT $4"""
+    where, values = _where((("c.contract =", contract), ("c.kind =", kind), ("c.code >", after)))
+    source = f"(SELECT * FROM code c {where} ORDER BY c.code LIMIT ${len(values) + 1})"  # noqa: S608 (constant text)
+    query = f"{_CODE.format(source=source)} ORDER BY c.code"
     async with db.connection() as connection:
-        return await connection.fetch(query, contract, kind, after, limit)
+        return await connection.fetch(query, *values, limit)
 
 
 async def describe_code(
@@ -198,13 +217,30 @@ async def pin_host_key(db: Database, serial: str, host_key: str, *, caller: Call
 
 
 async def set_locked_out(db: Database, serial: str, locked: bool, *, caller: Caller, now: datetime) -> None:
-    """Lock an adapter out (its pulls get 501, its firmware requests 403), or let it in again. Raises NotFound."""
+    """Lock an adapter out (its pulls get 501, its firmware requests 403), or let it in again.
+
+    Raises NotFound, and Conflict for a unit that an exchange put out: it is let in where it is checked, in stock (R3.7).
+    """
     query = """UPDATE adapter SET locked_out_at = CASE WHEN $2 THEN coalesce(locked_out_at, $3) END
                WHERE serial = $1 RETURNING (SELECT c.contract FROM registration r JOIN code c USING (code)
                                             WHERE r.adapter = serial) AS contract"""
     action = "adapter.lock" if locked else "adapter.unlock"
     async with db.transaction() as tx:
+        if not locked:
+            await _require_not_replaced(tx, serial)
         row = await tx.fetchrow(query, serial, locked, now)
         if row is None:
             raise NotFound("No adapter {serial}.", next_step="hikitsugi adapter ls lists them.", serial=serial)
         await audit.write(tx, caller, action, serial, now=now, contract=row["contract"])
+
+
+async def _require_not_replaced(tx: Connection, serial: str) -> None:
+    query = "SELECT locked_by_exchange FROM adapter WHERE serial = $1 FOR NO KEY UPDATE"
+    exchange = await tx.fetchval(query, serial)
+    if exchange is not None:
+        raise Conflict(
+            "{serial} was replaced by exchange {exchange} and stays locked out until it is back in stock (R3.7).",
+            next_step="When it is back and checked: hikitsugi stock move {serial} in-stock --note TEXT.",
+            serial=serial,
+            exchange=exchange,
+        )
