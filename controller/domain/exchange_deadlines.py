@@ -54,10 +54,6 @@ WITHIN: Final[dict[tuple[Kind, State], Hours | BusinessDays]] = {
 }
 """From the moment the state was entered. The others go by the days of delivery and return, see `due`."""
 
-EVIDENCE_WAITS: Final = timedelta(seconds=60)
-"""How long a change of the registration waits for evidence that is being collected. It is collected over a line that
-may break at any moment, so it is not waited for longer than a run on one adapter usually takes."""
-
 
 def due(
     kind: Kind,

@@ -11,15 +11,30 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-from controller.domain.access import Caller
-from controller.domain.calendar import Calendar
-from controller.domain.exchange import Actor, Kind, State
-from controller.services.exchange_moving import Given, Moved, advance
+from controller.domain.access import Caller, require_contract
+from controller.domain.errors import NotFound
+from controller.domain.exchange import WAITS, Actor, Kind, State
+from controller.services.exchange_effects import Given
+from controller.services.exchange_moving import Moved, OutOfOrder, Preview, advance, preview
 from controller.services.exchange_opening import Opened, Report, open_case
+from controller.services.exchange_turn import turn
+from controller.store import exchange_cases, exchange_pages
 from controller.store.pool import Database, Row
-from controller.store.secrets import Secrets
 
-__all__ = ["Given", "Moved", "Opened", "Report", "advance", "open_case"]
+__all__ = [
+    "Given",
+    "Moved",
+    "Opened",
+    "OutOfOrder",
+    "Preview",
+    "Report",
+    "advance",
+    "open_case",
+    "preview",
+    "turn",
+]
+
+MOST_MOVES = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +52,10 @@ class Waiting:
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """Which cases; None: all. contract: of this one. code: entry or standby. adapter: the old or the new one.
+    """Which exchanges; None: all. contract: of this one. code: entry or standby. adapter: the old or the new one.
 
-    open: something is still expected. overdue: open, and its deadline passed before `now`. due_before: open, and its
-    deadline is earlier than this.
+    open: something is still expected. overdue: open, and its deadline has passed. due_before: open, and its deadline
+    is earlier than this.
     """
 
     kind: Kind | None = None
@@ -55,17 +70,25 @@ class Filter:
 
 async def one(db: Database, exchange: int, caller: Caller) -> Row:
     """All columns of one exchange, and `code`. Raises NotFound."""
-    raise NotImplementedError
+    async with db.connection() as connection:
+        row = await exchange_cases.one(connection, exchange)
+    if row is None:
+        raise NotFound("No {what} {name}.", next_step="Check the name.", what="exchange", name=exchange)
+    require_contract(caller, row["contract"], "exchange", str(exchange))
+    return row
 
 
 async def journal(db: Database, exchange: int) -> list[Row]:
-    """Its moves, oldest first: at, event, from_state, to_state, account, role, note, data. At most 1,000."""
-    raise NotImplementedError
+    """Its moves, oldest first: at, event, from_state, to_state, account, role, note, data. At most MOST_MOVES.
+
+    Whether the caller may see it: ask `one` first.
+    """
+    return await exchange_cases.journal(db, exchange, limit=MOST_MOVES)
 
 
 async def reminders(db: Database, exchange: int) -> list[Row]:
-    """what, due_at, done_at, in the order of due_at."""
-    raise NotImplementedError
+    """what, due_at, done_at, in the order of due_at. As `journal`."""
+    return await exchange_cases.reminders(db, exchange)
 
 
 async def page(
@@ -83,21 +106,23 @@ async def page(
     newest: by id, descending; only the id of `after` counts. deadline: open ones by deadline_at, then id; those
     without a deadline are not among them.
     """
-    raise NotImplementedError
+    until = [moment for moment in (wanted.due_before, now if wanted.overdue else None) if moment is not None]
+    asked = {
+        "contract": caller.within(wanted.contract),
+        "kind": wanted.kind,
+        "state": wanted.state,
+        "code": wanted.code,
+        "adapter": wanted.adapter,
+        "due_before": min(until, default=None),
+    }
+    by_deadline = order == "deadline"
+    return await exchange_pages.page(db, asked, is_open=wanted.open, by_deadline=by_deadline, after=after, limit=limit)
 
 
 def waits_for(row: Mapping[str, Any] | Row, now: datetime) -> Waiting | None:
     """What the exchange waits for; None when it has ended. row: with kind, state, deadline_at."""
-    raise NotImplementedError
-
-
-async def preview(
-    db: Database, exchange: int, event: str, given: Given, calendar: Calendar, *, caller: Caller, now: datetime
-) -> Any:
-    """What `advance` would do to the registration, without doing it. Raises what it would raise."""
-    raise NotImplementedError
-
-
-async def turn(db: Database, vault: Secrets, calendar: Calendar, *, now: datetime) -> None:
-    """What the clock does; see exchange_turn.py."""
-    raise NotImplementedError
+    wait = WAITS.get((Kind(row["kind"]), State(row["state"])))
+    if wait is None:
+        return None
+    until: datetime | None = row["deadline_at"]
+    return Waiting(wait.who, wait.what, until, until is not None and until < now)

@@ -1,0 +1,51 @@
+"""Lists of exchanges: filters, two orders, keyset pages. The WHERE clause has only what is asked for, so that the
+planner sees which index fits."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from controller.store.pool import Database, Row
+
+_FILTERS = {
+    "contract": "x.contract = {}",
+    "kind": "x.kind = {}",
+    "state": "x.state = {}",
+    "code": "(x.entry = {0} OR x.standby = {0})",
+    "adapter": "(x.old_adapter = {0} OR x.new_adapter = {0})",
+    "due_before": "x.ended_at IS NULL AND x.deadline_at < {}",
+}
+_OPEN = {True: "x.ended_at IS NULL", False: "x.ended_at IS NOT NULL", None: "true"}
+
+
+async def page(
+    db: Database,
+    wanted: Mapping[str, str | datetime | None],
+    *,
+    is_open: bool | None,
+    by_deadline: bool,
+    after: tuple[datetime | None, int] | None,
+    limit: int,
+) -> list[Row]:
+    """Exchanges with all their columns and code. wanted: keys of _FILTERS, None for all.
+
+    by_deadline: open ones with a deadline, the nearest first; else newest first. after: (deadline_at, id) of the last
+    one already seen.
+    """
+    asked = {name: value for name, value in wanted.items() if value is not None}
+    clauses = [_OPEN[is_open], *(_FILTERS[name].format(f"${n}") for n, name in enumerate(asked, 1))]
+    values: list[object] = list(asked.values())
+    if by_deadline:
+        clauses.append("x.ended_at IS NULL AND x.deadline_at IS NOT NULL")
+        if after is not None and after[0] is not None:
+            values += after
+            clauses.append(f"(x.deadline_at, x.id) > (${len(values) - 1}, ${len(values)})")
+    elif after is not None:
+        values.append(after[1])
+        clauses.append(f"x.id < ${len(values)}")
+    order = "x.deadline_at, x.id" if by_deadline else "x.id DESC"
+    query = f"""SELECT x.*, coalesce(x.entry, x.standby) AS code FROM exchange x
+        WHERE {" AND ".join(clauses)} ORDER BY {order} LIMIT ${len(values) + 1}"""  # noqa: S608 (constant clauses)
+    async with db.connection() as connection:
+        return await connection.fetch(query, *values, limit)
