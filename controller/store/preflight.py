@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from asyncpg import UniqueViolationError
 
@@ -63,7 +62,10 @@ async def open_one(tx: Connection, new: New, *, caller: Caller, now: datetime) -
             "old_adapter": new.old_adapter,
             "new_adapter": new.new_adapter,
         }
-        await _tell(tx, told, now)
+        await tx.execute(
+            "INSERT INTO outbox (at, topic, subject, payload) VALUES ($1, 'exchange.pre-flight', $2, $3)",
+            *(now, new.entry, told),
+        )
         detail = told | {"standby": new.standby, "fault": new.fault, "reason": new.reason}
         await audit.write(tx, caller, "exchange.pre-flight", new.entry, now=now, contract=new.contract, detail=detail)
     return exchange
@@ -102,33 +104,18 @@ async def alone(db: Database) -> AsyncIterator[bool]:
 
 _WITHDRAW = """
     UPDATE exchange SET state = 'withdrawn', why = $2, state_since = $3, ended_at = $3, deadline_at = NULL
-    WHERE id = $1 AND state = 'pre-flight' RETURNING contract, entry, old_adapter, new_adapter"""
+    WHERE id = $1 AND state = 'pre-flight' RETURNING id"""
 
 
 async def withdraw(db: Database, exchange: int, why: str, *, caller: Caller, now: datetime) -> bool:
     """Withdraw a swap in pre-flight, with journal, audit and outbox rows; False when it is in pre-flight no more."""
     async with db.transaction() as tx:
-        row = await tx.fetchrow(_WITHDRAW, exchange, why, now)
-        if row is None:
+        if await tx.fetchval(_WITHDRAW, exchange, why, now) is None:
             return False
         await tx.execute(
-            """INSERT INTO exchange_move (exchange, at, event, from_state, to_state, account, role, note)
-               VALUES ($1, $2, $3, $4, $5, $6, $7, $8)""",
-            *(exchange, now, Event.WITHDRAW.value, State.PRE_FLIGHT.value, State.WITHDRAWN.value),
-            *(caller.account, caller.role.value, why),
-        )
-        told = {
-            "exchange": exchange,
-            "kind": "swap",
-            "code": row["entry"],
-            "state": State.WITHDRAWN.value,
-            "old_adapter": row["old_adapter"],
-            "new_adapter": row["new_adapter"],
-            "why": why,
-        }
-        await _tell(tx, told, now)
-        await audit.write(
-            tx, caller, "exchange.withdrawn", row["entry"], now=now, contract=row["contract"], detail=told
+            "SELECT exchange_moved($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+            *(exchange, Event.WITHDRAW.value, State.PRE_FLIGHT.value, State.WITHDRAWN.value, now),
+            *(caller.account, caller.role.value, caller.source, why),
         )
     return True
 
@@ -143,11 +130,3 @@ async def unreachable(db: Database, exchange: int, code: str) -> None:
         ON CONFLICT DO NOTHING"""
     async with db.connection() as connection:
         await connection.execute(query, exchange, code)
-
-
-async def _tell(tx: Connection, told: dict[str, Any], now: datetime) -> None:
-    """Any: JSON values."""
-    await tx.execute(
-        "INSERT INTO outbox (at, topic, subject, payload) VALUES ($1, $2, $3, $4)",
-        *(now, f"exchange.{told['state']}", told["code"], told),
-    )
