@@ -212,10 +212,11 @@ async def _until(
     kept = housekeeping.Kept(
         timedelta(days=parts.settings.heartbeats_kept_days), timedelta(days=parts.settings.transcripts_kept_days)
     )
+    rule = ChangeRule(parts.settings.change_registration)
     endless: list[asyncio.Future[Any]] = [  # Any: none of them ends with a result
         asyncio.create_task(work.run(workers), name="workers"),
         *(asyncio.create_task(endless, name=name) for name, endless in side.endless(parts).items()),
-        asyncio.create_task(housekeeping.run(workers, parts.db, utc_now, kept), name="housekeeping"),
+        asyncio.create_task(housekeeping.run(workers, parts.db, utc_now, kept, rule), name="housekeeping"),
         asyncio.create_task(
             preflight.run(
                 *(parts.db, parts.vault, utc_now, timedelta(seconds=parts.settings.swap_deadline_s)),
