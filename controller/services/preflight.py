@@ -20,7 +20,6 @@ from controller.domain.exchange import State
 from controller.domain.swap import Plan
 from controller.services import exchange_evidence, swap
 from controller.services.swap import Order
-from controller.store import audit
 from controller.store import preflight as store
 from controller.store.pool import TROUBLE, Database, Row, is_away
 from controller.store.secrets import Secrets
@@ -124,8 +123,7 @@ async def _opened(db: Database, order: Order, caller: Caller, now: datetime, dea
         plan = await swap.preview(db, order, caller=caller, now=now, deadline=deadline)
         return await _open(db, order, plan, caller, now)
     except ControllerError as error:
-        detail = {"standby": order.standby, "fault": order.fault, "why": str(error)}
-        await audit.refused(db, caller, "swap", order.entry, now=now, contract=caller.contract, detail=detail)
+        await swap.refused(db, order, error, caller=caller, now=now)
         raise
 
 

@@ -128,6 +128,11 @@ def _why_not(
     )
 
 
+async def refused(db: Database, order: Order, error: ControllerError, *, caller: Caller, now: datetime) -> None:
+    """Record that an order was refused before it was tried to carry it out."""
+    await _record_refusal(db, await exchanges.slots(db, (order.entry,)), order, error, caller, now)
+
+
 async def _record_refusal(
     db: Database, rows: Mapping[str, Row], order: Order, error: ControllerError, caller: Caller, now: datetime
 ) -> None:

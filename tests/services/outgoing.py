@@ -60,7 +60,7 @@ async def case(registry: Registry, code: str, *, kind: str = "send-back", accoun
     columns = {
         **{"kind": kind, "contract": "C1", "state": state, "old_adapter": serial(code), "account": account},
         **{
-            "entry" if code.startswith("E") else "standby": code,
+            "standby" if code.startswith("S") else "entry": code,
             "fault": "It is dead.",
             "ordered_at": registry.clock(),
         },
