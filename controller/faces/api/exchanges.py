@@ -1,137 +1,82 @@
-"""Exchanges: order a swap, look at what became of it (R3.10-R3.14)."""
+"""Exchanges of every kind, looked at: which there are, what happened, what comes next, from whom and by when."""
 
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Literal
 
-from pydantic import Field
-
-from controller.domain.errors import NotFound
-from controller.domain.exchange import State
-from controller.domain.sentence import Sentence
-from controller.domain.swap import Plan
-from controller.faces.api.context import OPERATIONS, PEOPLE, Context
+from controller.domain.exchange import Kind, State
+from controller.faces.api.context import PEOPLE, Context
+from controller.faces.api.exchange_views import Exchange, ExchangeInFull, in_full, in_short
 from controller.faces.http import Call, Page, Paging, Path, Query, Route, RowId
-from controller.faces.http.payload import Answer, Payload
-from controller.services import swap as swap_service
-from controller.store import exchanges
-from controller.words import say
+from controller.faces.http.payload import Moment
+from controller.services import calendar, exchanges
+from controller.store.pool import Row
 
-
-class SwapOrder(Payload):
-    standby: Annotated[str, Field(min_length=1, max_length=32)]
-    """The standby code whose adapter comes in."""
-    reason: Annotated[str, Field(max_length=500)] = ""
-    replaces: RowId | None = None
-    """Id of the entry's open exchange that this one ends; a refusal names it."""
-    dry_run: bool = False
-    """Only say what would happen."""
-
-
-class SwapReport(Answer):
-    """What was done, or with dry_run what would be done."""
-
-    exchange: int | None
-    """null: dry run, nothing was changed."""
-    entry: str
-    standby: str
-    new_adapter: str
-    old_adapter: str
-    firmware_target: str | None
-    deadline_at: datetime
-    """Not seen by then, the exchange counts as lapsed; a late adapter is still welcome."""
-    findings: list[str]
-    """What happens, in words."""
-    warnings: list[str]
-
-
-async def swap(
-    call: Call, entry: Annotated[str, Path("the entry code")], body: SwapOrder, context: Context
-) -> SwapReport:
-    """Exchange the adapters of an entry and a standby. Neither needs to be connected (R3.11)."""
-    order = swap_service.Order(entry, body.standby, body.reason, body.replaces)
-    now, deadline = context.clock(), context.swap_deadline
-    if body.dry_run:
-        plan = await swap_service.preview(context.db, order, caller=call.caller, now=now, deadline=deadline)
-        return _report(None, plan, call.language)
-    exchange, plan = await swap_service.carry_out(
-        context.db, context.vault, order, caller=call.caller, now=now, deadline=deadline
-    )
-    context.wake_push.set()  # the connected ones are told at once
-    return _report(exchange, plan, call.language)
-
-
-def _report(exchange: int | None, plan: Plan, language: str) -> SwapReport:
-    def said(sentences: tuple[Sentence, ...]) -> list[str]:
-        return [say(sentence.template, sentence.params, language) for sentence in sentences]
-
-    return SwapReport(
-        exchange=exchange,
-        entry=plan.entry,
-        standby=plan.standby,
-        new_adapter=plan.new_adapter,
-        old_adapter=plan.old_adapter,
-        firmware_target=plan.firmware_target,
-        deadline_at=plan.deadline_at,
-        findings=said(plan.findings),
-        warnings=said(plan.warnings),
-    )
-
-
-class Exchange(Answer):
-    id: int
-    kind: str
-    contract: str
-    entry: str
-    standby: str
-    new_adapter: str
-    old_adapter: str
-    firmware_target: str | None
-    state: State
-    ordered_at: datetime
-    deadline_at: datetime
-    pulled_at: datetime | None
-    confirmed_at: datetime | None
-    lapsed_at: datetime | None
-    superseded_at: datetime | None
-    account: str
-    reason: str
+Number = Annotated[RowId, Path("id of the exchange")]
 
 
 async def list_exchanges(
     call: Call,
-    paging: Paging[RowId],
+    paging: Paging[tuple[datetime | None, RowId]],
     context: Context,
     contract: Annotated[str | None, Query("only of this contract")] = None,
     code: Annotated[str | None, Query("only of this entry or standby")] = None,
+    adapter: Annotated[str | None, Query("only with this adapter (serial), going out or coming in")] = None,
+    kind: Annotated[Kind | None, Query("only of this kind")] = None,
     state: Annotated[State | None, Query("only in this state")] = None,
+    open: Annotated[bool | None, Query("true: only those that have not ended; false: only those that have")] = None,  # noqa: A002  # the word on the wire
+    overdue: Annotated[bool, Query("only those whose next thing is late")] = False,
+    due_before: Annotated[Moment | None, Query("only open ones with a deadline before this")] = None,
+    order: Annotated[
+        Literal["newest", "deadline"], Query("deadline: open ones with a deadline, the nearest first")
+    ] = "newest",
 ) -> Page[Exchange]:
-    """Newest first."""
-    rows = await exchanges.page(
-        context.db,
-        contract=call.caller.within(contract),
+    """Newest first, or by the next deadline. An operator sees the own contract's."""
+    wanted = exchanges.Filter(
+        kind=kind,
+        contract=contract,
         code=code,
+        adapter=adapter,
         state=state,
-        before=paging.after,
-        limit=paging.rows,
+        open=open,
+        overdue=overdue,
+        due_before=due_before,
     )
-    return Page[Exchange].of(rows, paging, lambda row: row["id"], lambda row: Exchange(**row))
+    now = context.clock()
+    rows = await exchanges.page(
+        context.db, wanted, caller=call.caller, now=now, order=order, after=paging.after, limit=paging.rows
+    )
+    return Page[Exchange].of(
+        rows, paging, lambda row: (row["deadline_at"], row["id"]), lambda row: in_short(row, now, call.language)
+    )
 
 
-async def show_exchange(
-    call: Call, exchange: Annotated[RowId, Path("id of the exchange")], context: Context
-) -> Exchange:
-    row = await exchanges.one(context.db, exchange)
-    if row is None or not call.caller.sees(row["contract"]):
-        raise NotFound("No {what} {name}.", next_step="Check the name.", what="exchange", name=exchange)
-    return Exchange(**row)
+async def show_exchange(call: Call, exchange: Number, context: Context) -> ExchangeInFull:
+    """One with its journal, what it waits for, and what the caller may do."""
+    row = await exchanges.one(context.db, exchange, call.caller)
+    return in_full(
+        row,
+        await exchanges.journal(context.db, exchange),
+        await exchanges.reminders(context.db, exchange),
+        await _return_of(row, call, context),
+        await calendar.current(context.db),
+        call.caller,
+        context.clock(),
+        call.language,
+    )
+
+
+async def _return_of(row: Row, call: Call, context: Context) -> int | None:
+    """The case of the unit that a swap took out (R3.13)."""
+    if row["kind"] != Kind.SWAP or not row["fault"]:
+        return None
+    wanted = exchanges.Filter(kind=Kind.RETURN, adapter=row["old_adapter"])
+    found = await exchanges.page(context.db, wanted, caller=call.caller, now=context.clock(), limit=100)
+    return next((one["id"] for one in found if one["of_exchange"] == row["id"]), None)
 
 
 ROUTES = (
-    Route(
-        "POST", "/codes/{entry}/swap", swap, roles=OPERATIONS, summary="Exchange entry and standby", tags=("exchanges",)
-    ),
     Route("GET", "/exchanges", list_exchanges, roles=PEOPLE, summary="Exchanges", tags=("exchanges",)),
     Route("GET", "/exchanges/{exchange}", show_exchange, roles=PEOPLE, summary="One exchange", tags=("exchanges",)),
 )

@@ -1,0 +1,126 @@
+"""How an exchange is told to people: a row, its whole story, and above all what comes next, from whom, and by when."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from controller.cli.commands import Session
+from controller.cli.output import Column, show
+from controller.cli.words import _
+
+Found = Mapping[str, Any]  # Any: an exchange as the API shows it
+
+_WHO: Final = {
+    "operator": _("the operator"),
+    "desk": _("the desk"),
+    "adapter": _("the adapter"),
+    "clock": _("the controller"),
+}
+_GIVEN: Final = {"adapter": "--adapter SERIAL", "driver": "--driver NAME", "reason": '--reason "..."'}
+
+
+def codes(row: Found) -> str:
+    """The code of the unit; of a swap both codes."""
+    return f"{row['entry']} / {row['standby']}" if row["kind"] == "swap" else str(row["code"])
+
+
+def who(row: Found) -> str | None:
+    """Who must act next; None when nothing is awaited."""
+    waits = row["waits_for"]
+    return _WHO[waits["who"]] if waits else None
+
+
+def by_when(row: Found) -> str | None:
+    waits = row["waits_for"]
+    if not waits or not waits["until"]:
+        return None
+    return _("{at} (overdue)", at=show(waits["until"])) if row["overdue"] else show(waits["until"])
+
+
+ROWS = (
+    Column(_("id"), "id", right=True),
+    Column(_("kind"), "kind"),
+    Column(_("contract"), "contract"),
+    Column(_("code"), codes),
+    Column(_("state"), "state"),
+    Column(_("next"), who),
+    Column(_("by when"), by_when),
+    Column(_("goes out"), "old_adapter"),
+    Column(_("comes in"), "new_adapter"),
+    Column(_("opened"), "ordered_at"),
+    Column(_("by"), "account"),
+)
+
+ALWAYS = (
+    Column(_("exchange"), "id"),
+    Column(_("kind"), "kind"),
+    Column(_("contract"), "contract"),
+    Column(_("code"), codes),
+    Column(_("goes out"), "old_adapter"),
+    Column(_("comes in"), "new_adapter"),
+    Column(_("state"), lambda row: _("{state} since {at}", state=row["state"], at=show(row["state_since"]))),
+    Column(_("opened"), "ordered_at"),
+    Column(_("by"), "account"),
+)
+
+IF_ANY = (
+    Column(_("fault"), "fault"),
+    Column(_("reason"), "reason"),
+    Column(_("why"), "why"),
+    Column(_("reported"), "received_at"),
+    Column(_("channel"), "channel"),
+    Column(_("counts for"), "received_on"),
+    Column(_("delivery address"), "address"),
+    Column(_("dispatched"), "dispatched_at"),
+    Column(_("shipment"), "shipment"),
+    Column(_("driver"), "driver"),
+    Column(_("arrives on"), "arrives_on"),
+    Column(_("registration changes"), lambda row: None if row["changed_at"] else row["change_at"]),
+    Column(_("registration changed"), "changed_at"),
+    Column(_("firmware target"), "firmware_target"),
+    Column(_("pulled"), "pulled_at"),
+    Column(_("confirmed"), "confirmed_at"),
+    Column(_("lapsed"), "lapsed_at"),
+    Column(_("delivered"), "delivered_at"),
+    Column(_("return due"), "return_due_at"),
+    Column(_("returned"), "returned_at"),
+    Column(_("ended"), "ended_at"),
+    Column(_("belongs to exchange"), "of_exchange"),
+    Column(_("its return"), "return_exchange"),
+)
+"""Shown when there is something to show: no kind of exchange has all of them."""
+
+MOVES = (
+    Column(_("at"), "at"),
+    Column(_("event"), "event"),
+    Column(_("from"), "from_state"),
+    Column(_("to"), "to_state"),
+    Column(_("by"), "account"),
+    Column(_("note"), "note"),
+)
+
+
+def columns(row: Found) -> tuple[Column, ...]:
+    """Those that say something about this one."""
+    return ALWAYS + tuple(column for column in IF_ANY if column.cell(row) != "-")
+
+
+def tell_next(session: Session, row: Found) -> None:
+    """What happens next, who must act, by when, and the commands for it; or that it has ended."""
+    for line in _next(row):
+        session.out.say(line)
+
+
+def _next(row: Found) -> Iterator[str]:
+    waits = row["waits_for"]
+    if waits:
+        yield _("Next: {what}", what=waits["what"])
+        until = by_when(row)
+        yield _("  Who: {who}. By: {until}.", who=who(row), until=until) if until else _("  Who: {who}.", who=who(row))
+    else:
+        yield _("It has ended." if row["ended_at"] else "Nothing is awaited.")
+    yours = [one for one in row["possible"] if one["yours"]]
+    if yours:
+        yield _("  What you can do:")
+    for one in yours:
+        given = " ".join((one["event"], *(_GIVEN[name] for name in one["needs"])))
+        yield f"    hikitsugi exchange advance {row['id']} {given}"

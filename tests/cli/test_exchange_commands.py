@@ -1,0 +1,190 @@
+"""`hikitsugi exchange` and `swap` against the real API: what a person reads, and what a script gets."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import pytest
+from structlog.testing import capture_logs
+
+from controller.cli.app import root, run
+from controller.cli.failures import Exit
+from controller.cli.groups import ALL
+from tests.api.conftest import Api, api
+from tests.cli.conftest import Ended
+from tests.registry_fixtures import numbers, placed, registry
+from tests.rows import HEADER, csv_row, distribution_id
+
+__all__ = ["api", "numbers", "placed", "registry"]
+
+By = Callable[..., Awaitable[Ended]]
+FAULT = ("--fault", "does not power on")
+
+
+@pytest.fixture
+def by(api: Api, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> By:
+    """Run a command line as somebody: `await by("sato", "exchange", "list")`."""
+
+    async def call(account: str, *arguments: str) -> Ended:
+        key = tmp_path / f"{account}.key"
+        key.write_text(api.keys[account] + "\n")
+        there = ("--url", api.base.removesuffix("/api/v1/"), "--key-file", str(key))
+        with capture_logs():
+            code = await asyncio.to_thread(run, root(ALL), [*arguments, *there])
+        printed = capsys.readouterr()
+        return Ended(code, printed.out, printed.err)
+
+    return call
+
+
+@pytest.fixture
+async def spare(registry, numbers) -> str:
+    """A unit in stock."""
+    number = numbers()
+    row = f",,,SER{number:05d},seil8,SEIL/X4,{distribution_id(number)},ls-{number},pw-{number},\r\n"
+    await registry.load(HEADER + row)
+    return f"SER{number:05d}"
+
+
+@pytest.fixture
+async def standby(registry, numbers) -> str:
+    number = numbers()
+    await registry.load(HEADER + csv_row(f"S{number}", number, kind="standby"))
+    return f"S{number}"
+
+
+@pytest.fixture
+def case(by: By, placed) -> Callable[[], Awaitable[str]]:
+    """Open a send-back of the placed adapter; its id."""
+
+    async def open_() -> str:
+        opened = await by("sato", "exchange", "open", placed[0], "--kind", "send-back", *FAULT, "--json")
+        return str(opened.json()["exchange"])
+
+    return open_
+
+
+async def test_opening_a_case_says_what_comes_next_from_whom_and_the_command_for_it(by: By, placed) -> None:
+    """R3.3."""
+    ended = await by("sato", "exchange", "open", placed[0], "--kind", "send-back", *FAULT)
+
+    assert ended.code == Exit.OK, ended.err
+    assert "Next: Recognise the fault, or decline it." in ended.out
+    assert "Who: the desk. By: 20" in ended.out and "JST" in ended.out
+    assert "hikitsugi exchange advance" in ended.out and 'decline --reason "..."' in ended.out
+
+
+async def test_a_whole_send_back_is_driven_by_the_commands_it_shows(by: By, case, placed, spare, registry) -> None:
+    """R3.3-R3.9."""
+    number = await case()
+    await by("root", "contract", "maintenance", "C1", "--address", "1-2-3 Fujimi, Tokyo")
+    steps = (
+        ("recognise",),
+        ("dispatch", "--adapter", spare, "--shipment", "1234"),
+        ("change-registration",),
+        ("deliver",),
+        ("receive",),
+        ("close", "--reason", "it could not be reached"),
+    )
+
+    for step in steps:
+        ended = await by("sato", "exchange", "advance", number, *step)
+        assert ended.code == Exit.OK, ended.err
+
+    assert ended.out.splitlines() == [f"Exchange {number} is closed.", "It has ended."]
+    shown = await by("olga", "exchange", "show", number)
+    assert spare in shown.out and "1234" in shown.out and "What happened:" in shown.out
+
+
+async def test_a_dry_run_changes_nothing(by: By, case, spare) -> None:
+    """R3.8: what cannot be taken back is looked at before."""
+    number = await case()
+    await by("root", "contract", "maintenance", "C1", "--address", "1-2-3 Fujimi, Tokyo")
+    await by("sato", "exchange", "advance", number, "recognise")
+    await by("sato", "exchange", "advance", number, "dispatch", "--adapter", spare)
+
+    tried = await by("sato", "exchange", "advance", number, "change-registration", "--dry-run")
+
+    assert tried.code == Exit.OK, tried.err
+    assert spare in tried.out
+    assert tried.out.splitlines()[-1].endswith("Nothing was changed (dry run).")
+    shown = await by("sato", "exchange", "show", number, "--json")
+    assert shown.json()["state"] == "dispatched"
+
+
+async def test_an_operator_is_told_to_phone_the_desk(by: By, placed) -> None:
+    """R3.3."""
+    ended = await by("olga", "exchange", "open", placed[0], "--kind", "send-back", *FAULT)
+
+    assert (ended.code, ended.out) == (Exit.REFUSED, "")
+    assert "What to do: Phone the desk" in ended.err
+
+
+async def test_what_kind_it_is_has_to_be_said(by: By, placed) -> None:
+    ended = await by("sato", "exchange", "open", placed[0], *FAULT)
+
+    assert ended.code == Exit.REFUSED
+    assert "--kind send-back" in ended.err
+
+
+async def test_an_event_out_of_order_is_refused_and_the_state_named(by: By, case) -> None:
+    number = await case()
+
+    ended = await by("sato", "exchange", "advance", number, "receive")
+
+    assert ended.code == Exit.REFUSED
+    assert "reported" in ended.err and "What to do:" in ended.err
+
+
+async def test_a_swap_is_opened_with_its_two_codes(by: By, placed, standby) -> None:
+    """R3.10."""
+    planned = await by("olga", "exchange", "open", placed[0], standby, "--dry-run")
+    ordered = await by("olga", "exchange", "open", placed[0], standby, "--json")
+
+    assert planned.out.splitlines()[-1] == "Nothing was changed (dry run)."
+    assert (ordered.json()["kind"], ordered.json()["state"]) == ("swap", "ordered")
+
+
+async def test_swap_with_a_fault_is_ordered_at_once_where_the_adapter_cannot_be_asked(by: By, placed, standby) -> None:
+    """R3.11: neither needs to be connected; R3.13: the faulty one is to be sent back."""
+    ended = await by("olga", "swap", placed[0], standby, *FAULT)
+
+    assert ended.code == Exit.OK, ended.err
+    [number] = [word for word in ended.out.splitlines()[-1].split() if word.isdigit()]
+    shown = await by("olga", "exchange", "show", number)
+    assert "its return" in shown.out
+
+
+async def test_lists_say_who_must_act_and_by_when(by: By, case, placed) -> None:
+    number = await case()
+
+    listed = await by("sato", "exchange", "list", "--code", placed[0], "--open", "--by-deadline")
+    other_name = await by("sato", "exchange", "ls", "--code", placed[0], "--json")
+
+    [line] = listed.out.splitlines()[1:]
+    assert line.split()[:2] == [number, "send-back"]
+    assert "the desk" in line and "JST" in line
+    assert [one["id"] for one in other_name.json()] == [int(number)]
+
+
+async def test_evidence_tells_what_there_is(by: By, case) -> None:
+    number = await case()
+
+    told = await by("sato", "exchange", "evidence", number)
+
+    assert told.code == Exit.OK, told.err
+    assert f"Evidence of exchange {number}: unreachable." in told.out
+    assert "startup" in told.out
+
+
+async def test_contract_maintenance_shows_and_changes_one_thing_at_a_time(by: By) -> None:
+    """R3.5, R3.15."""
+    await by("root", "contract", "maintenance", "C2", "--ultra-send-back")
+    await by("root", "contract", "maintenance", "C2", "--address", "4-5-6 Nishi, Osaka")
+
+    shown = await by("root", "contract", "maintenance", "C2")
+
+    assert "4-5-6 Nishi, Osaka" in shown.out
+    assert shown.out.splitlines()[-1].split()[-1] == "yes"
