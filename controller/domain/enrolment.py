@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from controller.domain.inventory import Reading, Row
+from controller.domain.stock import Stock
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +21,7 @@ class Present:
     distribution_id: str
     ssh_host_key: str
     code: str | None
+    stock: Stock = Stock.IN_STOCK
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +88,14 @@ def _against_code(reading: Reading, row: Row, code: PresentCode | None, adapter:
             "Adapter {serial} is registered on {code}; registrations change by exchange only.",
             serial=row.serial,
             code=adapter.code,
+        )
+    elif adapter is not None and adapter.code is None and adapter.stock is not Stock.IN_STOCK:
+        fault(
+            row.line,
+            "serial",
+            "Adapter {serial} is {state}; only a unit in stock comes onto a code: hikitsugi stock show {serial}.",
+            serial=row.serial,
+            state=adapter.stock,
         )
     if code is None:
         return

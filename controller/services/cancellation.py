@@ -1,4 +1,5 @@
-"""Tasks under way that must not go on: their campaign was aborted, they were cancelled, or their lease is lost."""
+"""Tasks under way that must not go on: their campaign was aborted, they were cancelled, their adapter was
+locked out (R3.7), or their lease is lost."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ from zlib import crc32
 from controller.authority import Authority, Issued
 from controller.domain.exchange import Event, Kind, State, advance
 from controller.series import by_name
-from controller.services import pull_answers
+from controller.services import pull_answers, reaches
 from controller.services.pull_answers import SIMPLE, Firmware, Terms
 from controller.store import pulls
 from controller.store.pool import Database, Row
@@ -104,7 +104,7 @@ async def solicit_config(
         if row is None:
             return _unknown("config-solicitation")
         running = request.firmware_info or ""
-        refusal = _refusal(vault, row, knock.key, "rs_sa_key", "rs-sa-key")
+        refusal = await _refusal_at_rs(db, vault, row, request.distribution_id, knock.key)
         if refusal is None and _stands_by(row):
             refusal = ResultCode.SA_STAND_BY
         if refusal is not None:
@@ -132,7 +132,7 @@ async def query_push_method(
         row = await pulls.by_distribution_id(db, request.distribution_id)
         if row is None:
             return _unknown("push-method-query")
-        refusal = _refusal(vault, row, knock.key, "rs_sa_key", "rs-sa-key")
+        refusal = await _refusal_at_rs(db, vault, row, request.distribution_id, knock.key)
         if refusal is None and _stands_by(row):
             refusal = ResultCode.SA_STAND_BY
         if refusal is not None:
@@ -150,12 +150,12 @@ async def may_download(
 ) -> ResultCode | None:
     """None when the adapter may fetch an image of the series: it shows the key of its present registration.
 
-    403 unknown, wrong key or of no code; 501 locked out (R3.7); 416 an image of another series.
+    403 unknown, wrong key or of no code; 501 locked out or replaced (R3.7); 416 an image of another series.
     """
     row = await pulls.by_distribution_id(db, distribution_id)
     if row is None:
         return ResultCode.AUTHENTICATION_FAILED
-    refusal = _refusal(vault, row, key, "rs_sa_key", "rs-sa-key")
+    refusal = await _refusal_at_rs(db, vault, row, distribution_id, key)
     if refusal is None and row["series"] != series:
         return ResultCode.SYSTEM_MISMATCH
     return refusal
@@ -215,6 +215,16 @@ async def _configs(db: Database, row: Row, running: str) -> tuple[dict[int, byte
 
 def _stands_by(row: Row) -> bool:
     return row["kind"] == "standby" and not row["warm"]
+
+
+async def _refusal_at_rs(
+    db: Database, vault: Secrets, row: Row, distribution_id: DistributionId, key: str
+) -> ResultCode | None:
+    """As `_refusal` of the key of the registration. A unit that another has replaced on its code (R3.7) is told so when
+    it shows the key that it had there: 501, after which clients stop asking."""
+    if row["rs_sa_key"] is None and row["locked_out"] and await reaches.was_admitted(db, vault, distribution_id, key):
+        return ResultCode.OUT_OF_SERVICE
+    return _refusal(vault, row, key, "rs_sa_key", "rs-sa-key")
 
 
 def _refusal(vault: Secrets, row: Row, key: str, column: str, purpose: str) -> ResultCode | None:

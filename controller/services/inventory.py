@@ -19,6 +19,7 @@ from controller.domain.access import Caller
 from controller.domain.enrolment import Present, PresentCode, compare
 from controller.domain.errors import Invalid
 from controller.domain.inventory import COLUMNS, Reading, read_csv, read_json
+from controller.domain.stock import Stock
 from controller.series import ALL
 from controller.store import audit, inventory
 from controller.store.pool import Database, Row
@@ -119,6 +120,7 @@ def _compare(reading: Reading, rows: Sequence[files.Row], registry: _Registry) -
             str(DistributionId(row["distribution_id"].int)),
             row["ssh_host_key"],
             row["on_code"],
+            Stock(row["stock"]),
         )
         for serial, row in registry.adapters.items()
     }

@@ -14,7 +14,7 @@ from controller.store.pool import TROUBLE, Database
 
 log = structlog.get_logger()
 
-EVERY_S = 2.0
+EVERY_S = 0.5
 """How long a connection may outlive its registration; a run on it is refused at once all the same."""
 
 

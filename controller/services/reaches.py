@@ -6,7 +6,7 @@ Not here: sockets (faces/device, transports/arms) and the rule by which heartbea
 from __future__ import annotations
 
 import hmac
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
@@ -21,6 +21,7 @@ from protocol.ids import DistributionId
 GONE_AFTER = timedelta(seconds=30)
 """A controller not seen for this long is gone: four calls of `seen` that failed, at one every few seconds."""
 
+_JUST_NOW = timedelta(seconds=60)
 _TO_BE_TOLD = timedelta(seconds=5)  # an order to pull still goes through the old registration's tunnel
 
 
@@ -37,11 +38,15 @@ class Admitted:
 async def admit(db: Database, vault: Secrets, distribution_id: DistributionId, key: str) -> Admitted | ResultCode:
     """Who is calling, by distribution id and RS-SA key; or why it may not.
 
-    403 unknown, on no code, or wrong key; 501 locked out (R3.7); 404 on a standby code that is not kept warm.
+    403 unknown, on no code, or wrong key; 501 locked out (R3.7), also with the key of the code that another unit has
+    taken over since; 404 on a standby code that is not kept warm.
     """
     row = await reaches.by_distribution_id(db, distribution_id)
-    if row is None or row["rs_sa_key"] is None:
+    if row is None:
         return ResultCode.AUTHENTICATION_FAILED
+    if row["rs_sa_key"] is None:
+        was_put_out = row["locked_out"] and await was_admitted(db, vault, distribution_id, key)
+        return ResultCode.OUT_OF_SERVICE if was_put_out else ResultCode.AUTHENTICATION_FAILED
     if not hmac.compare_digest(vault.open(row["rs_sa_key"], purpose="rs-sa-key"), key.encode()):
         return ResultCode.AUTHENTICATION_FAILED
     if row["locked_out"]:
@@ -112,6 +117,14 @@ async def stale(db: Database, controller: int, unconfirmed: Mapping[int, Admitte
     locked out or on no code. unconfirmed: those of which the database does not know, by number."""
     known = [(each.serial, each.code, each.since, number) for number, each in unconfirmed.items()]
     return await reaches.stale(db, controller, now - _TO_BE_TOLD, known)
+
+
+async def locked_out(db: Database, controller: int, unconfirmed: Collection[Admitted], now: datetime) -> list[str]:
+    """Serials of adapters that were locked out just now and whose tunnels are held here: to be hung up at once (R3.7).
+
+    Of the last minute: a lock-out is seen when it is committed, and clocks differ. `stale` finds older ones.
+    """
+    return await reaches.locked_out(db, controller, now - _JUST_NOW, [each.serial for each in unconfirmed])
 
 
 async def recorded(db: Database, controller: int) -> list[int]:

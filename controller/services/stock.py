@@ -1,4 +1,7 @@
-"""Stock: reserve a unit for a case, move it, choose a replacement (R3.1, R3.3, R3.9, R3.13)."""
+"""Stock: a unit is reserved for a case, and moved: with its case, or by a person (R3.3, R3.7, R3.9, R3.13).
+
+Which unit to choose: replacements.py.
+"""
 
 from __future__ import annotations
 
@@ -7,12 +10,10 @@ from datetime import datetime
 
 from controller.domain.access import Caller
 from controller.domain.errors import Conflict, Fault, Invalid, NotFound
-from controller.domain.firmware import Image
-from controller.domain.proposals import Candidate, Proposal, Wanted, judge, objections
-from controller.domain.proposals import propose as rank
+from controller.domain.proposals import objections
 from controller.domain.stock import Move, Stock, possible
 from controller.domain.stock import move as move_between
-from controller.series import by_name
+from controller.services.replacements import candidate, wanted
 from controller.store import audit, stock
 from controller.store.pool import Connection, Database, Row
 
@@ -27,16 +28,16 @@ async def reserve(tx: Connection, serial: str, exchange: int, *, caller: Caller,
     row = await _locked(tx, serial)
     if row["stock"] == Stock.IN_TRANSIT and await _is_for(tx, serial, exchange):
         return False
-    wanted = await stock.wanted_by_exchange(tx, exchange)
-    if wanted is None:
+    faulty = await stock.wanted_by_exchange(tx, exchange)
+    if faulty is None:
         raise NotFound("No {what} {name}.", next_step="Check the name.", what="exchange", name=exchange)
-    found = objections(_wanted(wanted), candidate(row))
+    found = objections(wanted(faulty), candidate(row))
     if found:
         raise Conflict(
             "{serial} cannot replace {old}: {why}",
             next_step="hikitsugi stock propose --exchange {exchange} lists the units that can.",
             serial=serial,
-            old=wanted["serial"],
+            old=faulty["serial"],
             why=found[0],
             exchange=exchange,
         )
@@ -106,66 +107,6 @@ async def move_by_hand(
         return Moved(serial, of, to, to is Stock.IN_STOCK and row["locked_by_exchange"] is not None)
 
 
-@dataclass(frozen=True, slots=True)
-class Proposals:
-    """Units for a case or a code, the best first. code: which one; replaces: the unit that it holds or held."""
-
-    code: str
-    exchange: int | None
-    replaces: str
-    units: tuple[Proposal, ...]
-
-
-async def propose(
-    db: Database, *, exchange: int | None = None, code: str | None = None, adapter: str | None = None
-) -> Proposals:
-    """The units in stock that may replace the faulty one of a case, or the one that a code holds, with reasons.
-
-    adapter: judge this one only, wherever it is. One of exchange and code is given; at most stock.MOST_CANDIDATES units
-    are judged. Raises NotFound, Invalid (it was bought from a reseller, R3.1).
-    """
-    async with db.transaction(readonly=True) as tx:
-        row = await _to_replace(tx, exchange, code)
-        wanted = _wanted(row)
-        if adapter is not None:
-            units: tuple[Proposal, ...] = (judge(wanted, candidate(await _unit(tx, adapter))),)
-        else:
-            found = await stock.candidates(tx, wanted.series, wanted.model, wanted.hardware_revision)
-            units = tuple(rank(wanted, map(candidate, found)))
-    return Proposals(row["code"], row["exchange"], row["serial"], units)
-
-
-async def _to_replace(tx: Connection, exchange: int | None, code: str | None) -> Row:
-    if (exchange is None) == (code is None):
-        raise Invalid("Either an exchange or a code is wanted.", next_step="Give one of the two.")
-    if exchange is not None:
-        row, what = await stock.wanted_by_exchange(tx, exchange), "exchange"
-    else:
-        row, what = await stock.wanted_on_code(tx, code or ""), "code"
-    if row is None:
-        raise NotFound(
-            "There is no {what} {name} with an adapter to replace.",
-            next_step="Check the name.",
-            what=what,
-            name=code if exchange is None else exchange,
-        )
-    if row["ownership"] == "purchased":
-        raise Invalid(
-            "Adapter {serial} was bought from {reseller}, which maintains it; no replacement is sent (R3.1).",
-            next_step="Refer the customer to {reseller}.",
-            serial=row["serial"],
-            reseller=row["reseller"],
-        )
-    return row
-
-
-async def _unit(tx: Connection, serial: str) -> Row:
-    row = await stock.one(tx, serial)
-    if row is None:
-        raise _no_unit(serial)
-    return row
-
-
 async def _locked(tx: Connection, serial: str) -> Row:
     row = await stock.lock(tx, serial)
     if row is None:
@@ -174,7 +115,7 @@ async def _locked(tx: Connection, serial: str) -> Row:
 
 
 def _no_unit(serial: str) -> NotFound:
-    return NotFound("No adapter {serial}.", next_step="hikitsugi stock ls lists the units in stock.", serial=serial)
+    return NotFound("No adapter {serial}.", next_step="hikitsugi stock ls lists what is in stock.", serial=serial)
 
 
 async def _is_for(tx: Connection, serial: str, exchange: int) -> bool:
@@ -210,7 +151,7 @@ async def _moves_by_itself(tx: Connection, row: Row) -> None:
     """A unit that is on the way, to the customer or back, is moved by its case as long as that is open."""
     if row["stock"] not in (Stock.IN_TRANSIT, Stock.UNDER_RETURN):
         return
-    case = await stock.open_case(tx, row["serial"])
+    case = await stock.open_case(tx, row["serial"], replacement=row["stock"] == Stock.IN_TRANSIT)
     if case is not None:
         raise Conflict(
             "{serial} belongs to exchange {exchange}, which is {state} and moves it.",
@@ -227,34 +168,3 @@ async def _write(tx: Connection, moved: stock.Moved, caller: Caller, now: dateti
     contract = await stock.contract_of_exchange(tx, moved.exchange) if moved.exchange is not None else None
     detail = {"from": moved.of, "to": moved.to, "exchange": moved.exchange, "note": moved.note}
     await audit.write(tx, caller, "stock.move", moved.serial, now=now, contract=contract, detail=detail)
-
-
-def candidate(row: Row) -> Candidate:
-    """A unit's row as the rules see it."""
-    return Candidate(
-        serial=row["serial"],
-        series=row["series"],
-        model=row["model"],
-        hardware_revision=row["hardware_revision"],
-        config_language=by_name(row["series"]).config_language,
-        stock=Stock(row["stock"]),
-        code=row["code"],
-        firmware=row["firmware"],
-        ownership=row["ownership"],
-        reseller=row["reseller"],
-        locked_out=row["locked_out_at"] is not None,
-        since=row["since"],
-    )
-
-
-def _wanted(row: Row) -> Wanted:
-    series = row["series"]
-    images = tuple(Image(series, v, sha, size, tuple(m), tuple(r)) for v, sha, size, m, r in row["images"] or ())
-    return Wanted(
-        series=series,
-        model=row["model"],
-        hardware_revision=row["hardware_revision"],
-        config_language=by_name(series).config_language,
-        firmware_target=row["firmware_target"],
-        images=images,
-    )

@@ -201,10 +201,12 @@ _TO_STOP = """
     SELECT u.task, u.fence,
            CASE WHEN t.fence <> u.fence OR t.state <> 'running' THEN 'The lease was lost.'
                 WHEN t.stop_why <> '' THEN t.stop_why
+                WHEN a.locked_out_at IS NOT NULL THEN 'The adapter was locked out, so nothing more was sent to it.'
                 ELSE 'The campaign was aborted: ' || p.why END AS why
     FROM unnest($1::bigint[], $2::integer[]) AS u (task, fence)
-    JOIN task t ON t.id = u.task JOIN campaign p ON p.id = t.campaign
-    WHERE t.fence <> u.fence OR t.state <> 'running' OR t.stop_why <> '' OR p.state = 'aborted'"""
+    JOIN task t ON t.id = u.task JOIN campaign p ON p.id = t.campaign JOIN adapter a ON a.serial = t.adapter
+    WHERE t.fence <> u.fence OR t.state <> 'running' OR t.stop_why <> '' OR p.state = 'aborted'
+       OR a.locked_out_at IS NOT NULL"""
 
 
 async def to_stop(db: Database, held: Mapping[int, int]) -> dict[int, str]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from asyncpg import ForeignKeyViolationError, LockNotAvailableError, Record, UniqueViolationError
+from asyncpg import CheckViolationError, ForeignKeyViolationError, LockNotAvailableError, Record, UniqueViolationError
 
 from controller.domain.access import Caller
 from controller.domain.errors import Conflict
@@ -85,14 +85,19 @@ _INCOMING = """
         ON COMMIT DROP;
     CREATE TEMP TABLE in_config (code text, body bytea) ON COMMIT DROP"""
 
+# Whoever takes one of these units out of stock at this moment comes before or after; that it is still there is looked
+# at when it is registered.
+_LOCK_UNITS = "SELECT FROM adapter a JOIN in_registration r ON r.adapter = a.serial ORDER BY a.serial FOR SHARE OF a"
+
 # A key that was pinned and a firmware that was chosen since the comparison stay: both are decisions of people.
 _APPLY = (
     """INSERT INTO contract (contract, name, created_at) SELECT contract, name, $1 FROM in_contract
        ON CONFLICT (contract) DO UPDATE SET name = excluded.name""",
     """INSERT INTO adapter (serial, series, model, hardware_revision, distribution_id, ls_sa_key, ssh_username,
-           ssh_password, ssh_host_key, ssh_address, ssh_port, ownership, reseller, created_at)
+           ssh_password, ssh_host_key, ssh_address, ssh_port, ownership, reseller, created_at, stocked)
        SELECT serial, series, model, hardware_revision, distribution_id, ls_sa_key, ssh_username, ssh_password,
-           ssh_host_key, ssh_address, ssh_port, ownership, reseller, $1 FROM in_adapter
+           ssh_host_key, ssh_address, ssh_port, ownership, reseller, $1,
+           NOT EXISTS (SELECT FROM in_registration r WHERE r.adapter = in_adapter.serial) FROM in_adapter
        ON CONFLICT (serial) DO UPDATE SET hardware_revision = excluded.hardware_revision,
            ls_sa_key = excluded.ls_sa_key, ssh_username = excluded.ssh_username, ssh_password = excluded.ssh_password,
            ssh_host_key = coalesce(nullif(adapter.ssh_host_key, ''), excluded.ssh_host_key),
@@ -125,11 +130,12 @@ async def apply(db: Database, changes: Changes, *, caller: Caller, now: datetime
             await tx.execute("SET LOCAL statement_timeout = '10min'; SET LOCAL lock_timeout = '1min'")
             await tx.execute(f"SELECT pg_advisory_xact_lock({LOCK_KEY})")
             await _copy_in(tx, changes)
+            await tx.execute(_LOCK_UNITS)
             for statement in _APPLY:
                 arguments = (now, caller.account) if "$2" in statement else (now,)
                 await tx.execute(statement, *arguments)
             await audit.write(tx, caller, "inventory.import", "inventory", now=now, detail=changes.counts())
-    except (UniqueViolationError, ForeignKeyViolationError) as error:
+    except (UniqueViolationError, ForeignKeyViolationError, CheckViolationError) as error:
         raise Conflict(
             "The registry changed while the file was read; nothing was imported.",
             next_step="Import the file again.",

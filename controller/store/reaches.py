@@ -120,6 +120,20 @@ async def stale(
         return [row["tunnel"] for row in await connection.fetch(_STALE, controller, changed_before, *columns)]
 
 
+_LOCKED_OUT = """
+    SELECT a.serial FROM adapter a
+    WHERE a.locked_out_at > $1 AND (a.serial = ANY ($3) OR EXISTS (
+          SELECT FROM reach h WHERE h.adapter = a.serial AND h.controller = $2))"""
+
+
+async def locked_out(db: Database, controller: int, since: datetime, unconfirmed: Sequence[str] = ()) -> list[str]:
+    """Serials of those locked out since that time of which the controller holds a tunnel, or is said to hold one
+    (unconfirmed). Costs nothing where nobody was, however many tunnels there are."""
+    async with db.connection() as connection:
+        rows = await connection.fetch(_LOCKED_OUT, since, controller, list(unconfirmed))
+    return [row["serial"] for row in rows]
+
+
 async def tunnels(db: Database, controller: int) -> list[int]:
     """All tunnels that a controller holds as far as the database knows."""
     async with db.connection() as connection:

@@ -16,16 +16,16 @@ _UNIT = """
            a.locked_by_exchange, a.stock, r.code, c.contract, coalesce(k.firmware, '') AS firmware,
            CASE WHEN r.code IS NOT NULL AND a.stock = 'in-stock' THEN r.since
                 ELSE coalesce(a.stock_since, a.created_at) END AS since
-    FROM adapter a
+    FROM {source} a
     LEFT JOIN registration r ON r.adapter = a.serial LEFT JOIN code c ON c.code = r.code
     LEFT JOIN contact k ON k.adapter = a.serial"""
+
+_ONE = _UNIT.format(source="adapter") + " WHERE a.serial = $1"
 
 # The case that a unit moves with: the one it was sent out for, or the one that waits for it to come back.
 _CASE = """
     SELECT id, kind, state FROM exchange
-    WHERE ended_at IS NULL AND kind <> 'swap'
-      AND (old_adapter = $1 OR (new_adapter = $1 AND returned_at IS NULL))
-    ORDER BY id DESC LIMIT 1"""
+    WHERE ended_at IS NULL AND kind <> 'swap' AND {side} = $1 ORDER BY id DESC LIMIT 1"""
 
 
 async def lock(tx: Connection, serial: str) -> Row | None:
@@ -34,17 +34,17 @@ async def lock(tx: Connection, serial: str) -> Row | None:
     Two statements: what has changed while the lock was waited for is seen by the second.
     """
     await tx.fetchrow("SELECT serial FROM adapter WHERE serial = $1 FOR NO KEY UPDATE", serial)
-    return await tx.fetchrow(_UNIT + " WHERE a.serial = $1", serial)
+    return await tx.fetchrow(_ONE, serial)
 
 
 async def one(connection: Connection, serial: str) -> Row | None:
     """The unit, wherever it is; None when unknown."""
-    return await connection.fetchrow(_UNIT + " WHERE a.serial = $1", serial)
+    return await connection.fetchrow(_ONE, serial)
 
 
-async def open_case(tx: Connection, serial: str) -> Row | None:
-    """id, kind and state of the open case that the unit is the faulty one or the replacement of; None for none."""
-    return await tx.fetchrow(_CASE, serial)
+async def open_case(tx: Connection, serial: str, *, replacement: bool) -> Row | None:
+    """id, kind and state of the open case whose faulty unit, or whose replacement, this is; None for none."""
+    return await tx.fetchrow(_CASE.format(side="new_adapter" if replacement else "old_adapter"), serial)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +101,7 @@ async def contract_of_exchange(tx: Connection, exchange: int) -> str | None:
 
 
 _WANTED = """
-    SELECT x.id AS exchange, x.new_adapter, c.code, c.contract, c.firmware_target, a.serial, a.series, a.model,
+    SELECT x.id AS exchange, x.kind, c.code, c.contract, c.firmware_target, a.serial, a.series, a.model,
            a.hardware_revision, a.ownership, a.reseller,
            (SELECT json_agg(json_build_array(i.version, i.sha256, i.size, i.models, i.hardware_revisions))
             FROM firmware_image i WHERE i.series = a.series) AS images
@@ -134,11 +134,10 @@ async def wanted_on_code(connection: Connection, code: str) -> Row | None:
 
 async def candidates(connection: Connection, series: str, model: str, revision: str) -> list[Row]:
     """Units of the series in stock, MOST_CANDIDATES at most: those that are most alike, and have waited longest."""
-    query = (
-        _UNIT
-        + """ WHERE a.stocked AND a.stock = 'in-stock' AND a.series = $1
-        ORDER BY a.locked_out_at IS NULL DESC, a.ownership = 'rented' DESC, a.model = $2 DESC,
-                 a.hardware_revision = $3 DESC, coalesce(a.stock_since, a.created_at), a.serial LIMIT $4"""
+    query = _UNIT.format(
+        source="""(SELECT * FROM adapter WHERE stocked AND stock = 'in-stock' AND series = $1
+        ORDER BY locked_out_at IS NULL DESC, ownership = 'rented' DESC, model = $2 DESC, hardware_revision = $3 DESC,
+                 coalesce(stock_since, created_at), serial LIMIT $4)"""
     )
     return await connection.fetch(query, series, model, revision, MOST_CANDIDATES)
 
@@ -147,12 +146,10 @@ async def page(
     db: Database, *, state: Stock | None, series: str | None, model: str | None, after: str | None, limit: int
 ) -> list[Row]:
     """Units that do not simply sit on a code, in order of serial. state, series, model: None for all."""
-    query = (
-        _UNIT
-        + """ WHERE a.stocked AND ($1::text IS NULL OR a.stock = $1) AND ($2::text IS NULL OR a.series = $2)
-          AND ($3::text IS NULL OR a.model = $3) AND ($4::text IS NULL OR a.serial > $4)
-        ORDER BY a.serial LIMIT $5"""
-    )
+    page = """(SELECT * FROM adapter WHERE stocked AND ($1::text IS NULL OR stock = $1)
+        AND ($2::text IS NULL OR series = $2) AND ($3::text IS NULL OR model = $3)
+        AND ($4::text IS NULL OR serial > $4) ORDER BY serial LIMIT $5)"""
+    query = _UNIT.format(source=page) + " ORDER BY a.serial"
     async with db.connection() as connection:
         return await connection.fetch(query, state, series, model, after, limit)
 
