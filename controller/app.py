@@ -20,7 +20,7 @@ from typing import Any
 import structlog
 from aiohttp import web
 
-from controller import process
+from controller import news_work, process
 from controller.adapter_side import AdapterSide, open_side
 from controller.authority import Authority
 from controller.cli import profile
@@ -30,7 +30,7 @@ from controller.faces.api import ROUTES, Context
 from controller.faces.api.doors import KeptAnswers, authenticator
 from controller.files import replace
 from controller.parts import Parts, utc_now
-from controller.services import access, audit, housekeeping, kept_sessions, preflight, work
+from controller.services import access, audit, housekeeping, kept_sessions, news, preflight, work
 from controller.services.idempotency import Repeats
 from controller.settings import Endpoint, Settings
 from controller.startup import CannotStart
@@ -62,10 +62,11 @@ async def serve(settings: Settings) -> None:
         async with AsyncExitStack() as stack:
             dsn, database_gave_up = await _postgres(settings, stack)
             parts = await _parts(settings, await _database(settings, dsn, stack))
+            bearers = news_work.work_of(parts)
             side, renew = await stack.enter_async_context(_listening(parts))
             starting = None
             process.collect_garbage_seldom()
-            await _until(stop, parts, side, database_gave_up, renew)
+            await _until(stop, parts, side, bearers, database_gave_up, renew)
     except asyncio.CancelledError:
         if not stop.is_set():
             raise
@@ -183,6 +184,8 @@ def _api_app(parts: Parts) -> web.Application:
         parts.stopping,
         parts.settings.contract_tasks_at_once,
         change_rule=ChangeRule(parts.settings.change_registration),
+        news_terms=news_work.terms_of(parts.settings),
+        wake_news=parts.wake_news,
     )
     app = http.build(
         ROUTES,
@@ -201,6 +204,7 @@ async def _until(
     stop: asyncio.Event,
     parts: Parts,
     side: AdapterSide,
+    bearers: news.Work,
     database_gave_up: Callable[[], Awaitable[object]],
     renew: Callable[[], None],
 ) -> None:
@@ -209,12 +213,16 @@ async def _until(
     workers = work_of(
         parts.settings, parts.db, parts.vault, collector, parts.wake, parts.stopping, lambda: side.tunnels.controller
     )
-    kept = housekeeping.Kept(
-        timedelta(days=parts.settings.heartbeats_kept_days), timedelta(days=parts.settings.transcripts_kept_days)
+    days = (
+        parts.settings.heartbeats_kept_days,
+        parts.settings.transcripts_kept_days,
+        parts.settings.news_kept_days,
     )
+    kept = housekeeping.Kept(*(timedelta(days=each) for each in days))
     rule = ChangeRule(parts.settings.change_registration)
     endless: list[asyncio.Future[Any]] = [  # Any: none of them ends with a result
         asyncio.create_task(work.run(workers), name="workers"),
+        asyncio.create_task(news.run(bearers), name="news"),
         *(asyncio.create_task(endless, name=name) for name, endless in side.endless(parts).items()),
         asyncio.create_task(housekeeping.run(workers, parts.db, utc_now, kept, rule), name="housekeeping"),
         asyncio.create_task(
@@ -235,9 +243,10 @@ async def _until(
             parts.stopping.set()
             parts.wake.set()
             parts.wake_push.set()
+            parts.wake_news.set()
             with suppress(TimeoutError):
                 async with asyncio.timeout(max(0.0, parts.settings.drain_s - _CUT_OFF_S)):
-                    workers_end = map(asyncio.shield, endless[:2])
+                    workers_end = map(asyncio.shield, endless[:3])
                     await asyncio.gather(parts.drain.finish(parts.settings.drain_s), *workers_end)
     finally:
         await ssh.close()

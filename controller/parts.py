@@ -20,7 +20,8 @@ def utc_now() -> datetime:
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """wake, wake_push: set when tasks or push operations wait for the workers. stopping: no new work is begun."""
+    """wake, wake_push, wake_news: set when tasks, push operations or news wait for the workers. stopping: no new work
+    is begun."""
 
     settings: Settings
     db: Database
@@ -29,6 +30,7 @@ class Parts:
     blobs: Blobs
     wake: asyncio.Event = field(default_factory=asyncio.Event)
     wake_push: asyncio.Event = field(default_factory=asyncio.Event)
+    wake_news: asyncio.Event = field(default_factory=asyncio.Event)
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     drain: http.Drain = field(default_factory=http.Drain)
     metrics: metrics.Metrics = field(default_factory=metrics.Metrics)

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 import structlog
 
 from controller.domain.exchange_deadlines import ChangeRule
-from controller.services import calendar, exchange_turn, push_work, reaches, readings, retention, work
+from controller.services import calendar, exchange_turn, news, push_work, reaches, readings, retention, work
 from controller.services.idempotency import KEPT
 from controller.store import claims, connections, exchanges, heartbeats, idempotency, logins, pulls
 from controller.store.pool import TROUBLE, Database
@@ -24,10 +24,11 @@ PULLS_KEPT = timedelta(days=90)  # first and last pull of each adapter stay in c
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """How long what devices said is kept."""
+    """How long what devices said is kept, and what people were told."""
 
     heartbeats: timedelta
     transcripts: timedelta
+    news: timedelta
 
 
 async def run(workers: work.Work, db: Database, clock: Callable[[], datetime], kept: Kept, rule: ChangeRule) -> None:
@@ -49,6 +50,7 @@ async def take_over(db: Database, now: datetime) -> None:
     await claims.end_leases(db, now)
     await reaches.take_over(db, now)
     await push_work.take_over(db, now)
+    await news.take_over(db, now)
 
 
 async def once(workers: work.Work, db: Database, now: datetime, kept: Kept, rule: ChangeRule) -> None:
@@ -64,6 +66,7 @@ async def once(workers: work.Work, db: Database, now: datetime, kept: Kept, rule
     await heartbeats.forget_before(db, now - kept.heartbeats)
     await connections.forget_before(db, now - EVENTS_KEPT)
     await retention.turn(db, now, kept.transcripts)
+    await news.turn(db, now, kept.news)
     await readings.turn(db, now)
     if gone := await logins.forget_unused(db, now):
         log.info("earlier credentials were deleted: others have worked everywhere since", credentials=gone)

@@ -145,6 +145,15 @@ TABLE: dict[str, set[Role]] = {
     "POST /host-keys/{offer}/accept": ONLY_A,
     "POST /host-keys/{offer}/refuse": ONLY_A,
     "GET /firmware": EVERYBODY,
+    "GET /subscriptions": STAFF_OF_THE_CUSTOMER,
+    "POST /subscriptions": STAFF_OF_THE_CUSTOMER,
+    "GET /subscriptions/{subscription}": STAFF_OF_THE_CUSTOMER,
+    "PATCH /subscriptions/{subscription}": STAFF_OF_THE_CUSTOMER,
+    "DELETE /subscriptions/{subscription}": STAFF_OF_THE_CUSTOMER,
+    "POST /subscriptions/{subscription}/test": STAFF_OF_THE_CUSTOMER,
+    "GET /deliveries": STAFF_OF_THE_CUSTOMER,
+    "GET /deliveries/{delivery}": STAFF_OF_THE_CUSTOMER,
+    "POST /deliveries/{delivery}/replay": STAFF_OF_THE_CUSTOMER,
     "POST /firmware": ONLY_A,
     "GET /calendar": EVERYBODY,
     "GET /calendar/delivery": EVERYBODY,
@@ -168,6 +177,8 @@ def path_of(template: str) -> str:
         .replace("{campaign}", "0")
         .replace("{task}", "0")
         .replace("{share}", "0")
+        .replace("{subscription}", "0")
+        .replace("{delivery}", "0")
         .replace("{operation}", "0")
         .replace("{offer}", "0")
         .replace("{investigation}", "0")

@@ -30,6 +30,7 @@ from controller.faces.api import (
     selections,
     shares,
     stock,
+    subscriptions,
     tasks,
     transcripts,
 )
@@ -65,6 +66,7 @@ ROUTES: tuple[Route, ...] = (
     *firmware.ROUTES,
     *credentials.ROUTES,
     *host_keys.ROUTES,
+    *subscriptions.ROUTES,
     *calendar.ROUTES,
 )
 

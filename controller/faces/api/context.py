@@ -14,6 +14,7 @@ from controller.domain.errors import NotFound
 from controller.domain.exchange_deadlines import ChangeRule
 from controller.faces.api.streams import Streams, of_links
 from controller.faces.rate import Rate
+from controller.services.subscriptions import Terms
 from controller.store import registry
 from controller.store.claims import CONTRACT_AT_ONCE
 from controller.store.pool import Database, Row
@@ -34,7 +35,8 @@ class Context:
     """The parts behind the API. wake, wake_push: set when new tasks or push operations wait, so that
     workers here need not poll. stopping: long answers end. contract_at_once: the setting, for what waits for it.
     streams: places for streams of events. link_rate: how often a network may follow share links; link_places: how many
-    it may read at once. change_rule: when the registration of what is dispatched changes."""
+    it may read at once. change_rule: when the registration of what is dispatched changes.
+    news_terms: what subscriptions may ask for; wake_news: as wake, for deliveries."""
 
     db: Database
     vault: Secrets
@@ -49,6 +51,8 @@ class Context:
     link_places: Streams = field(default_factory=of_links)
     link_rate: Rate = field(default_factory=partial(Rate, LINKS_PER_MINUTE, time.monotonic))
     change_rule: ChangeRule = ChangeRule.BEFORE_ARRIVAL
+    news_terms: Terms = field(default_factory=Terms)
+    wake_news: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 async def own_code(context: Context, caller: Caller, code: str) -> Row:
