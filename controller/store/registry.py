@@ -219,7 +219,7 @@ async def pin_host_key(db: Database, serial: str, host_key: str, *, caller: Call
 async def set_locked_out(db: Database, serial: str, locked: bool, *, caller: Caller, now: datetime) -> None:
     """Lock an adapter out (its pulls get 501, its firmware requests 403), or let it in again.
 
-    Raises NotFound, and Conflict for a unit that an exchange put out: it is let in where it is checked, in stock (R3.7).
+    Raises NotFound, and Conflict for a unit that an exchange put out: stock lets it in when it is checked (R3.7).
     """
     query = """UPDATE adapter SET locked_out_at = CASE WHEN $2 THEN coalesce(locked_out_at, $3) END
                WHERE serial = $1 RETURNING (SELECT c.contract FROM registration r JOIN code c USING (code)
