@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from checks import faults
-from pages import api, cli, commands, inventory, metrics, states
+from pages import api, cli, commands, inventory, metrics, rules, states
 
 from controller.settings import page as settings_page
 
@@ -23,6 +23,7 @@ PAGES: tuple[tuple[str, Callable[[], str]], ...] = (
     ("reference/inventory.md", inventory.markdown),
     ("reference/metrics.md", metrics.markdown),
     ("reference/states.md", states.markdown),
+    ("service-rules.md", rules.markdown),
 )
 
 
@@ -31,6 +32,7 @@ def main(arguments: list[str]) -> int:
     if "--check" in arguments:
         wrong = [f"docs/{name} is out of date. Run `make docs` and commit the result." for name, _ in stale]
         wrong += faults(DOCS.parent)
+        wrong += [f"{rule}: no test cites it (docs/service-rules.md)." for rule in rules.untested(rules.cited())]
         for sentence in wrong:
             print(sentence, file=sys.stderr)  # noqa: T201
         return 1 if wrong else 0
