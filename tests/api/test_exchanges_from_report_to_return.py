@@ -30,7 +30,8 @@ async def standby(registry, numbers) -> str:
 
 def report(code: str, **more) -> dict:
     kind = {"kind": "send-back", "code": code, "fault": "does not power on", "received_at": RECEIVED}
-    return kind | {"channel": "phone", "reported_by": "olga"} | more
+    how = {"channel": "phone", "reported_by": "olga", "address": "1-2-3 Fujimi, Tokyo"}
+    return kind | how | more
 
 
 @pytest.fixture
