@@ -89,3 +89,16 @@ async def events(
         ORDER BY at, part, id LIMIT {limit:d}"""  # noqa: S608 (constant text)
     async with db.connection() as connection:
         return await connection.fetch(query, *values)
+
+
+async def is_known(db: Database, serial: str, *, contract: str | None) -> bool:
+    """True when there is such a unit, and it ever had to do with the contract (None: with anybody)."""
+    query, values = "SELECT EXISTS (SELECT FROM adapter WHERE serial = $1)", [serial]
+    if contract is not None:
+        query = """SELECT EXISTS (SELECT FROM registration_ledger l JOIN code c USING (code)
+                                  WHERE l.adapter = $1 AND c.contract = $2)
+            OR EXISTS (SELECT FROM exchange WHERE old_adapter = $1 AND contract = $2)
+            OR EXISTS (SELECT FROM exchange WHERE new_adapter = $1 AND contract = $2)"""
+        values.append(contract)
+    async with db.connection() as connection:
+        return bool(await connection.fetchval(query, *values))

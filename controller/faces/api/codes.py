@@ -11,7 +11,7 @@ from controller.domain.errors import Fault, Invalid, NotFound
 from controller.faces.api.adapters import Pull, Stay
 from controller.faces.api.context import OPERATIONS, PEOPLE, Context, own_code
 from controller.faces.http import Accepts, Call, Page, Paging, Path, Query, Route, RowId, Upload
-from controller.faces.http.payload import Answer, Moment, Payload, Stream
+from controller.faces.http.payload import Answer, Payload, Stream
 from controller.services import firmware as firmware_service
 from controller.store import configs, ledger, pulls, registry
 from controller.store.pool import Row
@@ -89,34 +89,6 @@ async def change_code(call: Call, code: CodeName, body: CodeChange, context: Con
     await own_code(context, call.caller, code)
     await registry.describe_code(context.db, code, body.name, body.description, caller=call.caller, now=context.clock())
     return _code(await own_code(context, call.caller, code))
-
-
-class Holder(Answer):
-    """Which adapter sat in the code at a time; null while it stood empty."""
-
-    code: str
-    at: datetime
-    adapter: str | None
-    since: datetime
-    cause: str
-    exchange: int | None
-
-
-async def holder(
-    call: Call, code: CodeName, context: Context, at: Annotated[Moment | None, Query("default: now")] = None
-) -> Holder:
-    await own_code(context, call.caller, code)
-    moment = at or context.clock()
-    row = await ledger.holder_at(context.db, code, moment)
-    if row is None:
-        raise NotFound(
-            "Code {code} had no registration yet at {at}.",
-            next_step="hikitsugi code history {code} lists its stays.",
-            code=code,
-            at=moment,
-        )
-    same = {name: row[name] for name in ("adapter", "since", "cause", "exchange")}
-    return Holder(code=code, at=moment, **same)
 
 
 async def list_history(call: Call, code: CodeName, paging: Paging[RowId], context: Context) -> Page[Stay]:
@@ -227,7 +199,6 @@ ROUTES = (
     Route(
         "PATCH", "/codes/{code}", change_code, roles=OPERATIONS, summary="Rename or describe a code", tags=("codes",)
     ),
-    Route("GET", "/codes/{code}/holder", holder, roles=PEOPLE, summary="Which adapter, when", tags=("codes",)),
     Route(
         "GET", "/codes/{code}/history", list_history, roles=PEOPLE, summary="Its adapters over time", tags=("codes",)
     ),
