@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 from functools import partial
-from typing import Any
 
 import structlog
 
@@ -83,15 +82,14 @@ async def _act(db: Database, vault: Secrets, calendar: Calendar, now: datetime, 
         return False  # somebody was quicker
     except ControllerError as error:
         if await exchange_due.stuck(db, exchange, str(error), now):
-            log.warning("an exchange cannot go on", exchange=exchange, event=event.value, error=str(error))
+            log.warning("an exchange cannot go on", exchange=exchange, cause=event.value, error=str(error))
         return False
     except Exception as error:
         if is_away(error):
             raise
-        log.exception("an exchange cannot go on", exchange=exchange, event=event.value)
+        log.exception("an exchange cannot go on", exchange=exchange, cause=event.value)
         await exchange_due.stuck(db, exchange, _INTERNAL, now)
         return False
     if not moved.already:
-        details: dict[str, Any] = {"exchange": exchange, "event": event.value, "state": moved.to_state.value}
-        log.info("an exchange went on by the clock", **details)
+        log.info("an exchange went on by the clock", exchange=exchange, cause=event.value, state=moved.to_state.value)
     return not moved.already

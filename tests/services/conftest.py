@@ -2,6 +2,7 @@
 
 from tests.registry_fixtures import code, numbers, placed, registry
 from tests.services.campaigning import fleet
+from tests.services.cases import desk
 from tests.services.devices import authority, entry, standby
 from tests.services.heartbeat_line import line, new_sender
 from tests.services.scripted_pusher import adapter, controller, pusher
@@ -13,6 +14,7 @@ __all__ = [
     "clean",
     "code",
     "controller",
+    "desk",
     "entry",
     "fleet",
     "line",
