@@ -67,5 +67,5 @@ def possible(of: Stock, *, by_hand: bool = False) -> tuple[Stock, ...]:
 
 
 def place(stock: Stock, code: str | None) -> str:
-    """The effective place: ON_CODE for a unit that a code holds, else its state of stock."""
-    return ON_CODE if code is not None else stock.value
+    """Where the unit is: ON_CODE when a code holds it and it has arrived there, else its state of stock."""
+    return ON_CODE if code is not None and stock is Stock.IN_STOCK else stock.value

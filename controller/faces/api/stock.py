@@ -50,7 +50,7 @@ class Unit(Answer):
 
 
 def _unit(row: Row) -> Unit:
-    where = row["stock"] if row["stock"] != Stock.IN_STOCK else place(Stock.IN_STOCK, row["code"])
+    where = place(Stock(row["stock"]), row["code"])
     return Unit.from_row(row, place=where, replaced_by=row["locked_by_exchange"])
 
 
