@@ -33,12 +33,19 @@ def translate(sentence: str, language: str) -> str:
 
 
 def say(sentence: str, params: Mapping[str, object], language: str) -> str:
-    """The sentence in that language with its parameters put in; a parameter may be a Sentence of its own."""
-    told = {
-        name: say(value.template, value.params, language) if isinstance(value, Sentence) else value
-        for name, value in params.items()
-    }
+    """The sentence in that language with its parameters put in; a parameter may be a Sentence of its own, or several."""
+    told = {name: _told(value, language) for name, value in params.items()}
     return fill(translate(sentence, language), told)
+
+
+def _told(value: object, language: str) -> object:
+    match value:
+        case Sentence():
+            return say(value.template, value.params, language)
+        case list() | tuple():
+            return [_told(each, language) for each in value]
+        case _:
+            return value
 
 
 def negotiate(accept_language: str) -> str:

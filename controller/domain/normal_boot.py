@@ -30,12 +30,12 @@ def missing(boot: Boot, since: datetime, *, standby: bool = False) -> tuple[Sent
         seen = boot.seen_at is not None and boot.seen_at >= since
         return () if seen else (sentence("it has not called since the change"),)
     steps = (
-        (_since(boot.config_pulled_at, since), "it has not pulled the config since the change"),
-        (_applied(boot, since), "it has not applied the config"),
-        (boot.connected, "it is not reachable"),
-        (_since(boot.heartbeat_at, since), "no heartbeat has come since the change"),
+        (_since(boot.config_pulled_at, since), sentence("it has not pulled the config since the change")),
+        (_applied(boot, since), sentence("it has not applied the config")),
+        (boot.connected, sentence("it is not reachable")),
+        (_since(boot.heartbeat_at, since), sentence("no heartbeat has come since the change")),
     )
-    return tuple(sentence(what) for happened, what in steps if not happened)
+    return tuple(what for happened, what in steps if not happened)
 
 
 def _since(at: datetime | None, since: datetime) -> bool:

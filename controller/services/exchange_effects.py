@@ -19,7 +19,7 @@ from controller.domain.evidence import COLLECT_WITHIN, Evidence
 from controller.domain.exchange import Event, Kind, State
 from controller.domain.exchange_deadlines import ChangeRule
 from controller.domain.normal_boot import Boot, missing
-from controller.domain.sentence import Sentence
+from controller.domain.sentence import Sentence, sentence
 from controller.domain.stock import Stock
 from controller.services import registration_change, stock
 from controller.store import exchange_cases
@@ -155,7 +155,7 @@ async def _require_code(step: Step) -> None:
             next_step="Withdraw exchange {exchange}, and report the fault again for where the adapter is.",
             adapter=row["old_adapter"],
             code=row["code"],
-            now=old["code"] if old else None,
+            now=(old and old["code"]) or sentence("no code"),
             exchange=row["id"],
         )
     holder = await exchange_cases.holder(step.tx, row["code"], row["id"])
@@ -253,8 +253,8 @@ async def _close(step: Step) -> Effect:
     if evidence != Evidence.COLLECTED:
         reason = step.given.reason.strip()
         if not reason:
-            what = "The evidence is {evidence}, so say why the case is closed without."
-            fault = Fault("reason", what, {"evidence": evidence})
+            of_it = {"evidence": evidence}
+            fault = Fault("reason", "The evidence is {evidence}, so say why the case is closed without.", of_it)
             raise Invalid("The case stays open.", next_step="Give a reason.", faults=[fault])
     if step.kind is Kind.ON_SITE:
         await _old_goes(step, Stock.RETURNED)

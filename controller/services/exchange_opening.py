@@ -148,8 +148,13 @@ async def _require_sound(tx: Connection, report: Report, place: Row, now: dateti
     faults = list(_faults(report, place, now))
     if report.reported_by and not await investigation_moves.is_operator(tx, report.reported_by, place["contract"]):
         params = {"account": report.reported_by, "contract": place["contract"]}
-        what = "{account} is no registered operator of contract {contract}, and only theirs are accepted (R1.2)."
-        faults.append(Fault("reported_by", what, params))
+        faults.append(
+            Fault(
+                "reported_by",
+                "{account} is no registered operator of contract {contract}, and only theirs are accepted (R1.2).",
+                params,
+            )
+        )
     if faults:
         raise Invalid("The case was not opened.", next_step="Correct what is named and try again.", faults=faults)
     if place["open_case"] is not None:

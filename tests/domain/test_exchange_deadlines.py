@@ -13,7 +13,7 @@ from controller.domain.exchange import ENDED, LIVES, STARTS, WAITS, Kind, State
 from controller.domain.exchange_deadlines import ChangeRule, arrives, change_at, due
 
 MONDAY = datetime(2026, 11, 16, 1, 0, tzinfo=UTC)
-moments = st.datetimes(datetime(2024, 1, 1), datetime(2090, 1, 1), timezones=st.just(UTC))
+moments = st.datetimes(datetime(2024, 1, 1), datetime(2090, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001
 _OF_A_SWAP = {State.PRE_FLIGHT, State.ORDERED, State.PULLED}
 
 
