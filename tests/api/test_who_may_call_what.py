@@ -56,6 +56,8 @@ TABLE: dict[str, set[Role]] = {
     "GET /codes/{code}/holder": EVERYBODY,
     "GET /adapters/{serial}/life": EVERYBODY,
     "GET /exchanges/overdue-returns": EVERYBODY,
+    "GET /exchanges/statistics": EVERYBODY,
+    "GET /exchanges/statistics/export": EVERYBODY,
     "GET /exchanges/overdue-returns/export": EVERYBODY,
     "GET /codes/{code}/history": EVERYBODY,
     "GET /codes/{code}/pulls": EVERYBODY,

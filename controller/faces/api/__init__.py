@@ -29,6 +29,7 @@ from controller.faces.api import (
     pushes,
     selections,
     shares,
+    statistics,
     stock,
     subscriptions,
     tasks,
@@ -47,6 +48,7 @@ ROUTES: tuple[Route, ...] = (
     *operations.ROUTES,
     *pushes.ROUTES,
     *ledger.ROUTES,  # before /exchanges/{exchange}, which would take its paths for numbers
+    *statistics.ROUTES,  # likewise
     *exchanges.ROUTES,
     *stock.ROUTES,
     *exchange_orders.ROUTES,

@@ -1,0 +1,102 @@
+"""Statistics drawn: stacked bars over time, as SVG or PNG. In a thread, since drawing takes a few hundred milliseconds.
+
+matplotlib is imported when the first chart is asked for: it takes half a second and 40 MB that few need.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import threading
+import warnings
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from datetime import date
+from typing import Literal
+
+from controller.services.statistics import By, Question, Step
+from controller.store.pool import Row
+from controller.words import translate
+
+MOST_COLOURS = 9
+"""So many things are told apart; all others are one more."""
+_LABEL = 40
+_ONE_AT_A_TIME = threading.Lock()  # matplotlib's caches are not made for threads
+_FORMATS = {Step.DAY: "%Y-%m-%d", Step.MONTH: "%Y-%m", Step.YEAR: "%Y"}
+
+
+async def drawn(asked: Question, rows: Sequence[Row], kind: Literal["svg", "png"], language: str) -> bytes:
+    """The file. language: of its few words; a PNG is in English, since no font with Japanese is known to be there."""
+    stacks = stacked(asked, rows, translate("others", language if kind == "svg" else "en"))
+    words = _words(asked, language if kind == "svg" else "en")
+    return await asyncio.to_thread(_draw, asked, stacks, words, kind)
+
+
+def stacked(asked: Question, rows: Sequence[Row], others: str) -> dict[str, list[int]]:
+    """Counts for each period of the question, by label: the commonest first, what is rare together as `others`."""
+    periods = {day: n for n, day in enumerate(asked.periods())}
+    totals: Counter[str] = Counter()
+    for row in rows:
+        totals[_label(row, asked)] += row["count"]
+    kept = {label for label, _ in totals.most_common(MOST_COLOURS)}
+    stacks = {label: [0] * len(periods) for label, _ in totals.most_common(MOST_COLOURS)}
+    for row in rows:
+        label = _label(row, asked)
+        counts = stacks.setdefault(label if label in kept else others, [0] * len(periods))
+        counts[periods[row["period"]]] += row["count"]
+    return stacks
+
+
+def _label(row: Mapping[str, object] | Row, asked: Question) -> str:
+    """Firmware versions are adapters' own words: nothing in them may be markup, a formula or a control character."""
+    said = " ".join(str(row[one.value] or "?") for one in By if one in asked.by)
+    plain = "".join(c if c.isprintable() and c != "$" else "?" for c in said)[:_LABEL]
+    return plain.lstrip("_") or "-"  # a legend leaves out what begins with an underscore
+
+
+def _words(asked: Question, language: str) -> dict[str, str]:
+    return {
+        "title": translate("Exchanges by what was taken out", language),
+        "counts": translate("exchanges", language),
+        "periods": _periods(asked.step, language),
+    }
+
+
+def _periods(step: Step, language: str) -> str:
+    match step:
+        case Step.DAY:
+            return translate("days (JST)", language)
+        case Step.MONTH:
+            return translate("months (JST)", language)
+        case Step.YEAR:
+            return translate("years (JST)", language)
+
+
+def _draw(asked: Question, stacks: Mapping[str, list[int]], words: Mapping[str, str], kind: str) -> bytes:
+    with _ONE_AT_A_TIME:
+        import matplotlib as mpl
+        from matplotlib.figure import Figure  # the object API: pyplot keeps every figure, and wants a main thread
+        from matplotlib.ticker import MaxNLocator
+
+        mpl.rcParams.update({"svg.fonttype": "none", "svg.hashsalt": "hikitsugi"})  # text stays text; same in, same out
+        days: list[date] = list(asked.periods())
+        figure = Figure(figsize=(10, 5), layout="constrained")
+        axes = figure.subplots()
+        bottom = [0] * len(days)
+        for label, counts in stacks.items():
+            axes.bar(range(len(days)), counts, bottom=bottom, label=label)
+            bottom = [low + count for low, count in zip(bottom, counts, strict=True)]
+        every = max(1, len(days) // 24)
+        axes.set_xticks(range(0, len(days), every), [day.strftime(_FORMATS[asked.step]) for day in days[::every]])
+        axes.tick_params(axis="x", rotation=60)
+        axes.yaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.set_title(words["title"])
+        axes.set_xlabel(words["periods"])
+        axes.set_ylabel(words["counts"])
+        if stacks:
+            axes.legend(loc="upper left", bbox_to_anchor=(1, 1))
+        file = io.BytesIO()
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Glyph .* missing")  # measured without; the reader's own font draws it
+            figure.savefig(file, format=kind, metadata={"Date": None} if kind == "svg" else None)
+    return file.getvalue()
