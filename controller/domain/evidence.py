@@ -58,8 +58,3 @@ def outcome(wanted: Sequence[str], brought: Collection[str]) -> Evidence:
     if not found:
         return Evidence.UNREACHABLE
     return Evidence.COLLECTED if found == set(wanted) else Evidence.PARTIAL
-
-
-def suffices(evidence: Evidence, reason: str) -> bool:
-    """May a case be closed with this, and the reason that was written down?"""
-    return evidence is Evidence.COLLECTED or bool(reason.strip())

@@ -6,7 +6,7 @@ read it: docs/decisions/evidence-before-removal.md. When a case may go on, and b
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -14,14 +14,14 @@ import structlog
 
 from controller.domain.access import CONTROLLER, Caller, require_contract
 from controller.domain.errors import NotFound
-from controller.domain.evidence import AGAIN_AFTER, COLLECT_WITHIN, Evidence, Seen, may_answer, outcome
+from controller.domain.evidence import AGAIN_AFTER, COLLECT_WITHIN, HEARD_WITHIN, Evidence, Seen, may_answer, outcome
 from controller.domain.exchange import Kind
 from controller.domain.policy import CommandClass
 from controller.series import by_name
 from controller.services import transcripts as reading
 from controller.store import audit, campaigns, transcripts
 from controller.store import exchange_evidence as store
-from controller.store.pool import Connection, Database, Row
+from controller.store.pool import Connection, Database, Row, is_away
 
 log = structlog.get_logger()
 
@@ -68,19 +68,10 @@ async def turn(db: Database, now: datetime) -> int:
     """
     moved = 0
     for row in await store.ended(db, _AT_ONCE):
-        moved += await _settle(db, row, now)
-    for exchange in await store.to_try_again(db, now - AGAIN_AFTER, _AT_ONCE):
-        async with db.transaction() as tx:
-            moved += await begin(tx, exchange, now=now) is Evidence.COLLECTING
+        moved += await _apart(row["id"], _settle(db, row, now))
+    for exchange in await store.to_try_again(db, now - AGAIN_AFTER, now - HEARD_WITHIN, _AT_ONCE):
+        moved += await _apart(exchange, _try_again(db, exchange, now))
     return moved
-
-
-async def wait_until(connection: Connection, exchange: int) -> datetime | None:
-    """Until when a change of the registration should wait for the collection; None when nothing is under way."""
-    case = await store.case(connection, exchange)
-    if case is None or case["evidence"] != Evidence.COLLECTING:
-        return None
-    return await store.expires_at(connection, case["evidence_campaign"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +84,7 @@ class Standing:
 
 
 async def standing(connection: Connection, exchange: int) -> Standing:
-    """What a case has, for the guard at its close (domain/evidence.suffices). Raises NotFound."""
+    """What a case has. Raises NotFound."""
     case = await store.case(connection, exchange)
     if case is None:
         raise _no_exchange(exchange)
@@ -133,6 +124,22 @@ async def of(db: Database, exchange: int, *, caller: Caller, now: datetime) -> C
         detail = {"exchange": exchange}
         await reading.note_read(db, caller, how="evidence", now=now, task=task, detail=detail)
     return Collected(found, runs, printed, await store.configs(db, found.exchange))
+
+
+async def _apart(exchange: int, act: Awaitable[bool]) -> bool:
+    """A mistake of ours with one case must not keep the others."""
+    try:
+        return await act
+    except Exception as error:
+        if is_away(error):
+            raise
+        log.exception("evidence of an exchange cannot go on", exchange=exchange)
+        return False
+
+
+async def _try_again(db: Database, exchange: int, now: datetime) -> bool:
+    async with db.transaction() as tx:
+        return await begin(tx, exchange, now=now) is Evidence.COLLECTING
 
 
 async def _settle(db: Database, row: Row, now: datetime) -> bool:

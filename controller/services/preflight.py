@@ -159,7 +159,8 @@ async def _go_on(db: Database, vault: Secrets, row: Row, now: datetime, deadline
     try:
         await _ordered(db, vault, row, now, deadline)
     except ControllerError as error:
-        await store.withdraw(db, row["id"], str(error), caller=CONTROLLER, now=now)
+        if not await store.withdraw(db, row["id"], str(error), caller=CONTROLLER, now=now):
+            return False  # the operator was quicker
         log.warning("swap was withdrawn: it is refused now", exchange=row["id"], entry=row["entry"], why=str(error))
     except Exception as error:
         if is_away(error):

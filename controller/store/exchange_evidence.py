@@ -15,16 +15,15 @@ _SEEN = """
                OR coalesce(a.ssh_address, k.last_address) IS NOT NULL AND a.ssh_host_key <> '') AS has_way,
            coalesce(n.state = 'connected', false) AS connected,
            CASE WHEN n.state = 'disconnected' AND n.cause <> '' THEN n.since END AS gone_at,
-           greatest(k.last_pull_at, n.last_heartbeat_at) AS heard_at
+           greatest(k.last_pull_at, n.last_heartbeat_at, CASE WHEN n.state = 'connected' THEN n.since END) AS heard_at
     FROM registration r JOIN adapter a ON a.serial = r.adapter JOIN code c ON c.code = r.code
-    LEFT JOIN contact k ON k.adapter = r.adapter LEFT JOIN connection n ON n.adapter = r.adapter
-    WHERE r.code = $1 AND r.adapter = $2"""
+    LEFT JOIN contact k ON k.adapter = r.adapter LEFT JOIN connection n ON n.adapter = r.adapter"""
 
 
 async def seen(tx: Connection, code: str, adapter: str) -> Row | None:
     """What is known of an adapter that sits on a code: serial, series, code, contract, and the fields of
     domain/evidence.Seen. None when it does not sit there."""
-    return await tx.fetchrow(_SEEN, code, adapter)
+    return await tx.fetchrow(f"{_SEEN} WHERE r.code = $1 AND r.adapter = $2", code, adapter)
 
 
 _CASE = """
@@ -80,23 +79,22 @@ async def settle(tx: Connection, exchange: int, evidence: Evidence) -> bool:
     return await tx.fetchval(query, exchange, evidence.value) is not None
 
 
-# Tried again when it was heard of since the last try, or for the first time; not more often than every while.
-_AGAIN = """
-    SELECT x.id FROM exchange x
-    JOIN registration r ON r.code = coalesce(x.entry, x.standby) AND r.adapter = x.old_adapter
-    LEFT JOIN campaign c ON c.id = x.evidence_campaign
-    LEFT JOIN contact k ON k.adapter = x.old_adapter LEFT JOIN connection n ON n.adapter = x.old_adapter
+# Heard of since the last try, or since the opening when there was none; not more often than every while. The conditions
+# on s are domain/evidence.may_answer: who would not be asked must not be looked at every second.
+_AGAIN = f"""
+    SELECT x.id FROM exchange x LEFT JOIN campaign t ON t.id = x.evidence_campaign
+    CROSS JOIN LATERAL ({_SEEN} WHERE r.code = coalesce(x.entry, x.standby) AND r.adapter = x.old_adapter) s
     WHERE x.evidence IN ('unreachable', 'partial') AND x.changed_at IS NULL AND x.ended_at IS NULL
       AND x.kind IN ('send-back', 'on-site')
-      AND greatest(k.last_pull_at, n.last_heartbeat_at, n.since) > coalesce(c.created_at, x.ordered_at)
-      AND coalesce(c.created_at, x.ordered_at) <= $1
-    ORDER BY x.id LIMIT $2"""
+      AND s.has_way AND (s.connected OR s.heard_at >= $2 AND coalesce(s.gone_at <= s.heard_at, true))
+      AND s.heard_at > coalesce(t.created_at, x.ordered_at) AND coalesce(t.created_at, x.ordered_at) <= $1
+    ORDER BY x.id LIMIT $3"""  # noqa: S608 (constant text)
 
 
-async def to_try_again(db: Database, tried_before: datetime, limit: int) -> list[int]:
+async def to_try_again(db: Database, tried_before: datetime, heard_since: datetime, limit: int) -> list[int]:
     """Cases that lack evidence, still have their adapter, and have heard of it since they were last tried."""
     async with db.connection() as connection:
-        return [row["id"] for row in await connection.fetch(_AGAIN, tried_before, limit)]
+        return [row["id"] for row in await connection.fetch(_AGAIN, tried_before, heard_since, limit)]
 
 
 _TASKS = """
@@ -117,12 +115,6 @@ async def configs(db: Database, exchange: int) -> list[Row]:
         WHERE x.exchange = $1 ORDER BY x.module, x.stage"""
     async with db.connection() as connection:
         return await connection.fetch(query, exchange)
-
-
-async def expires_at(connection: Connection, campaign: int) -> datetime | None:
-    """Until when a collection may begin."""
-    at: datetime | None = await connection.fetchval("SELECT expires_at FROM campaign WHERE id = $1", campaign)
-    return at
 
 
 async def tell(tx: Connection, row: Row, evidence: Evidence, now: datetime) -> None:

@@ -1,4 +1,4 @@
-"""Whether an adapter is worth asking, what a collection has become, and what is enough to close a case."""
+"""Whether an adapter is worth asking, and what a collection has become."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from controller.domain.evidence import HEARD_WITHIN, Evidence, Seen, may_answer, outcome, suffices
+from controller.domain.evidence import HEARD_WITHIN, Evidence, Seen, may_answer, outcome
 
 NOW = datetime(2026, 11, 22, 3, 0, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -51,10 +51,3 @@ def test_a_swap_does_not_wait_for_an_adapter_that_is_away(seen: Seen) -> None:
 )
 def test_a_collection_is_what_it_has_brought(brought: list[str], expected: Evidence) -> None:
     assert outcome(["show config", "show log"], brought) is expected
-
-
-@pytest.mark.parametrize("evidence", list(Evidence))
-def test_a_case_is_closed_with_all_of_it_or_a_written_reason(evidence: Evidence) -> None:
-    assert suffices(evidence, "") is (evidence is Evidence.COLLECTED)
-    assert suffices(evidence, " \n") is (evidence is Evidence.COLLECTED)
-    assert suffices(evidence, "It burnt down.")

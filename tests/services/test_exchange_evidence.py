@@ -62,8 +62,6 @@ async def test_an_adapter_that_is_away_is_not_waited_for(registry, numbers) -> N
     exchange = await outgoing.case(registry, code)
 
     assert await outgoing.evidence(registry, exchange) == "unreachable"
-    async with registry.db.connection() as connection:
-        assert await exchange_evidence.wait_until(connection, exchange) is None
 
 
 async def test_who_was_connected_and_does_not_answer_is_unreachable(registry, numbers) -> None:
@@ -92,11 +90,7 @@ async def test_what_came_before_an_adapter_fell_silent_is_kept(registry, numbers
 async def test_a_case_waits_a_minute_for_what_nobody_begins(registry, numbers) -> None:
     code = await outgoing.connected(registry, numbers)
     exchange = await outgoing.case(registry, code)
-    async with registry.db.connection() as connection:
-        until_ = await exchange_evidence.wait_until(connection, exchange)
-    assert until_ == registry.clock() + COLLECT_WITHIN
-
-    registry.clock.forward(seconds=61)
+    registry.clock.now += COLLECT_WITHIN
     await claims.turn(registry.db, registry.clock())
 
     assert await outgoing.settled(registry, exchange) == "unreachable"
@@ -130,6 +124,19 @@ async def test_an_adapter_that_comes_back_is_asked_again_and_completes_what_is_t
     assert await outgoing.evidence(registry, exchange) == "collecting"
 
     assert await outgoing.judged(registry, exchange) == "collected"
+
+
+async def test_an_adapter_that_is_heard_of_and_gone_again_is_not_asked_in_vain(registry, numbers) -> None:
+    code = await outgoing.adapter(registry, numbers)
+    exchange = await outgoing.case(registry, code)
+    registry.clock.now += 2 * AGAIN_AFTER
+    await outgoing.heard(registry, code)
+    query = "UPDATE connection SET state = 'disconnected', cause = 'no-heartbeat', since = $2 WHERE adapter = $1"
+    await outgoing.run(registry, query, outgoing.serial(code), registry.clock.forward(minutes=15))
+
+    assert await exchange_evidence.turn(registry.db, registry.clock()) == 0
+
+    assert await outgoing.evidence(registry, exchange) == "unreachable"
 
 
 async def test_once_the_registration_has_changed_nobody_is_asked_again(registry, numbers) -> None:

@@ -228,6 +228,21 @@ async def test_what_is_refused_when_its_time_comes_is_withdrawn_and_told(registr
     assert again == pair.old
 
 
+async def test_a_mistake_of_ours_gives_the_codes_back(registry, pair) -> None:
+    class Broken:
+        def seal(self, *_: object, **__: object) -> bytes:
+            raise RuntimeError("a mistake")
+
+    taken = await pair.order()
+    registry.clock.forward(seconds=61)
+
+    moved = await preflight.turn(registry.db, Broken(), now=registry.clock(), deadline=DEADLINE)
+
+    row = await outgoing.row(registry, taken.exchange)
+    assert (moved, row["state"]) == (1, "withdrawn") and f"exchange={taken.exchange}" in row["why"]
+    assert (await pair.order(at_once=True)).state is State.ORDERED
+
+
 async def test_nothing_is_ordered_for_an_account_that_was_disabled_meanwhile(registry, pair, numbers) -> None:
     name = f"gone{numbers()}"
     await accounts.create_account(
