@@ -152,9 +152,10 @@ async def test_swap_with_a_fault_is_ordered_at_once_where_the_adapter_cannot_be_
     ended = await by("olga", "swap", placed[0], standby, *FAULT)
 
     assert ended.code == Exit.OK, ended.err
-    [number] = [word for word in ended.out.splitlines()[-1].split() if word.isdigit()]
-    shown = await by("olga", "exchange", "show", number)
-    assert "its return" in shown.out
+    assert "is ordered." in ended.out and "Next: Plug the new adapter in." in ended.out
+    number = ended.out.split()[-1]
+    case = await by("olga", "exchange", "show", number, "--json")
+    assert (case.json()["kind"], case.json()["state"]) == ("return", "waiting")
 
 
 async def test_lists_say_who_must_act_and_by_when(by: By, case, placed) -> None:

@@ -46,7 +46,7 @@ ROWS = (
     Column(_("by when"), by_when),
     Column(_("goes out"), "old_adapter"),
     Column(_("comes in"), "new_adapter"),
-    Column(_("opened"), "ordered_at"),
+    Column(_("begun"), "ordered_at"),
     Column(_("by"), "account"),
 )
 
@@ -58,11 +58,30 @@ ALWAYS = (
     Column(_("goes out"), "old_adapter"),
     Column(_("comes in"), "new_adapter"),
     Column(_("state"), lambda row: _("{state} since {at}", state=row["state"], at=show(row["state_since"]))),
-    Column(_("opened"), "ordered_at"),
+    Column(_("begun"), "ordered_at"),
     Column(_("by"), "account"),
 )
 
+
+def _evidence(row: Found) -> str | None:
+    """What was collected of the adapter that goes out; why a case does without."""
+    found = row["evidence"]
+    if found["reason"]:
+        return f"{found['state']}: {found['reason']}"
+    return None if found["state"] == "none" else str(found["state"])
+
+
+def _arrival(row: Found) -> str | None:
+    delivery = row["delivery"]
+    if delivery is None:
+        return None
+    return (
+        str(delivery["arrives"]) if delivery["dispatched"] else _("{day}, if dispatched today", day=delivery["arrives"])
+    )
+
+
 IF_ANY = (
+    Column(_("evidence"), _evidence),
     Column(_("fault"), "fault"),
     Column(_("reason"), "reason"),
     Column(_("why"), "why"),
@@ -73,7 +92,7 @@ IF_ANY = (
     Column(_("dispatched"), "dispatched_at"),
     Column(_("shipment"), "shipment"),
     Column(_("driver"), "driver"),
-    Column(_("arrives on"), "arrives_on"),
+    Column(_("arrives on"), _arrival),
     Column(_("registration changes"), lambda row: None if row["changed_at"] else row["change_at"]),
     Column(_("registration changed"), "changed_at"),
     Column(_("firmware target"), "firmware_target"),
@@ -92,9 +111,10 @@ IF_ANY = (
 MOVES = (
     Column(_("at"), "at"),
     Column(_("event"), "event"),
-    Column(_("from"), "from_state"),
-    Column(_("to"), "to_state"),
+    Column(_("before"), "from_state"),
+    Column(_("after"), "to_state"),
     Column(_("by"), "account"),
+    Column(_("given"), lambda row: [f"{name}: {show(value)}" for name, value in row["data"].items()]),
     Column(_("note"), "note"),
 )
 
@@ -102,6 +122,17 @@ MOVES = (
 def columns(row: Found) -> tuple[Column, ...]:
     """Those that say something about this one."""
     return ALWAYS + tuple(column for column in IF_ANY if column.cell(row) != "-")
+
+
+def still_of_use(row: Found) -> list[Found]:
+    """Reminders that were sent, and those still to come: not of what was done in time."""
+    late = f"late-{row['state']}"
+    open_ = row["ended_at"] is None
+    return [
+        one
+        for one in row["reminders"]
+        if one["done_at"] or (open_ and (one["what"] == late or not one["what"].startswith("late-")))
+    ]
 
 
 def tell_next(session: Session, row: Found) -> None:
@@ -118,9 +149,17 @@ def _next(row: Found) -> Iterator[str]:
         yield _("  Who: {who}. By: {until}.", who=who(row), until=until) if until else _("  Who: {who}.", who=who(row))
     else:
         yield _("It has ended." if row["ended_at"] else "Nothing is awaited.")
+    if row["boot_lacks"]:
+        yield _("  Not yet: {missing}.", missing="; ".join(row["boot_lacks"]))
+    yield from _commands(row)
+
+
+def _commands(row: Found) -> Iterator[str]:
     yours = [one for one in row["possible"] if one["yours"]]
     if yours:
         yield _("  What you can do:")
     for one in yours:
         given = " ".join((one["event"], *(_GIVEN[name] for name in one["needs"])))
         yield f"    hikitsugi exchange advance {row['id']} {given}"
+    if any("adapter" in one["needs"] for one in yours):
+        yield _("  Which replacement: hikitsugi stock propose --exchange {id}", id=row["id"])

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from controller.cli.commands import Session, group
-from controller.cli.groups.exchange_words import MOVES, ROWS, columns, tell_next
+from controller.cli.groups.exchange_words import MOVES, ROWS, columns, still_of_use, tell_next
 from controller.cli.moments import moment
 from controller.cli.output import Column
 from controller.cli.words import _
@@ -55,10 +55,10 @@ def show_exchange(session: Session, number: Number) -> None:
         return
     session.out.say("")
     tell_next(session, found)
-    for title, name, parts in (
-        (_("What happened:"), "moves", MOVES),
-        (_("Reminders:"), "reminders", _REMINDERS),
+    for title, rows, parts in (
+        (_("What happened:"), found["moves"], MOVES),
+        (_("Reminders:"), still_of_use(found), _REMINDERS),
     ):
-        if found[name]:
+        if rows:
             session.out.say(f"\n{title}")
-            session.out.table(found[name], parts)
+            session.out.table(rows, parts)

@@ -55,21 +55,30 @@ def told(session: Session, report: Any, wait_s: float) -> None:
 
     Ends with SOME_FAILED when it was refused after all.
     """
-    waits = report["state"] == "pre-flight"
+    number = report["exchange"]
     if not session.out.json:
         _say(session, report)
-    found = _ordered(session, report["exchange"], wait_s) if waits else None
+    if number is None:
+        session.out.done(report, _("Nothing was changed (dry run)."))
+        return
+    found = _ordered(session, number, wait_s) if report["state"] == "pre-flight" else None
     if session.out.json:
         session.out.document({**report, "state": found["state"] if found else report["state"]})
-    elif report["exchange"] is None:
-        session.out.say(_("Nothing was changed (dry run)."))
-    elif found is None:
-        session.out.say(_("Exchange {exchange} is ordered.", exchange=report["exchange"]))
     else:
-        session.out.say(_("Exchange {exchange} is {state}.", exchange=report["exchange"], state=found["state"]))
-        tell_next(session, found)
+        _tell(session, found or session.api.get(f"/exchanges/{number}"))
     if found is not None and found["state"] == "withdrawn":
         raise typer.Exit(Exit.SOME_FAILED)
+
+
+def _tell(session: Session, found: Mapping[str, Any]) -> None:
+    """Where it stands and what comes next. Any: JSON."""
+    session.out.say(_("Exchange {exchange} is {state}.", exchange=found["id"], state=found["state"]))
+    if found["why"]:
+        session.out.say(_("  Why: {why}", **found))
+    tell_next(session, found)
+    if found["return_exchange"]:
+        sentence = _("The faulty adapter goes back: hikitsugi exchange show {return_exchange}", **found)
+        session.out.say(sentence)
 
 
 def _say(session: Session, report: Mapping[str, Any]) -> None:

@@ -144,6 +144,8 @@ class ExchangeInFull(Exchange):
     """Of a swap that named a fault: the case of the return (R3.13)."""
     reported_by: str
     """Account of the operator whose report it was."""
+    boot_lacks: list[str]
+    """What a normal boot of the replacement still lacks, while it is waited for (R3.17)."""
     evidence: Evidence
     delivery: Delivery | None
     moves: list[Move]
@@ -161,6 +163,7 @@ def in_full(
     journal: Sequence[Row],
     reminders: Sequence[Row],
     return_exchange: int | None,
+    boot_lacks: Sequence[Sentence],
     calendar: Calendar,
     caller: Caller,
     now: datetime,
@@ -171,6 +174,7 @@ def in_full(
         row,
         **waiting(row, now, language),
         return_exchange=return_exchange,
+        boot_lacks=said(boot_lacks, language),
         evidence=Evidence(state=row["evidence"], campaign=row["evidence_campaign"], reason=row["evidence_reason"]),
         delivery=_delivery(row, calendar, now, language),
         moves=[Move.from_row(one) for one in journal],

@@ -6,11 +6,13 @@ from datetime import datetime
 from typing import Annotated, Literal
 
 from controller.domain.exchange import Kind, State
+from controller.domain.sentence import Sentence
 from controller.faces.api.context import PEOPLE, Context
 from controller.faces.api.exchange_views import Exchange, ExchangeInFull, in_full, in_short
 from controller.faces.http import Call, Page, Paging, Path, Query, Route, RowId
 from controller.faces.http.payload import Moment
 from controller.services import calendar, exchanges
+from controller.services.exchange_effects import boot_lacks
 from controller.store.pool import Row
 
 Number = Annotated[RowId, Path("id of the exchange")]
@@ -60,6 +62,7 @@ async def show_exchange(call: Call, exchange: Number, context: Context) -> Excha
         await exchanges.journal(context.db, exchange),
         await exchanges.reminders(context.db, exchange),
         await _return_of(row, call, context),
+        await _boot_lacks(row, context),
         await calendar.current(context.db),
         call.caller,
         context.clock(),
@@ -74,6 +77,14 @@ async def _return_of(row: Row, call: Call, context: Context) -> int | None:
     wanted = exchanges.Filter(kind=Kind.RETURN, adapter=row["old_adapter"])
     found = await exchanges.page(context.db, wanted, caller=call.caller, now=context.clock(), limit=100)
     return next((one["id"] for one in found if one["of_exchange"] == row["id"]), None)
+
+
+async def _boot_lacks(row: Row, context: Context) -> tuple[Sentence, ...]:
+    """While a driver waits for it (R3.17)."""
+    if (row["kind"], row["state"]) != (Kind.ON_SITE, State.REGISTRATION_CHANGED):
+        return ()
+    async with context.db.connection() as connection:
+        return await boot_lacks(connection, row)
 
 
 ROUTES = (
