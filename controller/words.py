@@ -33,7 +33,7 @@ def translate(sentence: str, language: str) -> str:
 
 
 def say(sentence: str, params: Mapping[str, object], language: str) -> str:
-    """The sentence in that language with its parameters put in; a parameter may be a Sentence of its own, or several."""
+    """The sentence in that language with its parameters put in; a parameter may be a Sentence, or several."""
     told = {name: _told(value, language) for name, value in params.items()}
     return fill(translate(sentence, language), told)
 
