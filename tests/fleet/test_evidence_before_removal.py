@@ -35,6 +35,20 @@ async def test_a_swap_killed_while_it_collects_evidence_is_ordered_with_all_of_i
     assert {config["stage"] for config in found["configs"]} == {"startup", "running"}
 
 
+async def test_an_adapter_without_a_shell_is_asked_through_its_tunnel(site: Site) -> None:
+    """R3.11: the new one need not be there; the old one has gone to the standby code when its evidence is in."""
+    group = site.group("seil6")
+    await site.up(group.old)
+
+    order = {"standby": group.new.row.code, "fault": "No radio.", "reason": "fault"}
+    report = await site.ask("POST", f"/codes/{group.old.row.code}/swap", order)
+
+    row = await site.seen(f"/exchanges/{report['exchange']}", lambda row: row["state"] == "ordered")
+    assert row["evidence"]["state"] == "collected"
+    (task,) = await site.tasks(row["evidence"]["campaign"])
+    assert (task["via"], task["state"], task["adapter"]) == ("arms", "done", group.old.serial)
+
+
 def settings(config: str) -> list[str]:
     """The names of its settings."""
     return sorted(line.partition(":")[0] for line in config.splitlines())
