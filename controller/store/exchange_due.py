@@ -85,7 +85,7 @@ async def complete(db: Database, *, after: int, limit: int) -> list[int]:
 _STUCK = """
     WITH stuck AS (
         UPDATE exchange SET stuck_at = $2, why = $3
-        WHERE id = $1 AND ended_at IS NULL AND (stuck_at IS NULL OR stuck_at <= $2 - interval '1 day')
+        WHERE id = $1 AND ended_at IS NULL AND (stuck_at IS NULL OR stuck_at <= $2::timestamptz - interval '1 day')
         RETURNING id, kind, state, coalesce(entry, standby) AS code, old_adapter, new_adapter
     ), journal AS (
         INSERT INTO exchange_move (exchange, at, event, from_state, to_state, account, role, note)

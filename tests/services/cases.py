@@ -15,7 +15,7 @@ import pytest
 from controller.authority import Authority
 from controller.domain import liveness as rules
 from controller.domain.access import Caller
-from controller.domain.calendar import DEFAULT
+from controller.domain.calendar import DEFAULT, Calendar
 from controller.domain.exchange import Event, Kind, State
 from controller.domain.exchange_deadlines import ChangeRule
 from controller.services import exchanges, liveness, swap
@@ -23,7 +23,7 @@ from controller.services.exchanges import Given, Moved, Opened, Report
 from controller.store import accounts, heartbeats
 from controller.store.connections import Heard
 from controller.store.pool import Row
-from tests.registry_fixtures import ADMINISTRATOR, START, SUPPORT, Registry
+from tests.registry_fixtures import ADMINISTRATOR, START, SUPPORT, HandClock, Registry
 from tests.rows import HEADER, csv_row
 from tests.services.devices import CONFIG, Device
 
@@ -35,7 +35,7 @@ FRIDAY = date(2026, 11, 20)
 
 @dataclass
 class Desk:
-    """calendar: with the company's own holidays. rule: when registrations change."""
+    """rule: when registrations change. codes: where the devices were put, by serial."""
 
     registry: Registry
     authority: Authority
@@ -44,8 +44,12 @@ class Desk:
     codes: dict[str, str] = field(default_factory=dict)
 
     @property
-    def clock(self) -> Any:
+    def clock(self) -> HandClock:
         return self.registry.clock
+
+    @property
+    def calendar(self) -> Calendar:
+        return DEFAULT
 
     async def on(self, kind: str = "entry", *, series: str = "seil8") -> Device:
         """An adapter on a code of C1: E<number> with CONFIG, or S<number>."""
