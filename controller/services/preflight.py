@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import structlog
@@ -17,6 +17,7 @@ from controller.domain.access import CONTROLLER, Caller, Role, require_contract
 from controller.domain.errors import Conflict, ControllerError, NotFound
 from controller.domain.evidence import COLLECT_WITHIN, Evidence
 from controller.domain.exchange import State
+from controller.domain.sentence import sentence
 from controller.domain.swap import Plan
 from controller.services import exchange_evidence, swap
 from controller.services.swap import Order
@@ -57,7 +58,7 @@ async def swap_or_preflight(
     at once: the adapter that goes has never come back on this code. Wake the workers afterwards.
     Raises what swap.carry_out raises; refusals are recorded.
     """
-    if order.fault and not at_once and order.replaces is None:
+    if _asks_first(order, at_once):
         taken = await _opened(db, order, caller, now, deadline)
         if taken is not None:
             return taken
@@ -65,6 +66,32 @@ async def swap_or_preflight(
     if order.fault and not at_once:
         await store.unreachable(db, exchange, order.entry)
     return Taken(exchange, State.ORDERED, plan)
+
+
+async def preview(
+    db: Database, order: Order, *, at_once: bool = False, caller: Caller, now: datetime, deadline: timedelta
+) -> Plan:
+    """What `swap_or_preflight` would do, and whether it would collect evidence first. Changes nothing.
+
+    Raises what swap.preview raises.
+    """
+    plan = await swap.preview(db, order, caller=caller, now=now, deadline=deadline)
+    if not _asks_first(order, at_once):
+        return plan
+    async with db.connection() as connection:
+        if not await exchange_evidence.can_begin(connection, order.entry, plan.old_adapter, now):
+            return plan
+    first = sentence(
+        "Config, status and log of adapter {old} are collected first; the swap is ordered in {seconds} s at the"
+        " latest.",
+        old=plan.old_adapter,
+        seconds=int(COLLECT_WITHIN.total_seconds()),
+    )
+    return replace(plan, findings=(first, *plan.findings))
+
+
+def _asks_first(order: Order, at_once: bool) -> bool:
+    return bool(order.fault) and not at_once and order.replaces is None
 
 
 async def order_now(

@@ -118,6 +118,22 @@ async def test_a_faulty_adapter_that_answers_is_asked_before_it_goes(registry, p
     assert [topic for topic in await told(registry, taken.exchange) if topic in topics] == topics
 
 
+async def test_a_preview_says_whether_evidence_comes_first(registry, pair) -> None:
+    async def findings(fault: str, **more: bool) -> str:
+        plan = await preflight.preview(
+            *(registry.db, swap.Order(pair.entry, pair.standby, fault=fault)),
+            caller=registry.operator,
+            now=registry.clock(),
+            deadline=DEADLINE,
+            **more,
+        )
+        return " ".join(str(finding) for finding in plan.findings)
+
+    assert f"log of adapter {pair.old} are collected first" in await findings("It is dead.")
+    assert "collected first" not in await findings("") + await findings("It is dead.", at_once=True)
+    assert await outgoing.count(registry, "SELECT count(*) FROM exchange WHERE entry = $1", pair.entry) == 0
+
+
 async def test_the_case_of_its_return_has_the_swaps_evidence(registry, pair) -> None:
     """R3.13: the faulty unit on the standby code is sent to the return address."""
     taken = await pair.order()

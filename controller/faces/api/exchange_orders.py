@@ -72,7 +72,9 @@ async def swap(
 async def _swapped(call: Call, order: swap_service.Order, body: Swap, context: Context) -> SwapReport:
     now, deadline = context.clock(), context.swap_deadline
     if body.dry_run:
-        plan = await swap_service.preview(context.db, order, caller=call.caller, now=now, deadline=deadline)
+        plan = await preflight.preview(
+            context.db, order, at_once=body.at_once, caller=call.caller, now=now, deadline=deadline
+        )
         return _report(None, plan, call.language)
     taken = await preflight.swap_or_preflight(
         context.db, context.vault, order, at_once=body.at_once, caller=call.caller, now=now, deadline=deadline
