@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,8 +19,8 @@ from controller.store.pool import Database, Row
 from controller.store.registration_change import Change
 from controller.store.secrets import Secrets
 
-AT_ONCE = 500
-"""Most orders in one statement."""
+AT_ONCE, STATEMENTS = 100, 3
+"""Most orders in one statement, and statements at once: while one is carried out, another is made ready."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,25 +79,30 @@ async def carry_out(
 async def carry_out_many(
     db: Database, vault: Secrets, orders: Sequence[Order], *, caller: Caller, now: datetime, deadline: timedelta
 ) -> list[Done | ControllerError]:
-    """Many orders, up to AT_ONCE in a statement, each as `carry_out` would do it; what became of each, in their order.
+    """Many orders, up to AT_ONCE in a statement, each as `carry_out` would do it; what became of each, in order.
 
     Orders that name a code which an earlier one names come after it, and find what that one has made of the code.
     """
     results: dict[int, Done | ControllerError] = {}
     waiting = list(range(len(orders)))
-    changes = [_change(vault, order, caller, now, now + deadline) for order in orders]
+    turn = asyncio.Semaphore(STATEMENTS)
+
+    async def make(some: Sequence[int]) -> None:
+        async with turn:
+            changes = [_change(vault, orders[n], caller, now, now + deadline) for n in some]
+            rows = dict(zip(some, await registration_change.make_many(db, changes), strict=True))
+        refused = [n for n in some if rows[n] is None]
+        why = await _refused(db, [orders[n] for n in refused], caller, now, deadline)
+        results.update(zip(refused, why, strict=True))
+        for n, row in rows.items():
+            if row is not None:
+                results[n] = Done(row["exchange"], _plan_of(row, orders[n], now + deadline), row["return_case"])
+
     while waiting:
-        first = [waiting[n] for n in registration_change.apart([changes[n] for n in waiting])][:AT_ONCE]
-        made = await registration_change.make_many(db, [changes[n] for n in first])
-        done = {n: row for n, row in zip(first, made, strict=True) if row is not None}
-        results |= {
-            n: Done(row["exchange"], _plan_of(row, orders[n], now + deadline), row["return_case"])
-            for n, row in done.items()
-        }
-        refused = [n for n in first if n not in done]
-        results |= dict(
-            zip(refused, await _refused(db, [orders[n] for n in refused], caller, now, deadline), strict=True)
-        )
+        first = registration_change.apart([(orders[n].entry, orders[n].standby) for n in waiting])
+        async with asyncio.TaskGroup() as group:
+            for start in range(0, len(first), AT_ONCE):
+                group.create_task(make([waiting[n] for n in first[start : start + AT_ONCE]]))
         waiting = [n for n in waiting if n not in results]
     return [results[n] for n in range(len(orders))]
 

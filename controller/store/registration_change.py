@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import cast
@@ -91,7 +91,7 @@ async def make(db: Database, wanted: Change) -> Record | None:
 
 
 async def _make_all(connection: Connection, wanted: list[Change]) -> list[object]:
-    now = apart(wanted)
+    now = apart(each.codes for each in wanted)
     made = await change(connection, [wanted[n] for n in now])
     answers: list[object] = [_AGAIN] * len(wanted)
     for n, row in zip(now, made, strict=True):
@@ -117,14 +117,14 @@ async def make_within(tx: Connection, wanted: Change) -> Record | None:
         return None
 
 
-def apart(wanted: Sequence[Change]) -> list[int]:
-    """Positions of the changes that may go in one call: not those that name a code which an earlier one names."""
+def apart(codes: Iterable[Iterable[str]]) -> list[int]:
+    """Which changes, each given by the codes that it names, may go in one call: not one with a code of an earlier."""
     named: set[str] = set()
     first = []
-    for n, each in enumerate(wanted):
-        if named.isdisjoint(each.codes):
+    for n, each in enumerate(codes):
+        if named.isdisjoint(each):
             first.append(n)
-        named.update(each.codes)
+        named.update(each)
     return first
 
 
@@ -134,7 +134,8 @@ _REPLACEMENT = """
            n.model AS new_model, n.hardware_revision AS new_hardware_revision, n.stock AS new_stock, q.code AS new_code,
            n.locked_out_at IS NOT NULL AS new_locked_out, coalesce(k.firmware, '') AS new_firmware,
            x.changed_at, h.id AS held_by, h.kind AS held_by_kind, h.ordered_at AS held_since, g.id AS goes_to,
-           (SELECT count(*) FROM task t WHERE t.code = c.code AND t.state IN ('waiting', 'running')) AS open_tasks,
+           (SELECT count(*) FROM task t WHERE t.code = c.code AND t.code <> ''
+              AND t.state IN ('waiting', 'running')) AS open_tasks,
            (SELECT json_agg(json_build_array(i.version, i.sha256, i.size, i.models, i.hardware_revisions))
               FROM firmware_image i WHERE i.series = n.series AND c.kind = 'entry') AS images
     FROM code c
