@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 
 import pytest
 
-from controller.domain.calendar import DEFAULT
-from controller.domain.errors import Conflict, Invalid, NotFound
+from controller.domain.calendar import DEFAULT, return_due
+from controller.domain.errors import JST, Conflict, Invalid, NotFound
 from controller.services import calendar
 from controller.store import audit
 from tests.registry_fixtures import Registry
@@ -90,3 +90,14 @@ async def test_there_is_room_for_a_thousand_days_and_no_more(registry: Registry)
     finally:
         async with registry.db.transaction() as tx:
             await tx.execute("DELETE FROM company_holiday WHERE day >= '2029'")
+
+
+@pytest.mark.parametrize("at", ["2026-06-01T00:00", "2026-06-01T23:59:59", "2027-01-31T12:00", "2028-02-29T08:59"])
+async def test_the_database_and_the_rules_give_a_return_the_same_days(registry: Registry, at: str) -> None:
+    """R3.9. The one names the last second, the other may name the midnight that follows it."""
+    moment = datetime.fromisoformat(at).replace(tzinfo=JST)
+
+    async with registry.db.connection() as connection:
+        due = await connection.fetchval("SELECT return_due($1)", moment)
+
+    assert timedelta(0) <= due - return_due(moment) <= timedelta(seconds=1)
