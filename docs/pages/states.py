@@ -5,7 +5,7 @@ from enum import StrEnum
 from typing import TypeVar
 
 from agent import lifecycle
-from controller.domain import campaign, exchange, host_key, operation, task
+from controller.domain import campaign, exchange, host_key, operation, stock, task
 
 State = TypeVar("State", bound=StrEnum)
 Event = TypeVar("Event", bound=StrEnum)
@@ -129,6 +129,13 @@ _HOST_KEY_EVENTS = {
     host_key.Event.REFUSED: "`hikitsugi host-key refuse`, the same",
     host_key.Event.REPINNED: "another offer was accepted, or an inventory brought another key",
 }
+_STOCK = {
+    stock.Stock.IN_STOCK: "On the shelf, ready to go out. What a unit is called, too, that serves on a code.",
+    stock.Stock.IN_TRANSIT: "On its way to a code, which may hold it already (R3.6).",
+    stock.Stock.UNDER_RETURN: "To be sent back (R3.9). One that an exchange put out is locked out (R3.7).",
+    stock.Stock.RETURNED: "Back, and not checked yet. Still locked out.",
+    stock.Stock.RETIRED: "Not to come back into service.",
+}
 _STAGE = {
     lifecycle.Stage.OFF: "Unplugged.",
     lifecycle.Stage.BOOTING: "Looks for its resolve server.",
@@ -180,6 +187,13 @@ Table: `controller/domain/host_key.py`; seen with `hikitsugi host-key ls`. A key
 one row for each adapter and key that is open or refused: `one_live_offer_of_a_key`. A swap moves nothing here: the pin
 belongs to the unit.
 """
+_STOCK_TOP = """\
+## Unit in stock
+
+Table: `controller/domain/stock.py`; seen with `hikitsugi stock show`. A unit moves with its exchange; where it says so,
+a person may move it too, with `hikitsugi stock move`. The triggers `registered_from_stock` and
+`put_away_is_on_no_code` see to it that a code holds only what is in stock or on its way there.
+"""
 _STAGE_TOP = """\
 ## Emulated adapter
 
@@ -197,6 +211,7 @@ def markdown() -> str:
         *_machine(_CAMPAIGN_TOP, campaign.MOVES, campaign.State.RUNNING, _CAMPAIGN, _CAMPAIGN_EVENTS),
         *_machine(_TASK_TOP, task.MOVES, task.State.WAITING, _TASK, _TASK_EVENTS),
         *_machine(_HOST_KEY_TOP, host_key.MOVES, host_key.State.OPEN, _HOST_KEY, _HOST_KEY_EVENTS),
+        *_stock(),
         _STAGE_TOP,
         _diagram({key: to for key, to in lifecycle.MOVES.items() if key[1] is not _POWER_OFF}, lifecycle.Stage.OFF),
         _meanings("stage", {stage.value: _STAGE[stage] for stage in lifecycle.Stage}),
@@ -223,6 +238,18 @@ def _exchange(kind: exchange.Kind) -> tuple[str, ...]:
         f"| state | meaning | who must act |\n|---|---|---|\n{rows}",
         f"| from | event | to | by | given with it |\n|---|---|---|---|---|\n{moves}",
     )
+
+
+def _stock() -> tuple[str, ...]:
+    """The section of stock. Its moves have no events: the arrows say who may make them."""
+    names = [f"    {state.name}: {state.value}" for state in stock.Stock]
+    arrows = [
+        f"    {of.name} --> {to.name}: {'exchange, person' if move.by_hand else 'exchange'}"
+        for (of, to), move in stock.MOVES.items()
+    ]
+    lines = "\n".join([*names, f"    [*] --> {stock.Stock.IN_STOCK.name}", *arrows])
+    picture = f"```mermaid\nstateDiagram-v2\n{lines}\n```\n"
+    return _STOCK_TOP, picture, _meanings("state", {state.value: _STOCK[state] for state in stock.Stock})
 
 
 def _waits(kind: exchange.Kind, state: exchange.State) -> str:
