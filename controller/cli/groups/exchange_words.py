@@ -108,13 +108,21 @@ IF_ANY = (
 )
 """Shown when there is something to show: no kind of exchange has all of them."""
 
+_BY_PEOPLE: Final = ("adapter", "driver", "shipment", "address", "reason", "missing")
+
+
+def _given(move: Found) -> list[str]:
+    """What a person gave with the event; what came of it stands above the journal."""
+    return [f"{name}: {show(move['data'][name])}" for name in _BY_PEOPLE if name in move["data"]]
+
+
 MOVES = (
     Column(_("at"), "at"),
     Column(_("event"), "event"),
     Column(_("before"), "from_state"),
     Column(_("after"), "to_state"),
     Column(_("by"), "account"),
-    Column(_("given"), lambda row: [f"{name}: {show(value)}" for name, value in row["data"].items()]),
+    Column(_("given"), _given),
     Column(_("note"), "note"),
 )
 
@@ -126,13 +134,13 @@ def columns(row: Found) -> tuple[Column, ...]:
 
 def still_of_use(row: Found) -> list[Found]:
     """Reminders that were sent, and those still to come: not of what was done in time."""
-    late = f"late-{row['state']}"
-    open_ = row["ended_at"] is None
-    return [
-        one
-        for one in row["reminders"]
-        if one["done_at"] or (open_ and (one["what"] == late or not one["what"].startswith("late-")))
-    ]
+    return [one for one in row["reminders"] if one["done_at"] or _to_come(row, one["what"])]
+
+
+def _to_come(row: Found, what: str) -> bool:
+    if row["ended_at"]:
+        return False
+    return what == f"late-{row['state']}" or (what.startswith("return-") and not row["returned_at"])
 
 
 def tell_next(session: Session, row: Found) -> None:
@@ -151,6 +159,8 @@ def _next(row: Found) -> Iterator[str]:
         yield _("It has ended." if row["ended_at"] else "Nothing is awaited.")
     if row["boot_lacks"]:
         yield _("  Not yet: {missing}.", missing="; ".join(row["boot_lacks"]))
+    if row["return_exchange"]:
+        yield _("The faulty adapter goes back: hikitsugi exchange show {return_exchange}", **row)
     yield from _commands(row)
 
 

@@ -76,9 +76,6 @@ def _tell(session: Session, found: Mapping[str, Any]) -> None:
     if found["why"]:
         session.out.say(_("  Why: {why}", **found))
     tell_next(session, found)
-    if found["return_exchange"]:
-        sentence = _("The faulty adapter goes back: hikitsugi exchange show {return_exchange}", **found)
-        session.out.say(sentence)
 
 
 def _say(session: Session, report: Mapping[str, Any]) -> None:

@@ -69,7 +69,10 @@ async def advance(call: Call, exchange: Number, body: Step, context: Context) ->
     Send-back and on-site exchange are driven by support staff: an operator reports to the desk (R3.3, R3.15).
     """
     row = await exchanges.one(context.db, exchange, call.caller)
-    if row["kind"] == Kind.SWAP and body.event in _ORDERS:
+    if row["kind"] == Kind.SWAP and body.event is Event.REPLACED:
+        raise _replaced(row)
+    waits = row["state"] == State.PRE_FLIGHT and body.expect in (None, State.PRE_FLIGHT)
+    if waits and body.event is Event.ORDER:
         found = await _ordered(call, row, body, context)
     else:
         found = await _moved(call, exchange, body, context)
@@ -90,20 +93,18 @@ async def _moved(call: Call, exchange: int, body: Step, context: Context) -> exc
     return exchanges.Preview(moved)
 
 
-_ORDERS = frozenset({Event.ORDER, Event.REPLACED})
-"""Events of a swap that exchange registrations, so that an order stands behind them."""
+def _replaced(row: Row) -> Conflict:
+    return Conflict(
+        "Exchange {exchange} is replaced by ordering another one in its place.",
+        next_step="hikitsugi swap {entry} STANDBY --replace {exchange}",
+        exchange=row["id"],
+        entry=row["entry"],
+    )
 
 
 async def _ordered(call: Call, row: Row, body: Step, context: Context) -> exchanges.Preview:
     """A swap in pre-flight does not wait for its evidence any longer: the registrations change now."""
     require_swapper(call.caller)
-    if body.event is Event.REPLACED:
-        raise Conflict(
-            "Exchange {exchange} is replaced by ordering another one in its place.",
-            next_step="hikitsugi swap {entry} STANDBY --replace {exchange}",
-            exchange=row["id"],
-            entry=row["entry"],
-        )
     now, deadline = context.clock(), context.swap_deadline
     moved = exchanges.Moved(State.PRE_FLIGHT, State.ORDERED)
     if body.dry_run:
