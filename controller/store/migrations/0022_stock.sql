@@ -1,6 +1,7 @@
 -- Stock: a million units sit on codes, a few thousand do not; the lists of stock must cost what the few cost.
 
--- stocked: false while the unit simply sits on a code. Kept by the triggers below, never by hand. (A swap and a
+-- stocked: false while the unit simply sits on a code. Kept by the triggers below; whoever adds units together with their
+-- registrations says it at once, which saves a second version of each row. (A swap and a
 -- replacement only update registrations: who is on a code by a swap stays there, and a replacement moves its units'
 -- stock, so neither pays for a trigger on registration.)
 ALTER TABLE adapter ADD stocked boolean NOT NULL DEFAULT true;
