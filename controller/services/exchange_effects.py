@@ -97,6 +97,17 @@ async def nothing(_: Step) -> Effect:
     return Effect()
 
 
+async def _with_its_order(step: Step) -> Effect:
+    """A swap's registrations change with its order, in one transaction: no word of a person stands for them."""
+    raise Conflict(
+        "Exchange {exchange} moves with the registrations of its codes, not by itself: {event}.",
+        next_step="Order the swap: hikitsugi swap {entry} STANDBY.",
+        exchange=step.id,
+        event=step.event,
+        entry=step.row["entry"],
+    )
+
+
 async def _end(step: Step) -> Effect:
     """Declined, or withdrawn: a replacement that is on its way comes back to us, one that never left stays."""
     row = step.row
@@ -276,6 +287,8 @@ async def _leaves_transit(step: Step, to: Stock) -> None:
 
 
 EFFECTS: dict[Event, Callable[[Step], Awaitable[Effect]]] = {
+    Event.ORDER: _with_its_order,
+    Event.REPLACED: _with_its_order,
     Event.DECLINE: _end,
     Event.WITHDRAW: _end,
     Event.DISPATCH: _dispatch,

@@ -128,6 +128,18 @@ async def test_nobody_speaks_for_the_adapter_or_the_clock(desk: Desk, event: Eve
         await desk.does(case, event, by=ADMINISTRATOR)
 
 
+@pytest.mark.parametrize("event", [Event.ORDER, Event.REPLACED])
+async def test_a_swap_moves_with_its_registrations_only(desk: Desk, event: Event) -> None:
+    """R3.10: whoever says it is ordered, or replaced, has to order it."""
+    entry, standby = await desk.on(), await desk.on("standby")
+    swap = await desk.swaps_only(entry, standby)
+    if event is Event.ORDER:
+        await desk.value("UPDATE exchange SET state = 'pre-flight' WHERE id = $1", swap)
+
+    with pytest.raises(Conflict, match="moves with the registrations"):
+        await desk.does(swap, event, by=OPERATOR)
+
+
 async def test_others_do_not_see_it(desk: Desk) -> None:
     case, _ = await _recognised(desk)
 
