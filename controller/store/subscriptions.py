@@ -62,7 +62,8 @@ class Changed:
 
 _CHANGE = """
     UPDATE subscription SET address = $2, language = $3, topics = $4,
-           disabled_at = CASE WHEN $5 IS NULL THEN disabled_at WHEN $5 THEN NULL ELSE coalesce(disabled_at, $6) END,
+           disabled_at = CASE WHEN $5::boolean IS NULL THEN disabled_at WHEN $5 THEN NULL
+                              ELSE coalesce(disabled_at, $6) END,
            disabled_why = CASE WHEN $5 IS NULL THEN disabled_why WHEN $5 THEN ''
                                WHEN disabled_at IS NULL THEN 'person' ELSE disabled_why END,
            failing_since = CASE WHEN address = $2 THEN failing_since END,
