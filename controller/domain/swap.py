@@ -198,24 +198,28 @@ def _not_held(entry: Slot, standby: Slot, replaces: int | None, preflight: int |
 
 def _held(slot: Slot) -> Conflict:
     if slot.open_state is State.PRE_FLIGHT:
-        why = "Code {code} has swap {exchange} in pre-flight since {since}: it is ordered in a minute at the latest."
-        next_step = (
-            "Wait for it (hikitsugi exchange show {exchange}), or withdraw it: "
-            "hikitsugi exchange advance {exchange} withdraw."
+        return Conflict(
+            "Code {code} has swap {exchange} in pre-flight since {since}: it is ordered in a minute at the latest.",
+            next_step="Wait for it (hikitsugi exchange show {exchange}), or withdraw it: "
+            "hikitsugi exchange advance {exchange} withdraw.",
+            code=slot.code,
+            exchange=slot.open_exchange,
+            since=slot.open_since,
         )
-    elif slot.open_kind not in (None, Kind.SWAP):
-        why = "Code {code} is held by exchange {exchange} ({kind}), whose replacement is on its way."
-        next_step = "Wait for it (hikitsugi exchange show {exchange}), or have it withdrawn."
-    else:
-        why = "Code {code} has swap {exchange} open since {since}."
-        next_step = "Plug the adapter in to finish it, or end it with this one: --replace {exchange}."
+    if slot.open_kind not in (None, Kind.SWAP):
+        return Conflict(
+            "Code {code} is held by exchange {exchange} ({kind}), whose replacement is on its way.",
+            next_step="Wait for it (hikitsugi exchange show {exchange}), or have it withdrawn.",
+            code=slot.code,
+            exchange=slot.open_exchange,
+            kind=slot.open_kind,
+        )
     return Conflict(
-        why,
-        next_step=next_step,
+        "Code {code} has swap {exchange} open since {since}.",
+        next_step="Plug the adapter in to finish it, or end it with this one: --replace {exchange}.",
         code=slot.code,
         exchange=slot.open_exchange,
         since=slot.open_since,
-        kind=slot.open_kind,
     )
 
 

@@ -15,7 +15,8 @@ _SLOTS = """
     SELECT c.code, c.contract, c.kind, c.firmware_target, c.warm,
            a.serial, a.series, a.model, a.hardware_revision, a.locked_out_at IS NOT NULL AS locked_out, a.reseller,
            coalesce(k.firmware, '') AS firmware,
-           (SELECT count(*) FROM task t WHERE t.code = c.code AND t.code <> '' AND t.state IN ('waiting', 'running')) AS open_tasks,
+           (SELECT count(*) FROM task t WHERE t.code = c.code AND t.code <> ''
+              AND t.state IN ('waiting', 'running')) AS open_tasks,
            x.id AS open_exchange, x.kind AS open_kind, x.state AS open_state, x.ordered_at AS open_since,
            (SELECT o.id FROM exchange o WHERE o.old_adapter = a.serial AND o.kind <> 'swap'
                AND o.state NOT IN ('declined', 'withdrawn', 'closed') LIMIT 1) AS open_case,

@@ -89,7 +89,8 @@ async def waiting_backend(server: Embedded) -> int:
         connection = await asyncpg.connect(server.dsn)
         try:
             return await connection.fetchval(
-                "SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%change_registrations%'"
+                """SELECT pid FROM pg_stat_activity
+                   WHERE wait_event_type = 'Lock' AND query LIKE '%change_registrations%'"""
             )
         finally:
             await connection.close()

@@ -245,9 +245,10 @@ BEGIN
     WHERE c.kind <> 'swap' AND m.from_stock <> m.to_stock;
 END $$;
 
--- The end of the 30th day in Japan after the one of p_at (R3.9).
+-- The last second of the 30th day in Japan after the one of p_at (R3.9), as domain/calendar.py has it.
 CREATE FUNCTION return_due(p_at timestamptz) RETURNS timestamptz LANGUAGE sql IMMUTABLE AS $$
-    SELECT (date_trunc('day', p_at AT TIME ZONE 'Asia/Tokyo') + interval '31 days') AT TIME ZONE 'Asia/Tokyo'
+    SELECT (date_trunc('day', p_at AT TIME ZONE 'Asia/Tokyo') + interval '31 days' - interval '1 second')
+           AT TIME ZONE 'Asia/Tokyo'
 $$;
 
 CREATE FUNCTION return_reminders(p_exchange bigint, p_due timestamptz) RETURNS void LANGUAGE plpgsql AS $$
