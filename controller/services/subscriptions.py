@@ -92,20 +92,21 @@ async def create(
     if made is None:
         raise _unknown("contract", contract or "")
     if made == subscriptions.TOO_MANY:
-        raise Conflict(
-            "There are {most} subscriptions already.", next_step="End one that is not needed.", most=MAX_OF_A_CONTRACT
-        )
+        raise _too_many()
     return Created(made, webhook.secret_text(secret) if secret else None)
 
 
 async def change(
     db: Database, terms: Terms, subscription: int, wanted: Change, *, caller: Caller, now: datetime
 ) -> Row:
-    """Change what was given; the row as it is then. Raises NotFound, Invalid."""
+    """Change what was given; the row as it is then. Raises NotFound, Invalid, Conflict (too many to take
+    one up again)."""
     row = await own(db, subscription, caller)
     address = row["address"] if wanted.address is None else wanted.address
     topics = row["topics"] if wanted.topics is None else list(dict.fromkeys(wanted.topics))
     _check(row["channel"], address, topics, terms)
+    if wanted.enabled and row["disabled_at"] and await subscriptions.count(db, row["contract"]) >= MAX_OF_A_CONTRACT:
+        raise _too_many()
     changed = subscriptions.Changed(address, wanted.language or row["language"], topics, wanted.enabled)
     await subscriptions.change(db, row, changed, caller=caller, now=now)
     return await own(db, subscription, caller)
@@ -180,6 +181,12 @@ def _check(channel: Channel, address: str, topics: Sequence[str], terms: Terms) 
             next_step="Give topics like exchange.* or exchange.overdue, and one address like name@example.com or https://…",
             faults=faults,
         )
+
+
+def _too_many() -> Conflict:
+    return Conflict(
+        "There are {most} subscriptions already.", next_step="End one that is not needed.", most=MAX_OF_A_CONTRACT
+    )
 
 
 def _bad(topic: str) -> bool:

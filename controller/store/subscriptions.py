@@ -31,6 +31,16 @@ class New:
     secret: bytes | None
 
 
+_COUNT = "SELECT count(*) FROM subscription WHERE contract IS NOT DISTINCT FROM $1 AND disabled_at IS NULL"
+
+
+async def count(db: Database, contract: str | None) -> int:
+    """Of the contract, or to all contracts (None), that have not ended."""
+    async with db.connection() as connection:
+        there: int = await connection.fetchval(_COUNT, contract)
+    return there
+
+
 async def create(db: Database, new: New, most: int, *, caller: Caller, now: datetime) -> int | None:
     """Its id; None when there is no such contract, TOO_MANY when it has `most` that are not ended."""
     query = """INSERT INTO subscription (contract, channel, address, language, topics, secret, account, created_at)
@@ -41,8 +51,7 @@ async def create(db: Database, new: New, most: int, *, caller: Caller, now: date
         )
         if new.contract is not None and await tx.fetchrow(locked, new.contract) is None:
             return None
-        there = """SELECT count(*) FROM subscription WHERE contract IS NOT DISTINCT FROM $1 AND disabled_at IS NULL"""
-        if await tx.fetchval(there, new.contract) >= most:
+        if await tx.fetchval(_COUNT, new.contract) >= most:
             return TOO_MANY
         values = asdict(new)
         subscription: int = await tx.fetchval(query, *values.values(), caller.account, now)

@@ -1,0 +1,89 @@
+"""What mail says: every state, reminder and topic in both languages, and nothing that steers a reader's terminal."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from controller import news
+from controller.domain.exchange import LIVES, STARTS, WAITS, Actor, Kind, State
+from controller.news import words
+from controller.words import LANGUAGES
+
+AT = datetime(2026, 12, 31, 15, 30, tzinfo=UTC)
+STATES_OF = [
+    (kind, state) for kind, life in LIVES.items() for state in {*STARTS[kind], *(move.to for move in life.values())}
+]
+FOLDER = Path(news.__file__).parent
+
+
+def said(topic: str, language: str, **payload: Any) -> news.Text:
+    case = {"exchange": 7, "kind": "send-back", "code": "E1", "old_adapter": "OLD1", "new_adapter": "NEW1"}
+    return news.render(topic, language, subject="E1", contract="C1", at=AT, payload=case | payload)
+
+
+def test_both_languages_have_the_same_templates() -> None:
+    assert set(LANGUAGES) == set(news.LANGUAGES)
+    assert {path.name for path in (FOLDER / "ja").iterdir()} == {path.name for path in (FOLDER / "en").iterdir()}
+
+
+def test_every_word_of_an_exchange_is_said_in_both_languages() -> None:
+    assert set(words.STATES) == set(State) and set(words.KINDS) == set(Kind) and set(words.ACTORS) == set(Actor)
+    pairs = [*words.STATES.values(), *words.KINDS.values(), *words.ACTORS.values(), *words.REMINDERS.values()]
+    assert all(japanese != english and not japanese.isascii() and english.isascii() for japanese, english in pairs)
+
+
+@pytest.mark.parametrize("language", news.LANGUAGES)
+@pytest.mark.parametrize(("kind", "state"), STATES_OF, ids=str)
+def test_news_of_every_state_say_what_happened_what_comes_next_who_must_act_and_by_when(kind, state, language) -> None:
+    text = said(
+        f"exchange.{state}", language, kind=kind.value, state=state.value, deadline_at="2027-01-04T00:00:00+00:00"
+    )
+
+    tables = words.of(language)
+    assert text.subject == f"[Hikitsugi] E1: {tables.state(state)}"
+    assert tables.kind(kind) in text.body and "C1" in text.body and "2027-01-01 00:30:00 JST" in text.body
+    waits = (kind, state) in WAITS
+    assert ("2027-01-04 09:00:00 JST" in text.body) is waits
+    assert (bool(tables.next(kind, state)) and tables.next(kind, state) in text.body) is waits
+
+
+@pytest.mark.parametrize(("what", "days"), [("return-in-7-days", "7"), ("return-in-1-day", "1")])
+def test_reminders_say_how_long_is_left_and_by_when(what: str, days: str) -> None:
+    """R3.9: 7 days and 1 day before; postage and packing are the sender's."""
+    english = said("exchange.reminder", "en", what=what, due_at="2026-12-22T14:59:59+00:00")
+    japanese = said("exchange.reminder", "ja", what=what, due_at="2026-12-22T14:59:59+00:00")
+
+    assert days in english.subject
+    assert "2026-12-22 23:59:59 JST" in english.body and "2026-12-22 23:59:59 JST" in japanese.body
+    assert "postage" in english.body and "送料" in japanese.body
+
+
+@pytest.mark.parametrize("language", news.LANGUAGES)
+def test_what_has_no_template_is_told_plainly(language: str) -> None:
+    text = said("operation.done", language, operation=3, due_at="2026-12-22T14:59:59+00:00")
+
+    assert text.subject == "[Hikitsugi] E1: operation.done"
+    assert "operation: 3" in text.body and "2026-12-22 23:59:59 JST" in text.body
+
+
+@pytest.mark.parametrize("language", news.LANGUAGES)
+@pytest.mark.parametrize("topic", sorted(news.mailable()))
+def test_news_that_lack_what_their_template_names_are_told_all_the_same(topic: str, language: str) -> None:
+    """News written by an earlier version say less."""
+    text = news.render(topic, language, subject="E1", contract=None, at=AT, payload={"unheard": "of"})
+
+    assert text.subject and text.body.strip()
+
+
+@pytest.mark.parametrize("language", news.LANGUAGES)
+def test_what_customers_and_adapters_write_ends_no_line_and_steers_no_terminal(language: str) -> None:
+    text = said(
+        "exchange.reported", language, state="reported", code="E1\r\nBcc: x", fault="red\x1b[2J\n\nlamp {{ 7*7 }}"
+    )
+
+    assert "\r" not in text.subject and "\n" not in text.subject and "Bcc: x" in text.subject
+    assert "\x1b" not in text.body and "lamp {{ 7*7 }}" in text.body
