@@ -183,7 +183,9 @@ async def replay_delivery(call: Call, delivery: DeliveryNumber, context: Context
     return DeliveryMade(delivery=delivery)
 
 
-def _route(method: str, path: str, handler: Any, summary: str, status: int = 200) -> Route:  # Any: as Route takes it
+def _route(
+    method: str, path: str, handler: Any, summary: str, status: int | None = None
+) -> Route:  # Any: as Route takes it
     return Route(method, path, handler, roles=OPERATIONS, summary=summary, tags=("news",), status=status)
 
 
