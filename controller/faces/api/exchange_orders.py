@@ -118,7 +118,7 @@ class NewExchange(Swap):
     """Where the replacement goes; "": the contract's (R3.5)."""
 
 
-class Opened(Answer):
+class OpenedExchange(Answer):
     exchange: int | None
     """null: dry run of a swap."""
     kind: Kind
@@ -132,7 +132,7 @@ class Opened(Answer):
     overdue: bool
 
 
-async def open_exchange(call: Call, body: NewExchange, context: Context) -> Opened:
+async def open_exchange(call: Call, body: NewExchange, context: Context) -> OpenedExchange:
     """A swap is the operator's (R3.10); the others the desk's, from the operator's report (R3.3, R3.15)."""
     _check_fields(body)
     if body.kind is Kind.SWAP:
@@ -156,36 +156,37 @@ async def open_exchange(call: Call, body: NewExchange, context: Context) -> Open
     return await _opened(call, context, opened.id, why=why, findings=[], warnings=[])
 
 
-async def _swap_opened(call: Call, body: NewExchange, context: Context) -> Opened:
+async def _swap_opened(call: Call, body: NewExchange, context: Context) -> OpenedExchange:
     order = swap_service.Order(body.entry or "", body.standby or "", body.reason, body.replaces, body.fault.strip())
     report = await _swapped(call, order, body, context)
     told = {"findings": report.findings, "warnings": report.warnings, "why": ""}
     if report.exchange is None:
-        return Opened(exchange=None, kind=Kind.SWAP, state=None, waits_for=None, overdue=False, **told)
+        return OpenedExchange(exchange=None, kind=Kind.SWAP, state=None, waits_for=None, overdue=False, **told)
     return await _opened(call, context, report.exchange, **told)
 
 
-async def _opened(call: Call, context: Context, exchange: int, **told: Any) -> Opened:
+async def _opened(call: Call, context: Context, exchange: int, **told: Any) -> OpenedExchange:
     """Any: fields of the answer."""
     row = await exchanges.one(context.db, exchange, call.caller)
     waits = waiting(row, context.clock(), call.language)
-    return Opened(exchange=exchange, kind=row["kind"], state=row["state"], **waits, **told)
+    return OpenedExchange(exchange=exchange, kind=row["kind"], state=row["state"], **waits, **told)
 
 
-_OF_A_SWAP = ("entry", "standby")
-_OF_A_CASE = ("code", "fault")
+_NEEDED = {True: ("entry", "standby"), False: ("code", "fault")}
+_USELESS = {
+    True: ("code", "address", "received_at", "reported_by"),
+    False: ("entry", "standby", "replaces", "reason", "at_once"),
+}
+"""By whether it is a swap. What would be thrown away is refused, so that nobody believes it was kept."""
 
 
 def _check_fields(body: NewExchange) -> None:
     """Raise Invalid with each field that the kind needs and lacks, or has no use for."""
-    swap_ = body.kind is Kind.SWAP
-    needed, useless = (_OF_A_SWAP, ("code", "address")) if swap_ else (_OF_A_CASE, (*_OF_A_SWAP, "replaces"))
-    faults = [Fault(name, "A {kind} needs this.", {"kind": body.kind}) for name in needed if not getattr(body, name)]
-    faults += [
-        Fault(name, "A {kind} has no such thing.", {"kind": body.kind}) for name in useless if getattr(body, name)
-    ]
+    swap_, kind = body.kind is Kind.SWAP, {"kind": body.kind}
+    faults = [Fault(name, "A {kind} needs this.", kind) for name in _NEEDED[swap_] if not getattr(body, name)]
+    faults += [Fault(name, "A {kind} has no such thing.", kind) for name in _USELESS[swap_] if getattr(body, name)]
     if body.dry_run and not swap_:
-        faults.append(Fault("dry_run", "Opening a {kind} changes no registration; leave it out.", {"kind": body.kind}))
+        faults.append(Fault("dry_run", "Opening a {kind} changes no registration; leave it out.", kind))
     if faults:
         raise Invalid(
             "Nothing was opened: {fields}.",

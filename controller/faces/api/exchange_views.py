@@ -107,20 +107,20 @@ class Evidence(Answer):
     """Why it was closed without."""
 
 
-class Day(Answer):
+class DeliveryDay(Answer):
     day: date
     counts: bool
     why: str | None
 
 
-class Delivery(Answer):
+class ReplacementDelivery(Answer):
     """R3.4: the 4th business day after the day of receipt, or after that of the dispatch when it came later."""
 
     counted_from: date
     arrives: date
     dispatched: bool
     """false: if it is dispatched today."""
-    days: list[Day]
+    days: list[DeliveryDay]
 
 
 class ExchangeInFull(Exchange):
@@ -147,7 +147,7 @@ class ExchangeInFull(Exchange):
     boot_lacks: list[str]
     """What a normal boot of the replacement still lacks, while it is waited for (R3.17)."""
     evidence: Evidence
-    delivery: Delivery | None
+    delivery: ReplacementDelivery | None
     moves: list[Move]
     possible: list[Possible]
     reminders: list[Reminder]
@@ -216,7 +216,7 @@ def waiting(row: Row, now: datetime, language: str) -> dict[str, Any]:
 _AWAITED = {(Kind.SEND_BACK, State.REPORTED), (Kind.SEND_BACK, State.RECOGNISED), (Kind.RETURN, State.RECEIVED)}
 
 
-def _delivery(row: Row, calendar: Calendar, now: datetime, language: str) -> Delivery | None:
+def _delivery(row: Row, calendar: Calendar, now: datetime, language: str) -> ReplacementDelivery | None:
     """The estimate: what it would be today until it is dispatched, then what was told."""
     dispatched = row["dispatched_at"]
     if dispatched is None and (row["kind"], row["state"]) not in _AWAITED:
@@ -226,7 +226,7 @@ def _delivery(row: Row, calendar: Calendar, now: datetime, language: str) -> Del
     start = max(filter(None, (row["received_on"], day_of(dispatched or now))))
     arrives = from_day(start, calendar).arrives if dispatched is None else row["arrives_on"]
     days = [start + timedelta(n) for n in range(1, (arrives - start).days + 1)]
-    return Delivery(
+    return ReplacementDelivery(
         counted_from=start,
         arrives=arrives,
         dispatched=dispatched is not None,
@@ -234,5 +234,5 @@ def _delivery(row: Row, calendar: Calendar, now: datetime, language: str) -> Del
     )
 
 
-def _day(day: date, why: str | None) -> Day:
-    return Day(day=day, counts=why is None, why=why)
+def _day(day: date, why: str | None) -> DeliveryDay:
+    return DeliveryDay(day=day, counts=why is None, why=why)
