@@ -109,14 +109,14 @@ async def page(
     until = [moment for moment in (wanted.due_before, now if wanted.overdue else None) if moment is not None]
     asked = {
         "contract": caller.within(wanted.contract),
-        "kind": wanted.kind,
         "state": wanted.state,
         "code": wanted.code,
         "adapter": wanted.adapter,
         "due_before": min(until, default=None),
     }
-    by_deadline = order == "deadline"
-    return await exchange_pages.page(db, asked, is_open=wanted.open, by_deadline=by_deadline, after=after, limit=limit)
+    return await exchange_pages.page(
+        db, asked, kind=wanted.kind, is_open=wanted.open, by_deadline=order == "deadline", after=after, limit=limit
+    )
 
 
 def waits_for(row: Mapping[str, Any] | Row, now: datetime) -> Waiting | None:

@@ -6,16 +6,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 
+from controller.domain.exchange import LIVES, STARTS, Kind, State
 from controller.store.pool import Database, Row
 
 _FILTERS = {
     "contract": "x.contract = {}",
-    "kind": "x.kind = {}",
     "state": "x.state = {}",
     "code": "(x.entry = {0} OR x.standby = {0})",
     "adapter": "(x.old_adapter = {0} OR x.new_adapter = {0})",
     "due_before": "x.ended_at IS NULL AND x.deadline_at < {}",
 }
+_KINDS = {kind: f"x.kind = '{kind}'" for kind in Kind}  # written out: a partial index is found by what is known
+_NOT_OF_A_SWAP = frozenset(State) - STARTS[Kind.SWAP] - {move.to for move in LIVES[Kind.SWAP].values()}
 _OPEN = {True: "x.ended_at IS NULL", False: "x.ended_at IS NOT NULL", None: "true"}
 
 
@@ -23,6 +25,7 @@ async def page(
     db: Database,
     wanted: Mapping[str, str | datetime | None],
     *,
+    kind: Kind | None,
     is_open: bool | None,
     by_deadline: bool,
     after: tuple[datetime | None, int] | None,
@@ -34,7 +37,13 @@ async def page(
     one already seen.
     """
     asked = {name: value for name, value in wanted.items() if value is not None}
-    clauses = [_OPEN[is_open], *(_FILTERS[name].format(f"${n}") for n, name in enumerate(asked, 1))]
+    clauses = [
+        _OPEN[is_open],
+        _KINDS[kind] if kind else "true",
+        *(_FILTERS[name].format(f"${n}") for n, name in enumerate(asked, 1)),
+    ]
+    if asked.get("state") in _NOT_OF_A_SWAP:
+        clauses.append("x.kind <> 'swap'")
     values: list[object] = list(asked.values())
     if by_deadline:
         clauses.append("x.ended_at IS NULL AND x.deadline_at IS NOT NULL")

@@ -4,5 +4,6 @@ ALTER TABLE exchange
     ADD reported_by text NOT NULL DEFAULT '',
     ADD stuck_at timestamptz;
 
--- What the clock looks for: cases of one state. Swaps are many, and other indexes find them.
-CREATE INDEX exchange_case_by_state ON exchange (state, id) WHERE ended_at IS NULL AND kind <> 'swap';
+-- What the clock and lists look for. Swaps are many, other indexes find them, and they pay nothing for these.
+CREATE INDEX exchange_case_by_state ON exchange (state, id) WHERE kind <> 'swap';
+CREATE INDEX exchange_case_by_kind ON exchange (kind, id) WHERE kind <> 'swap';
