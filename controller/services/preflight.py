@@ -22,7 +22,7 @@ from controller.domain.swap import Plan
 from controller.services import exchange_evidence, swap
 from controller.services.swap import Order
 from controller.store import preflight as store
-from controller.store.pool import TROUBLE, Database, Row, is_away
+from controller.store.pool import TROUBLE, Connection, Database, Row, is_away
 from controller.store.secrets import Secrets
 
 log = structlog.get_logger()
@@ -64,7 +64,8 @@ async def swap_or_preflight(
             return taken
     exchange, plan = await swap.carry_out(db, vault, order, caller=caller, now=now, deadline=deadline)
     if order.fault and not at_once:
-        await store.unreachable(db, exchange, order.entry)
+        async with db.connection() as connection:
+            await store.unreachable(connection, exchange, order.entry)
     return Taken(exchange, State.ORDERED, plan)
 
 
@@ -155,7 +156,14 @@ async def _opened(db: Database, order: Order, caller: Caller, now: datetime, dea
 
 
 async def _open(db: Database, order: Order, plan: Plan, caller: Caller, now: datetime) -> Taken | None:
-    order_by = now + COLLECT_WITHIN
+    async with db.transaction() as tx:
+        exchange = await open_within(tx, order, plan, caller=caller, now=now)
+    return Taken(exchange, State.PRE_FLIGHT, plan, now + COLLECT_WITHIN) if exchange else None
+
+
+async def open_within(tx: Connection, order: Order, plan: Plan, *, caller: Caller, now: datetime) -> int | None:
+    """Open the pre-flight of a planned swap inside the caller's transaction; its id, None when the old adapter cannot
+    be asked. Raises Conflict when a code was taken at the same moment; the transaction is spoilt then."""
     new = store.New(
         contract=plan.contract,
         entry=order.entry,
@@ -165,16 +173,15 @@ async def _open(db: Database, order: Order, plan: Plan, caller: Caller, now: dat
         firmware_target=plan.firmware_target,
         reason=order.reason,
         fault=order.fault,
-        order_by=order_by,
+        order_by=now + COLLECT_WITHIN,
     )
-    async with db.transaction() as tx:
-        if not await exchange_evidence.can_begin(tx, order.entry, plan.old_adapter, now):
-            return None
-        exchange = await store.open_one(tx, new, caller=caller, now=now)
-        if exchange is None:
-            raise _taken(order)
-        await exchange_evidence.begin(tx, exchange, caller=caller, now=now)
-    return Taken(exchange, State.PRE_FLIGHT, plan, order_by)
+    if not await exchange_evidence.can_begin(tx, order.entry, plan.old_adapter, now):
+        return None
+    exchange = await store.open_one(tx, new, caller=caller, now=now)
+    if exchange is None:
+        raise _taken(order)
+    await exchange_evidence.begin(tx, exchange, caller=caller, now=now)
+    return exchange
 
 
 def _order(row: Row) -> Order:

@@ -15,7 +15,7 @@ from controller.domain.firmware import Image
 from controller.domain.swap import Plan, Slot, Unit, described, plan
 from controller.series import by_name
 from controller.store import audit, exchanges, registration_change
-from controller.store.pool import Database, Row
+from controller.store.pool import Connection, Database, Row
 from controller.store.registration_change import Change
 from controller.store.secrets import Secrets
 
@@ -107,6 +107,21 @@ async def carry_out_many(
     return [results[n] for n in range(len(orders))]
 
 
+async def carry_out_within(
+    tx: Connection, vault: Secrets, orders: Sequence[Order], *, caller: Caller, now: datetime, deadline: timedelta
+) -> list[Done | None]:
+    """Up to AT_ONCE orders that name no code twice, inside the caller's transaction: it keeps what belongs to them.
+
+    None for one whose conditions do not hold; it has changed nothing, and is not recorded.
+    """
+    changes = [_change(vault, order, caller, now, now + deadline) for order in orders]
+    rows = await registration_change.make_many_within(tx, changes)
+    return [
+        Done(row["exchange"], _plan_of(row, order, now + deadline), row["return_case"]) if row else None
+        for row, order in zip(rows, orders, strict=True)
+    ]
+
+
 async def _refused(
     db: Database, orders: Sequence[Order], caller: Caller, now: datetime, deadline: timedelta
 ) -> list[ControllerError]:
@@ -189,14 +204,11 @@ def _change(vault: Secrets, order: Order, caller: Caller, now: datetime, deadlin
 
 
 def _planned(rows: Mapping[str, Row], order: Order, caller: Caller, now: datetime, deadline: timedelta) -> Plan:
-    entry, standby = (_slot(rows, name, caller) for name in (order.entry, order.standby))
-    series = entry.unit.series if entry.unit else ""
-    listed = rows[order.entry]["images"] or ()
-    images = tuple(Image(series, v, sha, size, tuple(m), tuple(r)) for v, sha, size, m, r in listed)
+    entry, standby = (slot(rows, name, caller) for name in (order.entry, order.standby))
     return plan(
         entry,
         standby,
-        images,
+        images(rows[order.entry]),
         now=now,
         deadline=deadline,
         replaces=order.replaces,
@@ -205,7 +217,14 @@ def _planned(rows: Mapping[str, Row], order: Order, caller: Caller, now: datetim
     )
 
 
-def _slot(rows: Mapping[str, Row], name: str, caller: Caller) -> Slot:
+def images(row: Row) -> tuple[Image, ...]:
+    """What is catalogued for the series of an entry's adapter. row: of store/exchanges.slots."""
+    series = row["series"] or ""
+    return tuple(Image(series, v, sha, size, tuple(m), tuple(r)) for v, sha, size, m, r in row["images"] or ())
+
+
+def slot(rows: Mapping[str, Row], name: str, caller: Caller) -> Slot:
+    """What a plan is made from. rows: of store/exchanges.slots. Raises NotFound: unknown, or foreign."""
     row = rows.get(name)
     if row is None:
         raise NotFound("No {what} {name}.", next_step="Check the name.", what="code", name=name)

@@ -120,7 +120,7 @@ async def withdraw(db: Database, exchange: int, why: str, *, caller: Caller, now
     return True
 
 
-async def unreachable(db: Database, exchange: int, code: str) -> None:
+async def unreachable(connection: Connection, exchange: int, code: str) -> None:
     """Of a swap that was ordered at once: its old adapter could not be asked. Its configs are noted all the same."""
     query = """
         WITH noted AS (
@@ -128,5 +128,4 @@ async def unreachable(db: Database, exchange: int, code: str) -> None:
         INSERT INTO exchange_config (exchange, module, stage, revision)
         SELECT $1, module, stage, revision FROM config_stage WHERE code = $2 AND stage IN ('startup', 'running')
         ON CONFLICT DO NOTHING"""
-    async with db.connection() as connection:
-        await connection.execute(query, exchange, code)
+    await connection.execute(query, exchange, code)

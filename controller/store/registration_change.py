@@ -117,6 +117,15 @@ async def make_within(tx: Connection, wanted: Change) -> Record | None:
         return None
 
 
+async def make_many_within(tx: Connection, wanted: Sequence[Change]) -> list[Record | None]:
+    """As `make_many`, inside the caller's transaction."""
+    try:
+        async with tx.transaction():
+            return await change(tx, wanted)
+    except UniqueViolationError:
+        return [await make_within(tx, each) for each in wanted]
+
+
 def apart(codes: Iterable[Iterable[str]]) -> list[int]:
     """Which changes, each given by the codes that it names, may go in one call: not one with a code of an earlier."""
     named: set[str] = set()
