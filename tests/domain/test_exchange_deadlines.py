@@ -30,7 +30,7 @@ def test_every_state_that_waits_says_by_when(kind: Kind, state: State) -> None:
     assert until >= MONDAY
 
 
-@pytest.mark.parametrize("state", ENDED)
+@pytest.mark.parametrize("state", sorted(ENDED))
 def test_what_has_ended_is_due_no_more(state: State) -> None:
     assert due(Kind.SEND_BACK, state, MONDAY, DEFAULT) is None
 
