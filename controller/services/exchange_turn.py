@@ -46,7 +46,7 @@ async def turn(
     act = partial(_act, db, vault, calendar, now)
     change = partial(exchange_due.to_change, db, now, at_call=at_call, waited_since=now - COLLECT_WITHIN)
     moved = await _each(change, partial(act, Event.CHANGE_REGISTRATION))
-    moved += await _each(partial(exchange_due.to_confirm, db), partial(_confirm, db, act))
+    moved += await _each(partial(exchange_due.to_confirm, db), partial(act, Event.CONFIRM_BOOT))
     moved += await _each(partial(exchange_due.to_deliver, db), partial(act, Event.DELIVER))
     moved += await _each(partial(exchange_due.overdue, db, now), partial(act, Event.DEADLINE_PASSED))
     moved += await _each(partial(exchange_due.complete, db), partial(act, Event.CLOSE))
@@ -66,17 +66,10 @@ async def _each(page: Callable[..., Awaitable[list[int]]], act: Callable[[int], 
     return moved
 
 
-async def _confirm(db: Database, act: Callable[[Event, int], Awaitable[bool]], exchange: int) -> bool:
-    """A boot that is not complete yet is no trouble: it goes on."""
-    async with db.connection() as connection:
-        row = await exchange_cases.one(connection, exchange)
-        if row is None or await boot_lacks(connection, row):
-            return False
-    return await act(Event.CONFIRM_BOOT, exchange)
-
-
 async def _act(db: Database, vault: Secrets, calendar: Calendar, now: datetime, event: Event, exchange: int) -> bool:
     try:
+        if event is Event.CONFIRM_BOOT and not await _booted(db, exchange):
+            return False  # it is under way, and no trouble
         moved = await advance(db, vault, exchange, event, Given(), calendar, caller=CONTROLLER, now=now)
     except OutOfOrder:
         return False  # somebody was quicker
@@ -93,3 +86,9 @@ async def _act(db: Database, vault: Secrets, calendar: Calendar, now: datetime, 
     if not moved.already:
         log.info("an exchange went on by the clock", exchange=exchange, cause=event.value, state=moved.to_state.value)
     return not moved.already
+
+
+async def _booted(db: Database, exchange: int) -> bool:
+    async with db.connection() as connection:
+        row = await exchange_cases.one(connection, exchange)
+        return row is not None and not await boot_lacks(connection, row)

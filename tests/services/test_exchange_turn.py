@@ -54,6 +54,21 @@ async def test_what_the_clock_cannot_do_is_told_once_a_day_and_keeps_nobody(desk
     assert (row["state"], row["why"], row["stuck_at"]) == ("registration-changed", "", None)
 
 
+async def test_a_mistake_of_ours_in_one_case_keeps_nobody(desk: Desk) -> None:
+    """R3.6; here the database refuses what no rule foresaw."""
+    bad, unlucky = await _recognised(desk)
+    good, new = await _recognised(desk)
+    await desk.does(bad, "dispatch", adapter=unlucky.serial)
+    await desk.does(good, "dispatch", adapter=new.serial)
+    await desk.value(f"ALTER TABLE exchange_move ADD CHECK (exchange <> {bad} OR event = 'stuck') NOT VALID")
+
+    await desk.passes(days=5)
+
+    assert (await desk.state(bad), await desk.state(good)) == ("dispatched", "registration-changed")
+    assert (await desk.has(bad))["why"] == "An internal error keeps it from going on; the controller's log has it."
+    assert await desk.stock(unlucky) == "in-transit"
+
+
 async def test_being_late_is_announced_once(desk: Desk) -> None:
     """Nothing stops the desk from deciding late; people hear of it."""
     case = (await desk.opens(await desk.on())).id
