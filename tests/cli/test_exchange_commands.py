@@ -16,6 +16,7 @@ from tests.api.conftest import Api, api
 from tests.cli.conftest import Ended
 from tests.registry_fixtures import numbers, placed, registry
 from tests.rows import HEADER, csv_row, distribution_id
+from tests.services import outgoing
 
 __all__ = ["api", "numbers", "placed", "registry"]
 
@@ -156,6 +157,24 @@ async def test_swap_with_a_fault_is_ordered_at_once_where_the_adapter_cannot_be_
     number = ended.out.split()[-1]
     case = await by("olga", "exchange", "show", number, "--json")
     assert (case.json()["kind"], case.json()["state"]) == ("return", "waiting")
+
+
+async def test_a_swap_that_waits_for_evidence_says_when_it_goes_on_and_ends_so_that_scripts_know(
+    by: By, registry, numbers
+) -> None:
+    """R3.10: whoever ordered it may still take it back."""
+    entry = await outgoing.connected(registry, numbers)
+    standby = await outgoing.adapter(registry, numbers, kind="standby")
+
+    waiting = await by("olga", "swap", entry, standby, *FAULT, "--wait", "0")
+    [row] = (await by("olga", "exchange", "list", "--code", entry, "--json")).json()
+    number = str(row["id"])
+    taken_back = await by("olga", "exchange", "advance", number, "withdraw", "--reason", "It works again.")
+
+    assert waiting.code == Exit.OK, waiting.err
+    assert f"Exchange {number} is pre-flight." in waiting.out and "Who: the controller. By: 20" in waiting.out
+    assert f"hikitsugi exchange advance {number} order" in waiting.out
+    assert taken_back.out.splitlines() == [f"Exchange {number} is withdrawn.", "It has ended."]
 
 
 async def test_lists_say_who_must_act_and_by_when(by: By, case, placed) -> None:

@@ -19,7 +19,7 @@ _REMINDERS = (Column(_("reminder"), "what"), Column(_("due"), "due_at"), Column(
 
 
 @exchange.command("list", help=_("List exchanges, newest first or by their next deadline."))
-@exchange.command("ls", hidden=True)
+@exchange.command("ls", hidden=True, help=_("The same as exchange list."))
 def list_exchanges(
     session: Session,
     contract: Annotated[str, typer.Option(help=_("Only of this contract."))] = "",
