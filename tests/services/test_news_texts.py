@@ -15,7 +15,9 @@ from controller.words import LANGUAGES
 
 AT = datetime(2026, 12, 31, 15, 30, tzinfo=UTC)
 STATES_OF = [
-    (kind, state) for kind, life in LIVES.items() for state in {*STARTS[kind], *(move.to for move in life.values())}
+    (kind, state)
+    for kind, life in LIVES.items()
+    for state in sorted({*STARTS[kind], *(move.to for move in life.values())})
 ]
 FOLDER = Path(news.__file__).parent
 
