@@ -128,7 +128,8 @@ class Changes:
 
 
 _MOVE = """
-    UPDATE exchange AS x SET state = $3, state_since = $4::timestamptz, deadline_at = $5, ended_at = CASE WHEN $6 THEN $4::timestamptz END,
+    UPDATE exchange AS x SET state = $3, state_since = $4::timestamptz, deadline_at = $5,
+        ended_at = CASE WHEN $6 THEN $4::timestamptz END,
         new_adapter = coalesce($7, new_adapter), driver = coalesce($8, driver), shipment = coalesce($9, shipment),
         address = coalesce($10, address), dispatched_at = coalesce($11, dispatched_at),
         arrives_on = coalesce($12, arrives_on), change_at = coalesce($13, change_at),
