@@ -47,7 +47,7 @@ async def stays(
     """
     subject, name = ("adapter", adapter) if code is None else ("code", code)
     conditions = [f"l.{subject} = $1"]
-    values: list[object] = [name, limit]
+    values: list[object] = [name]
     if contract is not None:
         conditions.append(f"c.contract = ${_take(values, contract)}")
     if before is not None:
@@ -57,7 +57,7 @@ async def stays(
             (SELECT n.at FROM registration_ledger n WHERE n.code = l.code AND (n.at, n.id) > (l.at, l.id)
              ORDER BY n.at, n.id LIMIT 1) AS until
         FROM registration_ledger l JOIN code c USING (code)
-        WHERE {" AND ".join(conditions)} ORDER BY l.at DESC, l.id DESC LIMIT $2"""  # noqa: S608 (constant text)
+        WHERE {" AND ".join(conditions)} ORDER BY l.at DESC, l.id DESC LIMIT {limit:d}"""  # noqa: S608 (constant text)
     async with db.connection() as connection:
         return await connection.fetch(query, *values)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from asyncpg import Record
@@ -10,6 +10,7 @@ from asyncpg import Record
 from controller.domain.access import Caller
 from controller.domain.errors import Conflict, Invalid, NotFound
 from controller.store import audit, host_keys, operations
+from controller.store.plans import by_index, stretch
 from controller.store.pool import Connection, Database
 
 _PULLS_BY_ITSELF = timedelta(hours=6)  # every real client does, so an order to pull need not wait for longer
@@ -55,26 +56,17 @@ async def adapters(
     A contract with very many adapters and few of the series is walked through for them.
     """
     if contract is None:
-        where, values = _where((("a.series =", series), ("a.serial >", after)))
-        source = f"(SELECT * FROM adapter a {where} ORDER BY a.serial LIMIT ${len(values) + 1})"  # noqa: S608 (constant text)
+        where, values = stretch({"a.series": series}, "a.serial", after)
+        page = f"SELECT * FROM adapter a {where} LIMIT {limit:d}"  # noqa: S608 (constant text)
         order = "a.serial"
     else:
-        where, values = _where((("r.contract =", contract), ("a.series =", series), ('r.adapter COLLATE "C" >', after)))
-        source = f"""(SELECT a.* FROM registration r JOIN adapter a ON a.serial = r.adapter {where}
-                      ORDER BY r.adapter COLLATE "C" LIMIT ${len(values) + 1})"""  # noqa: S608 (constant text)
-        order = 'a.serial COLLATE "C"'  # the order of the index that leads there
-    query = f"{_ADAPTER.format(source=source)} ORDER BY {order}"
-    async with db.connection() as connection:
-        return await connection.fetch(query, *values, limit)
-
-
-# A page is chosen first, then what belongs to its rows is looked up: joined all at once, the planner merges whole
-# indexes. And only the conditions that are wanted stand in the query: a plan kept for all values walks the table.
-def _where(conditions: Iterable[tuple[str, str | None]]) -> tuple[str, list[str]]:
-    """Those of the conditions that have a value, as text, and the values."""
-    wanted = [(text, value) for text, value in conditions if value is not None]
-    texts = [f"{text} ${n}" for n, (text, _) in enumerate(wanted, 1)]
-    return f"WHERE {' AND '.join(texts)}" if texts else "", [value for _, value in wanted]
+        where, values = stretch({"r.contract": contract}, 'r.adapter COLLATE "C"', after, {"a.series": series})
+        page = f"""SELECT a.* FROM registration r JOIN adapter a ON a.serial = r.adapter
+                   {where} LIMIT {limit:d}"""  # noqa: S608 (constant text)
+        order = 'a.serial COLLATE "C"'
+    query = f"{_ADAPTER.format(source=f'({page})')} ORDER BY {order}"
+    async with by_index(db) as tx:
+        return await tx.fetch(query, *values)
 
 
 async def not_as_held(db: Database, held: Mapping[str, datetime | None]) -> list[str]:
@@ -102,11 +94,11 @@ async def contract_of(db: Database, *, code: str | None = None, serial: str | No
 
 async def codes(db: Database, *, contract: str | None, kind: str | None, after: str | None, limit: int) -> list[Record]:
     """Codes in order of name."""
-    where, values = _where((("c.contract =", contract), ("c.kind =", kind), ("c.code >", after)))
-    source = f"(SELECT * FROM code c {where} ORDER BY c.code LIMIT ${len(values) + 1})"  # noqa: S608 (constant text)
-    query = f"{_CODE.format(source=source)} ORDER BY c.code"
-    async with db.connection() as connection:
-        return await connection.fetch(query, *values, limit)
+    where, values = stretch({"c.contract": contract, "c.kind": kind}, "c.code", after)
+    page = f"(SELECT * FROM code c {where} LIMIT {limit:d})"  # noqa: S608 (constant text)
+    query = f"{_CODE.format(source=page)} ORDER BY c.code"
+    async with by_index(db) as tx:
+        return await tx.fetch(query, *values)
 
 
 async def describe_code(

@@ -17,14 +17,14 @@ _OVERDUE = """
     FROM exchange x JOIN contract o ON o.contract = x.contract JOIN adapter a ON a.serial = x.old_adapter
     WHERE x.return_due_at IS NOT NULL AND x.returned_at IS NULL AND x.ended_at IS NULL AND x.return_due_at <= $1
       {conditions}
-    ORDER BY x.return_due_at, x.id LIMIT $2"""
+    ORDER BY x.return_due_at, x.id LIMIT {limit}"""
 
 
 async def overdue(
     db: Database, now: datetime, *, contract: str | None, after: Position | None, limit: int
 ) -> list[Row]:
     """Returns that were due before now, the longest overdue first. contract: None for all."""
-    values: list[object] = [now, limit]
+    values: list[object] = [now]
     conditions = ""
     if contract is not None:
         values.append(contract)
@@ -33,4 +33,4 @@ async def overdue(
         values += after
         conditions += f" AND (x.return_due_at, x.id) > (${len(values) - 1}, ${len(values)})"
     async with db.connection() as connection:
-        return await connection.fetch(_OVERDUE.format(conditions=conditions), *values)
+        return await connection.fetch(_OVERDUE.format(conditions=conditions, limit=int(limit)), *values)

@@ -53,6 +53,7 @@ TABLE: dict[str, set[Role]] = {
     "GET /codes": EVERYBODY,
     "GET /codes/{code}": EVERYBODY,
     "PATCH /codes/{code}": STAFF_OF_THE_CUSTOMER,
+    "GET /search": EVERYBODY,
     "GET /codes/{code}/holder": EVERYBODY,
     "GET /adapters/{serial}/life": EVERYBODY,
     "GET /exchanges/overdue-returns": EVERYBODY,

@@ -27,6 +27,7 @@ from controller.faces.api import (
     operations,
     presets,
     pushes,
+    search,
     selections,
     shares,
     statistics,
@@ -70,6 +71,7 @@ ROUTES: tuple[Route, ...] = (
     *host_keys.ROUTES,
     *subscriptions.ROUTES,
     *calendar.ROUTES,
+    *search.ROUTES,
 )
 
 __all__ = ["ROUTES", "Context"]
