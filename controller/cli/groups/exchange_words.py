@@ -86,6 +86,7 @@ IF_ANY = (
     Column(_("reason"), "reason"),
     Column(_("why"), "why"),
     Column(_("reported"), "received_at"),
+    Column(_("reported by"), "reported_by"),
     Column(_("channel"), "channel"),
     Column(_("counts for"), "received_on"),
     Column(_("delivery address"), "address"),
