@@ -126,8 +126,8 @@ async def _one(work: Work, row: Row) -> None:
         log.warning("delivery could not be recorded; it is sent again", delivery=row["id"], error=str(error))
         return
     fields = {"delivery": row["id"], "subscription": row["subscription"], "topic": row["topic"]}
-    say = log.info if ended.state == "delivered" else log.warning
-    say("news told", **fields, outcome=ended.outcome, status=ended.status, state=ended.state, recorded=recorded)
+    note = log.info if ended.state == "delivered" else log.warning
+    note("news told", **fields, outcome=ended.outcome, status=ended.status, state=ended.state, recorded=recorded)
 
 
 async def _tell(work: Work, row: Row) -> Told:

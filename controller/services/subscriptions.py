@@ -131,7 +131,7 @@ async def test(db: Database, subscription: int, *, caller: Caller, now: datetime
     if row["disabled_at"] is not None:
         raise Conflict(
             "Subscription {subscription} has ended.",
-            next_step="Take it up again first: hikitsugi subscription change {subscription} --enable.",
+            next_step="Take it up again first: hikitsugi subscription change {subscription} --enable",
             subscription=subscription,
         )
     return await subscriptions.write_test(db, row, TEST, caller=caller, now=now)
@@ -144,7 +144,7 @@ async def replay(db: Database, delivery: int, *, caller: Caller, now: datetime) 
     if row["ended"]:
         raise Conflict(
             "Subscription {subscription} has ended.",
-            next_step="Take it up again first: hikitsugi subscription change {subscription} --enable.",
+            next_step="Take it up again first: hikitsugi subscription change {subscription} --enable",
             subscription=row["subscription"],
         )
     if not await subscriptions.replay(db, row, caller=caller, now=now):

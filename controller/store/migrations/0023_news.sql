@@ -101,7 +101,9 @@ BEGIN
         JOIN account a ON a.account = s.account AND a.disabled_at IS NULL
     ), placed AS MATERIALIZED (
         SELECT t.id, t.at, t.topic, t.subject, news_contract(t.topic, t.subject, t.payload) AS contract,
-               coalesce(news_of_exchange(news_number(t.payload, 'exchange')), '{}') || t.payload AS payload,
+               CASE WHEN t.topic LIKE 'exchange.%'
+                    THEN coalesce(news_of_exchange(news_number(t.payload, 'exchange')), '{}') ELSE '{}' END
+               || t.payload AS payload,
                t.payload AS said
         FROM taken t WHERE t.topic IN (SELECT topic FROM wanted)
     ), told AS (
