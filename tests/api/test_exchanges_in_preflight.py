@@ -105,4 +105,4 @@ async def test_a_swap_is_replaced_only_by_ordering_another(client, pair) -> None
     status, problem = await advanced(client, "olga", number, "replaced")
 
     assert (status, (await shown(client, number))["state"]) == (409, "ordered")
-    assert f"--replace {number}" in problem["next_step"]
+    assert "hikitsugi swap" in problem["next_step"]

@@ -6,8 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from controller.domain.errors import Conflict
-from controller.domain.exchange import Event, Kind, State
+from controller.domain.exchange import Event, State
 from controller.faces.api.context import PEOPLE, Context
 from controller.faces.api.exchange_orders import require_swapper
 from controller.faces.api.exchange_views import Possible, Waiting, events, said, waiting
@@ -69,8 +68,6 @@ async def advance(call: Call, exchange: Number, body: Step, context: Context) ->
     Send-back and on-site exchange are driven by support staff: an operator reports to the desk (R3.3, R3.15).
     """
     row = await exchanges.one(context.db, exchange, call.caller)
-    if row["kind"] == Kind.SWAP and body.event is Event.REPLACED:
-        raise _replaced(row)
     waits = row["state"] == State.PRE_FLIGHT and body.expect in (None, State.PRE_FLIGHT)
     if waits and body.event is Event.ORDER:
         found = await _ordered(call, row, body, context)
@@ -91,15 +88,6 @@ async def _moved(call: Call, exchange: int, body: Step, context: Context) -> exc
         )
     moved = await exchanges.advance(*asked, caller=call.caller, now=now, expect=body.expect, rule=context.change_rule)
     return exchanges.Preview(moved)
-
-
-def _replaced(row: Row) -> Conflict:
-    return Conflict(
-        "Exchange {exchange} is replaced by ordering another one in its place.",
-        next_step="hikitsugi swap {entry} STANDBY --replace {exchange}",
-        exchange=row["id"],
-        entry=row["entry"],
-    )
 
 
 async def _ordered(call: Call, row: Row, body: Step, context: Context) -> exchanges.Preview:
