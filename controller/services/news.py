@@ -37,7 +37,7 @@ AT_ONCE = 16
 _POLL_S = 1.0
 _BATCH = 1000
 _BATCHES = 20  # of one turn, so that other work of the turn gets its time
-_FORGOTTEN = 1000
+_FORGOTTEN, _FORGETTINGS = 1000, 10
 
 _FINAL = frozenset({Outcome.GONE, Outcome.NO_SUCH_MAILBOX})
 
@@ -98,7 +98,9 @@ async def turn(db: Database, now: datetime, kept: timedelta) -> None:
         log.warning("deliveries lost their sender and are sent again under the same ids", deliveries=lost)
     async with db.connection() as connection:
         await news.cancel(connection, now)
-    await news.forget_before(db, now - kept, _FORGOTTEN)
+    for _ in range(_FORGETTINGS):
+        if await news.forget_before(db, now - kept, _FORGOTTEN) < _FORGOTTEN:
+            break
 
 
 async def _turns(work: Work) -> None:

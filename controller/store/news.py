@@ -161,9 +161,11 @@ async def cancel(connection: Connection, now: datetime, subscription: int | None
     await connection.execute(query, now, subscription)
 
 
+# The oldest are looked at, and no others: this is asked every few seconds, mostly for nothing.
 _FORGET_NEWS = """
     DELETE FROM outbox WHERE ctid = ANY (ARRAY (
-        SELECT o.ctid FROM outbox o WHERE o.at < $1 AND {place} ORDER BY o.xid, o.id LIMIT $2))"""
+        SELECT t.ctid FROM (SELECT o.ctid, o.at FROM outbox o WHERE {place} ORDER BY o.xid, o.id LIMIT $2) t
+        WHERE t.at < $1))"""
 _PLACES = ("o.xid IS NULL", "(o.xid, o.id) <= (SELECT c.xid, c.id FROM news_cursor c)")
 
 _FORGET_DELIVERIES = """
