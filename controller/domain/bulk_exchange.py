@@ -125,14 +125,3 @@ def apart(rows: Iterable[Candidate]) -> list[Candidate]:
             chosen.append(row)
         named.update(row.codes)
     return chosen
-
-
-def earlier_lines(pairs: Iterable[Pair]) -> dict[int, tuple[int, ...]]:
-    """By line, the nearest earlier lines that name a code of it; lines that share nothing are absent."""
-    last: dict[str, int] = {}
-    found = {}
-    for pair in pairs:
-        if lines := tuple(sorted({last[code] for code in pair.codes if code in last})):
-            found[pair.line] = lines
-        last.update(dict.fromkeys(pair.codes, pair.line))
-    return found
