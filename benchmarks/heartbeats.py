@@ -7,7 +7,7 @@ ours:  faces/device/heartbeat.py and services/heartbeats.py as they are in the p
 peer:  what anybody would write: datagram_received, hmac.digest, a loop of struct.unpack_from. Once more with our codec.
 floor: a blocking recv loop without asyncio, adapters or limits, with one key begun and one struct for the whole.
 CPU is the receiving process's own, in rounds that take turns. The last part stores into an embedded PostgreSQL (without
-fsync: see benchmarks/swap.py) and counts rows; PostgreSQL's CPU is not in the figure, it is a process of its own.
+fsync: see benchmarks/registry.py) and counts rows; PostgreSQL's CPU is not in the figure, it is a process of its own.
 
     python benchmarks/heartbeats.py [--quick]
 """

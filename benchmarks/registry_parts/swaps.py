@@ -1,6 +1,7 @@
-"""Swaps per second: through the registry call, in bulk, and the plain six-statement transaction in pgbench.
+"""Swaps per second: through the registry call, in bulk, over HTTP, and the plain six-statement transaction in pgbench.
 
-All do the same: each swap takes a pair nobody has exchanged since it was loaded, and writes the same rows.
+All do the same: each swap takes a pair nobody has exchanged since it was loaded, and writes the same rows. (Ours checks
+the conditions, keeps the former key and makes new ones besides.)
 """
 
 from __future__ import annotations
@@ -13,6 +14,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+
+import aiohttp
+from fleets.processes import Bench
 
 from controller.domain.access import Caller, Role
 from controller.services import swap
@@ -90,15 +94,14 @@ async def calls(db: Database, vault: Secrets, pairs: Sequence[int], clients: int
     return Timed(len(pairs) / (time.perf_counter() - began), waits)
 
 
-async def bulk(db: Database, vault: Secrets, pairs: Sequence[int], at_once: int = 5000) -> Timed:
-    """Each pair once through services.swap.carry_out_many, at_once in a call."""
+async def bulk(db: Database, vault: Secrets, pairs: Sequence[int]) -> Timed:
+    """Each pair once, all in one call of services.swap.carry_out_many."""
     began = time.perf_counter()
-    for start in range(0, len(pairs), at_once):
-        orders = [swap.Order(f"E{n}", f"S{n}") for n in pairs[start : start + at_once]]
-        done = await swap.carry_out_many(db, vault, orders, caller=CALLER, now=datetime.now(UTC), deadline=DEADLINE)
-        wrong = [one for one in done if not isinstance(one, swap.Done)]
-        if wrong:
-            raise SystemExit(f"a swap was refused: {wrong[0]}")
+    orders = [swap.Order(f"E{n}", f"S{n}") for n in pairs]
+    done = await swap.carry_out_many(db, vault, orders, caller=CALLER, now=datetime.now(UTC), deadline=DEADLINE)
+    wrong = [one for one in done if not isinstance(one, swap.Done)]
+    if wrong:
+        raise SystemExit(f"A swap was refused: {wrong[0]}")
     return Timed(len(pairs) / (time.perf_counter() - began))
 
 
@@ -116,3 +119,23 @@ async def pgbench(server: Embedded, first: int, count: int, clients: int, folder
     if done.returncode or found is None:
         raise SystemExit(f"pgbench failed: {done.stderr[-500:]}")
     return Timed(float(found[1]))
+
+
+async def over_http(bench: Bench, pairs: Sequence[int], clients: int) -> Timed:
+    """Each pair once through the controller's API, `clients` at a time on connections that are kept."""
+    key = (bench.folder / "data/admin.key").read_text().strip()
+    waiting, waits = iter(pairs), []
+
+    async def client(session: aiohttp.ClientSession) -> None:
+        for n in waiting:
+            began = time.perf_counter()
+            async with session.post(f"{bench.api}/api/v1/codes/E{n}/swap", json={"standby": f"S{n}"}) as answer:
+                if answer.status != 200:
+                    raise SystemExit(f"HTTP {answer.status}: {await answer.text()}")
+                await answer.read()
+            waits.append(time.perf_counter() - began)
+
+    async with aiohttp.ClientSession(headers={"Authorization": f"Bearer {key}"}) as session:
+        began = time.perf_counter()
+        await asyncio.gather(*(client(session) for _ in range(clients)))
+        return Timed(len(pairs) / (time.perf_counter() - began), waits)

@@ -16,7 +16,7 @@ import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_random_exponential
 
-from controller.store.together import Together
+from controller.store.together import AT_ONCE, Together
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]"
 Row: TypeAlias = asyncpg.Record
@@ -140,15 +140,16 @@ class Database:
         question: Question,
         *,
         gather_s: float = 0.0,
+        at_once: int = AT_ONCE,
     ) -> Answer:
         """Ask one question in one statement with those of others that come at the same time; see together.py.
 
         ask: a function of a module, one and the same for all who ask together, with the same gather_s: the longest that
-        a question waits for others.
+        a question waits for others, and at_once: statements under way before the next one waits, and grows.
         """
         together = self._together.get(ask)
         if together is None:
-            together = self._together[ask] = Together(self.connection, ask, gather_s)
+            together = self._together[ask] = Together(self.connection, ask, gather_s, at_once)
         answer: Answer = await together.answer(question)
         return answer
 

@@ -74,6 +74,9 @@ def _values(change: Change) -> tuple[object, ...]:
 
 
 _AGAIN = object()
+_STATEMENTS = 2
+"""Under way at once. Two, so that a change whose registration somebody holds does not hold up all others; not more,
+since most of what few changes cost is the statement's own."""
 
 
 async def make(db: Database, wanted: Change) -> Record | None:
@@ -83,7 +86,7 @@ async def make(db: Database, wanted: Change) -> Record | None:
     """
     while True:  # each turn decides about one of those that name the same code
         try:
-            row = await db.together(_make_all, wanted)
+            row = await db.together(_make_all, wanted, at_once=_STATEMENTS)
         except UniqueViolationError:  # an exchange on one of the codes was being written at the same moment
             return None
         if row is not _AGAIN:

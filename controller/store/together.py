@@ -1,7 +1,7 @@
 """Questions of many callers that come at the same time, asked in one statement: 64 pulls at once, a few round trips.
 
 Nobody waits for company, unless there is time for it (gather_s): what came in one turn of the event loop goes together.
-Only when AT_ONCE such statements are under way does the next one wait, and grows. Each caller waits for its one answer,
+Only when at_once such statements are under way does the next one wait, and grows. Each caller waits for its one answer,
 so callers bound what waits here.
 """
 
@@ -33,15 +33,16 @@ _ONE_TO_BLAME = (
 
 class Together(Generic[Connection, Question, Answer]):
     """ask: one statement for a list of questions; answers in the same order. gather_s: how long the first of them waits
-    for others."""
+    for others. at_once: statements under way."""
 
     def __init__(
         self,
         connection: Callable[[], AbstractAsyncContextManager[Connection]],
         ask: Callable[[Connection, list[Question]], Awaitable[Sequence[Answer]]],
         gather_s: float = 0.0,
+        at_once: int = AT_ONCE,
     ) -> None:
-        self._connection, self._ask, self._gather_s = connection, ask, gather_s
+        self._connection, self._ask, self._gather_s, self._at_once = connection, ask, gather_s, at_once
         self._waiting: list[tuple[Question, asyncio.Future[Answer]]] = []
         self._is_due = False
         self._under_way: set[asyncio.Task[None]] = set()
@@ -51,7 +52,7 @@ class Together(Generic[Connection, Question, Answer]):
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Answer] = loop.create_future()
         self._waiting.append((question, future))
-        if not self._is_due and len(self._under_way) < AT_ONCE:
+        if not self._is_due and len(self._under_way) < self._at_once:
             self._is_due = True
             loop.call_later(self._gather_s, self._begin)
         return await future

@@ -56,6 +56,7 @@ SET jit = off AS $$
 DECLARE
     v registration_change[];
     v_replaces boolean; v_orders boolean; v_returns boolean; v_replacements boolean; v_rests boolean; v_tasks boolean;
+    v_codes boolean;
     -- A variable, so that the planner takes the index that begins with the code, and not the partial one of open
     -- exchanges: planned while none is open, that one is read from end to end.
     v_holding text[] := '{pre-flight,ordered,pulled,dispatched,driver-assigned}';
@@ -65,8 +66,9 @@ BEGIN
 
     SELECT array_agg(ROW(w.*)::registration_change ORDER BY w.n), bool_or(w.replaces IS NOT NULL),
            bool_or(w.of_case AND w.kind = 'swap'), bool_or(w.return_case IS NOT NULL), bool_or(w.kind <> 'swap'),
-           bool_or(w.old_rests OR w.new_rests), bool_or(w.open_tasks > 0)
-    INTO v, v_replaces, v_orders, v_returns, v_replacements, v_rests, v_tasks
+           bool_or(w.old_rests OR w.new_rests), bool_or(w.open_tasks > 0),
+           bool_or(w.was_warm OR w.firmware_target IS DISTINCT FROM w.target_before)
+    INTO v, v_replaces, v_orders, v_returns, v_replacements, v_rests, v_tasks, v_codes
     FROM (
         SELECT i.n, i.kind, i.code, e.kind AS code_kind, i.standby,
                coalesce(i.exchange, nextval('exchange_id_seq')) AS exchange, i.exchange IS NOT NULL AS of_case, i.replaces,
@@ -154,11 +156,6 @@ BEGIN
               UNION ALL SELECT standby, old_adapter, standby_key, standby_passphrase, at FROM unnest(v)
                         WHERE kind = 'swap') c
         WHERE r.code = c.code
-    ), aimed AS (  -- R3.14; and what has just been taken out of service, or has never been in it, is not kept warm
-        UPDATE code k SET firmware_target = c.firmware_target
-        FROM unnest(v) c WHERE k.code = c.code AND c.firmware_target IS DISTINCT FROM c.target_before
-    ), cooled AS (
-        UPDATE code k SET warm = false FROM unnest(v) c WHERE c.was_warm AND k.code = coalesce(c.standby, c.code)
     ), ledger AS (
         INSERT INTO registration_ledger (at, code, adapter, cause, exchange, account)
         SELECT at, code, new_adapter, kind, exchange, account FROM unnest(v)
@@ -174,6 +171,9 @@ BEGIN
            'done', jsonb_build_object('exchange', exchange, 'kind', kind, 'standby', standby, 'old_adapter',
                old_adapter, 'new_adapter', new_adapter, 'firmware_target', firmware_target, 'reason', reason)
     FROM unnest(v);
+    IF v_codes THEN
+        PERFORM codes_follow(v);
+    END IF;
     IF v_replacements THEN
         PERFORM units_are_replaced(v);
     END IF;
@@ -224,6 +224,14 @@ BEGIN
     FROM unnest(v) c WHERE x.id = c.exchange AND c.of_case AND c.kind = 'swap';
     INSERT INTO exchange_move (exchange, at, event, from_state, to_state, account, role)
     SELECT exchange, at, 'order', 'pre-flight', 'ordered', account, role FROM unnest(v) WHERE of_case AND kind = 'swap';
+END $$;
+
+-- R3.14; and what has just been taken out of service, or has never been in it, is not kept warm.
+CREATE FUNCTION codes_follow(v registration_change[]) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    UPDATE code k SET firmware_target = c.firmware_target
+    FROM unnest(v) c WHERE k.code = c.code AND c.firmware_target IS DISTINCT FROM c.target_before;
+    UPDATE code k SET warm = false FROM unnest(v) c WHERE c.was_warm AND k.code = coalesce(c.standby, c.code);
 END $$;
 
 -- The old unit leaves its code for good (R3.7, R3.8); the new one is there by registration, and may still be on its way.
