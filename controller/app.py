@@ -30,7 +30,7 @@ from controller.faces.api import ROUTES, Context
 from controller.faces.api.doors import KeptAnswers, authenticator
 from controller.files import replace
 from controller.parts import Parts, utc_now
-from controller.services import access, audit, housekeeping, kept_sessions, news, preflight, work
+from controller.services import access, audit, bulk_turn, housekeeping, kept_sessions, news, preflight, work
 from controller.services.idempotency import Repeats
 from controller.settings import Endpoint, Settings
 from controller.startup import CannotStart
@@ -232,6 +232,13 @@ async def _until(
             ),
             name="pre-flight",
         ),
+        asyncio.create_task(
+            bulk_turn.run(
+                *(parts.db, parts.vault, utc_now, timedelta(seconds=parts.settings.swap_deadline_s)),
+                partial(_wake, parts),
+            ),
+            name="bulk exchanges",
+        ),
         asyncio.create_task(kept_sessions.run(parts.db, ssh.kept_sessions), name="kept sessions"),
         asyncio.create_task(audit.run(parts.db, utc_now), name="audit chain"),
         asyncio.create_task(_renewing(renew), name="certificates"),
@@ -251,6 +258,12 @@ async def _until(
     finally:
         await ssh.close()
     log.info("Stopped.")
+
+
+def _wake(parts: Parts) -> None:
+    """Swaps were ordered: evidence is collected by tasks, connected adapters are told by pushes."""
+    parts.wake.set()
+    parts.wake_push.set()
 
 
 async def _renewing(renew: Callable[[], None]) -> None:

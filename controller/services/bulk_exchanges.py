@@ -28,32 +28,36 @@ class Options:
     reason: str = ""
 
 
-async def preview(db: Database, pairs: Sequence[Pair], *, caller: Caller, now: datetime) -> list[Judged]:
-    """What will happen with each row. Changes and keeps nothing."""
-    return await judge_all(db, pairs, caller=caller, now=now)
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What will happen. rows: as of store.rows, with no exchange yet. contract: the one that all are of, or None."""
+
+    contract: str | None
+    rows: Sequence[dict[str, Any]]  # Any: JSON values
 
 
-async def plan(db: Database, pairs: Sequence[Pair], options: Options, *, caller: Caller, now: datetime) -> int:
-    """Judge the rows and keep the plan; its id. Nothing is exchanged before it is started.
+async def preview(db: Database, pairs: Sequence[Pair], options: Options, *, caller: Caller, now: datetime) -> Plan:
+    """Judge every row; change and keep nothing.
 
-    Refused rows are kept with the reason and are not tried. Operators name codes of their contract: others they are
-    refused as unknown.
+    Operators name codes of their contract: others are refused as unknown.
     """
     judged = await judge_all(db, pairs, caller=caller, now=now)
-    contract = caller.contract or contract_of(judged)
-    rows = [_row(row, options.reason) for row in judged]
-    new = store.New(contract, options.reason, options.at_once, options.stop_after, rows)
+    return Plan(caller.contract or contract_of(judged), [_row(row, options.reason) for row in judged])
+
+
+async def keep(db: Database, plan: Plan, options: Options, *, caller: Caller, now: datetime) -> int:
+    """Keep a plan; its id. Nothing is exchanged before it is started. Rows that are refused will not be tried."""
+    new = store.New(plan.contract, options.reason, options.at_once, options.stop_after, plan.rows)
     return await store.insert(db, new, caller=caller, now=now)
 
 
 def _row(row: Judged, reason: str) -> dict[str, Any]:
-    """As store.New wants it. Any: JSON values."""
     pair = row.pair
     return {
         **{"line": pair.line, "entry": pair.entry, "standby": pair.standby},
         **{"reason": pair.reason or reason, "fault": pair.fault},
         **{"state": row.state.value, "why": row.why, "after_lines": row.after_lines},
-        "plan": asdict(row.units) if row.units else None,
+        **{"plan": asdict(row.units) if row.units else None, "exchange": None, "exchange_state": None},
     }
 
 

@@ -80,6 +80,15 @@ TABLE: dict[str, set[Role]] = {
     "POST /exchanges": EVERYBODY,
     "POST /exchanges/{exchange}/advance": EVERYBODY,
     "GET /exchanges/{exchange}/evidence": EVERYBODY,
+    "POST /bulk-exchanges": STAFF_OF_THE_CUSTOMER,
+    "GET /bulk-exchanges": EVERYBODY,
+    "GET /bulk-exchanges/{bulk}": EVERYBODY,
+    "GET /bulk-exchanges/{bulk}/rows": EVERYBODY,
+    "GET /bulk-exchanges/{bulk}/rows/export": EVERYBODY,
+    "POST /bulk-exchanges/{bulk}/start": STAFF_OF_THE_CUSTOMER,
+    "POST /bulk-exchanges/{bulk}/pause": STAFF_OF_THE_CUSTOMER,
+    "POST /bulk-exchanges/{bulk}/resume": STAFF_OF_THE_CUSTOMER,
+    "POST /bulk-exchanges/{bulk}/abort": STAFF_OF_THE_CUSTOMER,
     "GET /stock": {A, S},
     "GET /stock/counts": {A, S},
     "GET /stock/proposals": {A, S},
@@ -177,6 +186,7 @@ def path_of(template: str) -> str:
         template.replace("{stage}", "startup")
         .replace("{module}", "0")
         .replace("{exchange}", "0")
+        .replace("{bulk}", "0")
         .replace("{campaign}", "0")
         .replace("{task}", "0")
         .replace("{share}", "0")
