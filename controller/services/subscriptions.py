@@ -140,7 +140,7 @@ async def test(db: Database, subscription: int, *, caller: Caller, now: datetime
 async def replay(db: Database, delivery: int, *, caller: Caller, now: datetime) -> None:
     """Send it again, under the same id: who has it already can tell. Raises NotFound, Conflict (it is being sent just
     now; its subscription has ended)."""
-    row = await own_delivery(db, delivery, caller)
+    row, _ = await own_delivery(db, delivery, caller)
     if row["ended"]:
         raise Conflict(
             "Subscription {subscription} has ended.",
@@ -161,12 +161,12 @@ async def own(db: Database, subscription: int, caller: Caller) -> Row:
     return row
 
 
-async def own_delivery(db: Database, delivery: int, caller: Caller) -> Row:
-    """The same of a delivery. Raises NotFound."""
-    row = await subscriptions.delivery(db, delivery, caller.contract)
-    if row is None:
+async def own_delivery(db: Database, delivery: int, caller: Caller) -> tuple[Row, Sequence[Row]]:
+    """The same of a delivery, with the attempts at it, newest first. Raises NotFound."""
+    found = await subscriptions.delivery(db, delivery, caller.contract)
+    if found is None:
         raise _unknown("delivery", str(delivery))
-    return row
+    return found
 
 
 def _check(channel: Channel, address: str, topics: Sequence[str], terms: Terms) -> None:

@@ -172,21 +172,17 @@ async def deliveries(
         return await connection.fetch(own, contract, subscription, state, before, limit)
 
 
-async def delivery(db: Database, delivery: int, contract: str | None) -> Record | None:
-    """One with what it tells; `ended`: its subscription has."""
-    query = f"""SELECT {_DELIVERY}, d.payload, s.channel, s.address, s.disabled_at IS NOT NULL AS ended
+async def delivery(db: Database, delivery: int, contract: str | None) -> tuple[Record, list[Record]] | None:
+    """One with what it tells, and the last hundred attempts at it, newest first; of one moment, so that they agree.
+    `ended`: its subscription has."""
+    one = f"""SELECT {_DELIVERY}, d.payload, s.channel, s.address, s.disabled_at IS NOT NULL AS ended
         FROM delivery d JOIN subscription s ON s.id = d.subscription
         WHERE d.id = $1 AND ($2::text IS NULL OR s.contract = $2)"""  # noqa: S608 (constant text)
-    async with db.connection() as connection:
-        return await connection.fetchrow(query, delivery, contract)
-
-
-async def attempts(db: Database, delivery: int) -> list[Record]:
-    """At one delivery, newest first; the last hundred."""
-    query = """SELECT at, outcome, status, duration_s FROM delivery_attempt WHERE delivery = $1
+    tried = """SELECT at, outcome, status, duration_s FROM delivery_attempt WHERE delivery = $1
         ORDER BY at DESC LIMIT 100"""
-    async with db.connection() as connection:
-        return await connection.fetch(query, delivery)
+    async with db.transaction(readonly=True) as tx:
+        row = await tx.fetchrow(one, delivery, contract)
+        return None if row is None else (row, await tx.fetch(tried, delivery))
 
 
 async def replay(db: Database, row: Record, *, caller: Caller, now: datetime) -> bool:

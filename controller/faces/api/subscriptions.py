@@ -171,9 +171,8 @@ async def list_deliveries(
 
 
 async def show_delivery(call: Call, delivery: DeliveryNumber, context: Context) -> DeliveryShown:
-    row = await service.own_delivery(context.db, delivery, call.caller)
-    tried = [Attempt.from_row(each) for each in await subscriptions.attempts(context.db, delivery)]
-    return DeliveryShown.from_row(row, tried=tried)
+    row, tried = await service.own_delivery(context.db, delivery, call.caller)
+    return DeliveryShown.from_row(row, tried=[Attempt.from_row(each) for each in tried])
 
 
 async def replay_delivery(call: Call, delivery: DeliveryNumber, context: Context) -> DeliveryMade:
