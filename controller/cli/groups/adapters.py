@@ -145,6 +145,18 @@ def history(session: Session, name: Name) -> None:
     session.out.table(session.api.pages(f"/adapters/{segment(serial_of(session, name))}/stays"), STAYS)
 
 
+@adapter.command("life", help=_("All that happened to this adapter, in the order of time."))
+def life(session: Session, name: Name) -> None:
+    columns = (
+        Column(_("at"), "at"),
+        Column(_("what happened"), "text"),
+        Column(_("until"), "until"),
+        Column(_("by"), "account"),
+        Column(_("note"), "note"),
+    )
+    session.out.table(session.api.pages(f"/adapters/{segment(serial_of(session, name))}/life"), columns)
+
+
 @adapter.command("events", help=_("List when adapters came and went, newest first."))
 def list_events(
     session: Session,

@@ -80,7 +80,7 @@ def describe(
     session.out.done(changed, _("{code} is described anew.", code=code))
 
 
-@code.command("holder", help=_("Which adapter sat in this code, now or at a time?"))
+@code.command("holder", help=_("Which adapter sat in this code, now or at a time, and why?"))
 def holder(
     session: Session,
     code: CodeName,
@@ -91,8 +91,12 @@ def holder(
         Column(_("at"), "at"),
         Column(_("adapter"), "adapter"),
         Column(_("since"), "since"),
+        Column(_("until"), "until"),
         Column(_("cause"), "cause"),
         Column(_("exchange"), "exchange"),
+        Column(_("its state"), "exchange_state"),
+        Column(_("replaced"), "replaced"),
+        Column(_("why"), lambda row: " ".join(row["why"])),
     )
     session.out.record(session.api.get(f"/codes/{segment(code)}/holder", at=moment(at)), columns)
 
