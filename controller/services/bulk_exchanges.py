@@ -136,7 +136,7 @@ async def _has_work(tx: Connection, bulk: int) -> None:
     if not await store.has_waiting(tx, bulk):
         raise Conflict(
             "Every row of bulk exchange {bulk} was refused, so there is nothing to start.",
-            next_step="hikitsugi exchange bulk show {bulk} --rows says why; mend the file and plan it again.",
+            next_step="hikitsugi exchange bulk rows {bulk} says why; mend the file and plan it again.",
             bulk=bulk,
         )
 

@@ -70,7 +70,8 @@ async def move(
     """Move one that is locked, with audit row and news. run_by: who runs it from now on; its failures count anew."""
     await tx.execute(
         """UPDATE bulk_exchange SET state = $2, why = $3, changed_at = $4, run_by = coalesce($5, run_by),
-               failures = CASE WHEN $5::text IS NULL THEN failures ELSE 0 END, ended_at = CASE WHEN $6 THEN $4::timestamptz END
+               failures = CASE WHEN $5::text IS NULL THEN failures ELSE 0 END,
+               ended_at = CASE WHEN $6 THEN $4::timestamptz END
            WHERE id = $1""",
         *(row["id"], to.value, why, now, run_by, to in ENDED),
     )
