@@ -44,8 +44,15 @@ class Done:
     """What an order has become. return_case: id of the case of the faulty unit, None without a fault."""
 
     exchange: int
-    plan: Plan
-    return_case: int | None = None
+    return_case: int | None
+    _row: Row
+    _order: Order
+    _deadline_at: datetime
+
+    @property
+    def plan(self) -> Plan:
+        """In words. Made when asked for: of thousands nobody reads them all."""
+        return _plan_of(self._row, self._order, self._deadline_at)
 
 
 async def preview(db: Database, order: Order, *, caller: Caller, now: datetime, deadline: timedelta) -> Plan:
@@ -96,7 +103,7 @@ async def carry_out_many(
         results.update(zip(refused, why, strict=True))
         for n, row in rows.items():
             if row is not None:
-                results[n] = Done(row["exchange"], _plan_of(row, orders[n], now + deadline), row["return_case"])
+                results[n] = Done(row["exchange"], row["return_case"], row, orders[n], now + deadline)
 
     while waiting:
         first = registration_change.apart([(orders[n].entry, orders[n].standby) for n in waiting])
@@ -117,7 +124,7 @@ async def carry_out_within(
     changes = [_change(vault, order, caller, now, now + deadline) for order in orders]
     rows = await registration_change.make_many_within(tx, changes)
     return [
-        Done(row["exchange"], _plan_of(row, order, now + deadline), row["return_case"]) if row else None
+        Done(row["exchange"], row["return_case"], row, order, now + deadline) if row else None
         for row, order in zip(rows, orders, strict=True)
     ]
 
