@@ -10,6 +10,7 @@ from datetime import datetime
 
 from asyncpg import Record
 
+from controller.store.plans import by_index
 from controller.store.pool import Database
 
 _HOLDER = """
@@ -19,6 +20,9 @@ _HOLDER = """
             ORDER BY n.at, n.id LIMIT 1) AS until
     FROM (SELECT * FROM registration_ledger WHERE code = $1 AND at <= $2 ORDER BY at DESC, id DESC LIMIT 1) l
     LEFT JOIN exchange x ON x.id = l.exchange"""
+
+# No join: to the planner a contract is small, and for a join it would read all codes of a large one.
+_THEIR_CODE = "(SELECT c.contract FROM code c WHERE c.code = l.code)"
 
 
 async def holder_at(db: Database, code: str, at: datetime) -> Record | None:
@@ -49,17 +53,17 @@ async def stays(
     conditions = [f"l.{subject} = $1"]
     values: list[object] = [name]
     if contract is not None:
-        conditions.append(f"c.contract = ${_take(values, contract)}")
+        conditions.append(f"{_THEIR_CODE} = ${_take(values, contract)}")
     if before is not None:
         seen = "SELECT s.at, s.id FROM registration_ledger s WHERE s.id ="
         conditions.append(f"(l.at, l.id) < ({seen} ${_take(values, before)})")  # the order of the index
     query = f"""SELECT l.id, l.code, l.adapter, l.at AS since, l.cause, l.exchange, l.account,
             (SELECT n.at FROM registration_ledger n WHERE n.code = l.code AND (n.at, n.id) > (l.at, l.id)
              ORDER BY n.at, n.id LIMIT 1) AS until
-        FROM registration_ledger l JOIN code c USING (code)
+        FROM registration_ledger l
         WHERE {" AND ".join(conditions)} ORDER BY l.at DESC, l.id DESC LIMIT {limit:d}"""  # noqa: S608 (constant text)
-    async with db.connection() as connection:
-        return await connection.fetch(query, *values)
+    async with by_index(db) as tx:
+        return await tx.fetch(query, *values)
 
 
 def _take(values: list[object], value: object) -> int:

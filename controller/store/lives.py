@@ -7,6 +7,7 @@ from typing import TypeAlias
 
 from asyncpg import Record
 
+from controller.store.plans import by_index
 from controller.store.pool import Database
 
 Position: TypeAlias = tuple[datetime, int, int]
@@ -38,7 +39,7 @@ _REGISTERED = """
     SELECT l.at, 3, l.id, 'registered', l.code,
            (SELECT n.at FROM registration_ledger n WHERE n.code = l.code AND (n.at, n.id) > (l.at, l.id)
             ORDER BY n.at, n.id LIMIT 1), l.exchange, l.cause, '', '', '', l.account, ''
-    FROM registration_ledger l JOIN code c ON c.code = l.code WHERE l.adapter = $1 {own}"""
+    FROM registration_ledger l WHERE l.adapter = $1 {own}"""
 _STOCK = """
     SELECT s.at, 4, s.id, 'stock', '', NULL, s.exchange, '', '', s.from_stock, s.to_stock, s.account, s.note
     FROM stock_ledger s LEFT JOIN exchange x ON x.id = s.exchange WHERE s.adapter = $1 {own}"""
@@ -50,17 +51,21 @@ _LOCKED = """
            '', '', '', t.account, ''
     FROM audit t
     WHERE t.subject = $1 AND t.action IN ('adapter.lock', 'adapter.unlock') AND t.outcome = 'done' {own}"""
-_ON_THEIR_CODE = """
-    AND EXISTS (SELECT FROM registration_ledger l JOIN code c USING (code)
-                WHERE l.adapter = $1 AND l.at <= f.at AND c.contract = $2 AND NOT EXISTS (
+# Conditions on one row at a time, which no join can turn round: to the planner a contract is small, and it would read
+# all of a large one.
+_THEIR_CODE = "(SELECT c.contract FROM code c WHERE c.code = l.code) = $2"
+_THEIR_EXCHANGE = "x.contract || '' = $2"
+_ON_THEIR_CODE = f"""
+    AND EXISTS (SELECT FROM registration_ledger l
+                WHERE l.adapter = $1 AND l.at <= f.at AND {_THEIR_CODE} AND NOT EXISTS (
                     SELECT FROM registration_ledger n
-                    WHERE n.code = l.code AND (n.at, n.id) > (l.at, l.id) AND n.at <= f.at))"""
+                    WHERE n.code = l.code AND (n.at, n.id) > (l.at, l.id) AND n.at <= f.at))"""  # noqa: S608 (constant text)
 _PARTS = (
     (_KNOWN, "AND $2::text IS NULL"),
-    (_OPENED, "WHERE x.contract = $2"),
-    (_MOVED, "WHERE x.contract = $2"),
-    (_REGISTERED, "AND c.contract = $2"),
-    (_STOCK, "AND x.contract = $2"),
+    (_OPENED, f"WHERE {_THEIR_EXCHANGE}"),
+    (_MOVED, f"WHERE {_THEIR_EXCHANGE}"),
+    (_REGISTERED, f"AND {_THEIR_CODE}"),
+    (_STOCK, f"AND {_THEIR_EXCHANGE}"),
     (_FIRMWARE, _ON_THEIR_CODE),
     (_LOCKED, "AND t.contract = $2"),
 )
@@ -87,18 +92,17 @@ async def events(
         position = f"WHERE (at, part, id) > (${n - 2}::timestamptz, ${n - 1}::integer, ${n}::bigint)"
     query = f"""SELECT * FROM ({parts}) AS life {position}
         ORDER BY at, part, id LIMIT {limit:d}"""  # noqa: S608 (constant text)
-    async with db.connection() as connection:
-        return await connection.fetch(query, *values)
+    async with by_index(db) as tx:
+        return await tx.fetch(query, *values)
 
 
 async def is_known(db: Database, serial: str, *, contract: str | None) -> bool:
     """True when there is such a unit, and it ever had to do with the contract (None: with anybody)."""
     query, values = "SELECT EXISTS (SELECT FROM adapter WHERE serial = $1)", [serial]
     if contract is not None:
-        query = """SELECT EXISTS (SELECT FROM registration_ledger l JOIN code c USING (code)
-                                  WHERE l.adapter = $1 AND c.contract = $2)
-            OR EXISTS (SELECT FROM exchange WHERE old_adapter = $1 AND contract = $2)
-            OR EXISTS (SELECT FROM exchange WHERE new_adapter = $1 AND contract = $2)"""
+        query = f"""SELECT EXISTS (SELECT FROM registration_ledger l WHERE l.adapter = $1 AND {_THEIR_CODE})
+            OR EXISTS (SELECT FROM exchange x WHERE x.old_adapter = $1 AND {_THEIR_EXCHANGE})
+            OR EXISTS (SELECT FROM exchange x WHERE x.new_adapter = $1 AND {_THEIR_EXCHANGE})"""  # noqa: S608
         values.append(contract)
     async with db.connection() as connection:
         return bool(await connection.fetchval(query, *values))

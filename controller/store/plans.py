@@ -21,7 +21,10 @@ _BY_INDEX = """
 
 @asynccontextmanager
 async def by_index(db: Database) -> AsyncIterator[Connection]:
-    """A transaction for such a page. Its ORDER BY names all columns of the index, its LIMIT is a number in the text."""
+    """A transaction for such a page. Its ORDER BY names the columns of the index, its LIMIT is a number in the text.
+
+    For whatever is found by a few keys it is right as well, a life put together from many tables for one.
+    """
     async with db.transaction() as tx:
         await tx.execute(_BY_INDEX)
         yield tx
