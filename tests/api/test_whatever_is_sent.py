@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
 import schemathesis
 from hypothesis import HealthCheck, given, settings
 from schemathesis import GenerationMode
@@ -32,6 +33,7 @@ def send_everything(base: str, key: str) -> int:
     return tried
 
 
+@pytest.mark.timeout(400)  # half a minute alone; every route more makes it longer, and so does a busy machine
 async def test_no_request_of_any_form_is_answered_by_an_internal_error(api, registry, numbers) -> None:
     a, b = numbers(), numbers()
     await registry.load(HEADER + csv_row(f"E{a}", a, config="hostname: a\n") + csv_row(f"S{b}", b, kind="standby"))

@@ -21,48 +21,47 @@ from protocol.arms.messages import Kind, PushRequest
 
 @dataclass
 class Watch:
-    """What adapters carry out, by serial and kind, counted when it begins. What is held waits there until let go.
+    """What adapters carry out, by adapter and kind, counted when it begins. What is held waits there until let go.
 
-    ran: lines, by serial. A held line is carried out at once, and then its adapter says no word, not even the prompt.
+    By adapter, not by serial: other tests of this process have fleets of their own, with the same serials. ran: lines.
+    A held line is carried out at once, and then its adapter says no word, not even the prompt.
     """
 
-    done: Counter[tuple[str, Kind]] = field(default_factory=Counter)
-    ran: Counter[tuple[str, str]] = field(default_factory=Counter)
-    _gates: dict[tuple[str, Kind], asyncio.Event] = field(default_factory=dict)
-    _lines: set[tuple[str, str]] = field(default_factory=set)
-    _unsaid: dict[str, list[Callable[[], None]]] = field(default_factory=dict)
+    done: Counter[tuple[Adapter, Kind]] = field(default_factory=Counter)
+    ran: Counter[tuple[Adapter, str]] = field(default_factory=Counter)
+    _gates: dict[tuple[Adapter, Kind], asyncio.Event] = field(default_factory=dict)
+    _lines: set[tuple[Adapter, str]] = field(default_factory=set)
+    _unsaid: dict[Adapter, list[Callable[[], None]]] = field(default_factory=dict)
 
     def hold(self, adapter: Adapter, *kinds: Kind) -> None:
-        self._gates |= {(adapter.serial, kind): asyncio.Event() for kind in kinds}
+        self._gates |= {(adapter, kind): asyncio.Event() for kind in kinds}
 
     def hold_line(self, line: str, *adapters: Adapter) -> None:
-        self._lines |= {(adapter.serial, line) for adapter in adapters}
+        self._lines |= {(adapter, line) for adapter in adapters}
 
     def let_go(self, *adapters: Adapter) -> None:
         """All for none."""
         self.let_speak(*adapters)
-        serials = {one.serial for one in adapters}
-        for what in [each for each in self._gates if not serials or each[0] in serials]:
+        for what in [each for each in self._gates if not adapters or each[0] in adapters]:
             self._gates.pop(what).set()
 
     def let_speak(self, *adapters: Adapter) -> None:
         """Only what is held of lines; all for none."""
-        serials = {one.serial for one in adapters}
-        self._lines -= {each for each in self._lines if not serials or each[0] in serials}
-        for serial in [each for each in self._unsaid if not serials or each in serials]:
-            for say in self._unsaid.pop(serial):
+        self._lines -= {each for each in self._lines if not adapters or each[0] in adapters}
+        for adapter in [each for each in self._unsaid if not adapters or each in adapters]:
+            for say in self._unsaid.pop(adapter):
                 say()
 
     def count(self, adapter: Adapter, kind: Kind) -> int:
-        return self.done[adapter.serial, kind]
+        return self.done[adapter, kind]
 
     def typed(self, adapter: Adapter, line: str) -> int:
         """How often the adapter has carried out the line."""
-        return self.ran[adapter.serial, line]
+        return self.ran[adapter, line]
 
     def put_in(self, patch: pytest.MonkeyPatch) -> None:
         async def watched(adapter: Adapter, request: PushRequest, *, time_scale: float) -> Performed:
-            what = adapter.serial, request.kind
+            what = adapter, request.kind
             self.done[what] += 1
             if gate := self._gates.get(what):
                 await gate.wait()
@@ -73,14 +72,14 @@ class Watch:
         patch.setattr("agent.ssh.session.Outlet", partial(_Outlet, self))
 
     def carried_out(self, adapter: Adapter, line: str) -> None:
-        what = adapter.serial, line
+        what = adapter, line
         self.ran[what] += 1
         if what in self._lines:
-            self._unsaid.setdefault(adapter.serial, [])
+            self._unsaid.setdefault(adapter, [])
 
     def in_turn(self, adapter: Adapter, say: Callable[[], None]) -> None:
         """Let it be said now, or later behind what is held up."""
-        if (unsaid := self._unsaid.get(adapter.serial)) is not None:
+        if (unsaid := self._unsaid.get(adapter)) is not None:
             unsaid.append(say)
         else:
             say()
