@@ -16,7 +16,12 @@ _FILTERS = {
     "adapter": "(x.old_adapter = {0} OR x.new_adapter = {0})",
     "due_before": "x.ended_at IS NULL AND x.deadline_at < {}",
 }
+_ROW_BY_ROW = {"contract": "x.contract || '' = {}"}  # beside what leaves few rows; a large one would be walked through
 _KINDS = {kind: f"x.kind = '{kind}'" for kind in Kind}  # written out: a partial index is found by what is known
+_ENDS = {state: f"x.state = '{state}'" for state in (State.LAPSED, State.SUPERSEDED, State.WITHDRAWN)} | dict.fromkeys(
+    (State.PRE_FLIGHT, State.ORDERED, State.PULLED), "x.ended_at IS NULL"
+)
+"""What is known of a swap in such a state, for the same reason: it is one of the few that went wrong, or still open."""
 _NOT_OF_A_SWAP = frozenset(State) - STARTS[Kind.SWAP] - {move.to for move in LIVES[Kind.SWAP].values()}
 _OPEN = {True: "x.ended_at IS NULL", False: "x.ended_at IS NOT NULL", None: "true"}
 
@@ -37,13 +42,15 @@ async def page(
     one already seen.
     """
     asked = {name: value for name, value in wanted.items() if value is not None}
+    filters = _FILTERS | (_ROW_BY_ROW if asked.keys() & {"code", "adapter"} else {})
     clauses = [
         _OPEN[is_open],
         _KINDS[kind] if kind else "true",
-        *(_FILTERS[name].format(f"${n}") for n, name in enumerate(asked, 1)),
+        *(filters[name].format(f"${n}") for n, name in enumerate(asked, 1)),
     ]
-    if asked.get("state") in _NOT_OF_A_SWAP:
-        clauses.append("x.kind <> 'swap'")
+    if "state" in asked:
+        state = State(str(asked["state"]))
+        clauses.append("x.kind <> 'swap'" if state in _NOT_OF_A_SWAP else _ENDS.get(state, "true"))
     values: list[object] = list(asked.values())
     if by_deadline:
         clauses.append("x.ended_at IS NULL AND x.deadline_at IS NOT NULL")

@@ -90,3 +90,6 @@ CREATE TRIGGER firmware_of_the_old BEFORE INSERT ON exchange
 -- Faulty adapters that somebody has yet to send back (R3.9). A swap itself has no such date and is not in here.
 CREATE INDEX exchange_return_due ON exchange (return_due_at, id)
     WHERE return_due_at IS NOT NULL AND returned_at IS NULL AND ended_at IS NULL;
+
+-- The few swaps that did not go as they should, for lists of them. One that is ordered and confirmed is never in here.
+CREATE INDEX exchange_gone_wrong ON exchange (state, id) WHERE state IN ('lapsed', 'superseded', 'withdrawn');
