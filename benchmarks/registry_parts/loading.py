@@ -75,3 +75,4 @@ async def load(db: Database, adapters: int) -> None:
         await tx.execute("DROP TABLE pair")
     async with db.connection() as connection:
         await connection.execute("VACUUM ANALYZE", timeout=1800)
+        await connection.execute("CHECKPOINT", timeout=1800)  # the loading's own writes are not to be waited for later
