@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from controller.domain import campaign, task
+from controller.domain import bulk_exchange, campaign, task
 from controller.domain.access import Role
 from controller.domain.exchange import ENDED, HOLDING, LIVES, STARTS, WAITS, Event, Kind, State
 from controller.ports import Failure
@@ -86,6 +86,8 @@ async def _checked(database, table: str, column: str) -> set[str]:
         ("exchange", "kind", Kind),
         ("campaign", "state", campaign.State),
         ("task", "state", task.State),
+        ("bulk_exchange", "state", bulk_exchange.State),
+        ("bulk_exchange_row", "state", bulk_exchange.RowState),
         ("account", "role", set(Role) - {Role.DEVICE, Role.CONTROLLER}),
     ],
 )

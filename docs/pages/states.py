@@ -5,7 +5,7 @@ from enum import StrEnum
 from typing import TypeVar
 
 from agent import lifecycle
-from controller.domain import campaign, exchange, host_key, operation, stock, task
+from controller.domain import bulk_exchange, campaign, exchange, host_key, operation, stock, task
 
 State = TypeVar("State", bound=StrEnum)
 Event = TypeVar("Event", bound=StrEnum)
@@ -118,6 +118,37 @@ _CAMPAIGN_EVENTS = {
     campaign.Event.TOO_MANY_FAILED: "more than `--stop-share` of the tasks that have ended",
     campaign.Event.ALL_ENDED: "the workers' clockwork, every second",
 }
+_BULK = {
+    bulk_exchange.State.PLANNED: "Judged and told, row by row; nothing has been exchanged.",
+    bulk_exchange.State.RUNNING: "Its rows are exchanged as codes get free, `--at-once` of them open at a time.",
+    bulk_exchange.State.PAUSED: "By a person: no other row begins.",
+    bulk_exchange.State.STOPPED: "By itself; it says why, and can be resumed.",
+    bulk_exchange.State.ABORTED: "By a person, for good: what waits is cancelled, what was exchanged stays.",
+    bulk_exchange.State.FINISHED: "Every row has ended. Its exchanges go on by themselves.",
+}
+_BULK_EVENTS = {
+    bulk_exchange.Event.STARTED: "`hikitsugi exchange bulk start`",
+    bulk_exchange.Event.PAUSED: "`hikitsugi exchange bulk pause`",
+    bulk_exchange.Event.RESUMED: "`hikitsugi exchange bulk resume`; failures count anew",
+    bulk_exchange.Event.ABORTED: "`hikitsugi exchange bulk abort`",
+    bulk_exchange.Event.TOO_MANY_FAILED: "`--stop-after` rows have failed",
+    bulk_exchange.Event.NOT_PERMITTED: "who started or resumed it is disabled, or may not exchange these codes now",
+    bulk_exchange.Event.ALL_ENDED: "the controller's clockwork, every second",
+}
+_BULK_ROW = {
+    bulk_exchange.RowState.REFUSED: "When it was planned, with the reason; it is not tried.",
+    bulk_exchange.RowState.WAITING: "For its turn: for room, for its codes, for the other one of its pair.",
+    bulk_exchange.RowState.PRE_FLIGHT: "It names a fault: evidence is collected, then it is ordered (R3.13).",
+    bulk_exchange.RowState.EXCHANGED: "The registrations are; its exchange says the rest.",
+    bulk_exchange.RowState.FAILED: "Refused when its turn came, with the reason; nothing of it was changed.",
+    bulk_exchange.RowState.CANCELLED: "Aborted before its turn, or while evidence was collected.",
+}
+_BULK_ROW_EVENTS = {
+    bulk_exchange.RowEvent.ORDERED: "its turn came, and its conditions hold; or its evidence is in",
+    bulk_exchange.RowEvent.EVIDENCE_ASKED: "its turn came, it names a fault, and the outgoing adapter can be asked",
+    bulk_exchange.RowEvent.REFUSED: "its conditions do not hold then, or its exchange was withdrawn",
+    bulk_exchange.RowEvent.ABORTED: "`hikitsugi exchange bulk abort`",
+}
 _HOST_KEY = {
     host_key.State.OPEN: "An adapter showed it, nobody has decided. Nothing was sent to the adapter.",
     host_key.State.ACCEPTED: "It is the pinned one.",
@@ -162,6 +193,17 @@ _TITLES = {
     exchange.Kind.ON_SITE: "Exchange: on-site",
     exchange.Kind.RETURN: "Exchange: return after a swap",
 }
+_BULK_TOP = """\
+## Bulk exchange
+
+Table: `controller/domain/bulk_exchange.py`; seen with `hikitsugi exchange bulk show`.
+"""
+_BULK_ROW_TOP = """\
+## Row of a bulk exchange
+
+Table: `controller/domain/bulk_exchange.py`; seen with `hikitsugi exchange bulk rows`. What becomes of a row is written
+in the transaction that exchanges it; an exchange belongs to one row at most: `one_row_per_exchange`.
+"""
 _OPERATION_TOP = """\
 ## Push operation
 
@@ -207,6 +249,10 @@ def markdown() -> str:
     parts = (
         _TOP,
         *(part for kind in exchange.Kind for part in _exchange(kind)),
+        *_machine(_BULK_TOP, bulk_exchange.MOVES, bulk_exchange.State.PLANNED, _BULK, _BULK_EVENTS),
+        *_machine(
+            *(_BULK_ROW_TOP, bulk_exchange.ROW_MOVES, bulk_exchange.RowState.WAITING, _BULK_ROW, _BULK_ROW_EVENTS)
+        ),
         *_machine(_OPERATION_TOP, operation.MOVES, operation.State.WAITING, _OPERATION, _OPERATION_EVENTS),
         *_machine(_CAMPAIGN_TOP, campaign.MOVES, campaign.State.RUNNING, _CAMPAIGN, _CAMPAIGN_EVENTS),
         *_machine(_TASK_TOP, task.MOVES, task.State.WAITING, _TASK, _TASK_EVENTS),
