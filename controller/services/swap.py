@@ -89,6 +89,7 @@ async def carry_out_many(
     """Many orders, up to AT_ONCE in a statement, each as `carry_out` would do it; what became of each, in order.
 
     Orders that name a code which an earlier one names come after it, and find what that one has made of the code.
+    Raises what the database raises; each statement by then has been carried out or not, as a whole.
     """
     results: dict[int, Done | ControllerError] = {}
     waiting = list(range(len(orders)))
@@ -107,9 +108,12 @@ async def carry_out_many(
 
     while waiting:
         first = registration_change.apart([(orders[n].entry, orders[n].standby) for n in waiting])
-        async with asyncio.TaskGroup() as group:
-            for start in range(0, len(first), AT_ONCE):
-                group.create_task(make([waiting[n] for n in first[start : start + AT_ONCE]]))
+        try:
+            async with asyncio.TaskGroup() as group:
+                for start in range(0, len(first), AT_ONCE):
+                    group.create_task(make([waiting[n] for n in first[start : start + AT_ONCE]]))
+        except BaseExceptionGroup as failed:
+            raise failed.exceptions[0] from failed  # who waits for a database that is away knows its errors, no groups
         waiting = [n for n in waiting if n not in results]
     return [results[n] for n in range(len(orders))]
 

@@ -9,6 +9,7 @@ import pytest
 
 from controller.domain.errors import Conflict, ControllerError, Invalid, NotFound
 from controller.services import swap
+from controller.store.pool import TROUBLE, Database
 from tests.registry_fixtures import Registry
 from tests.rows import HEADER, csv_row
 
@@ -122,3 +123,17 @@ async def test_the_ledger_never_runs_backwards_for_any_of_them(registry, pairs) 
     for code in (first[0], second[0]):
         times = [row["at"] for row in rows if row["code"] == code]
         assert times == sorted(times)
+
+
+async def test_a_database_that_is_away_is_told_by_its_own_error(registry, pairs, dsn: str) -> None:
+    """R3.10: callers wait for it and try again; a group of errors would be taken for a mistake of ours."""
+    away = await Database.open(dsn)
+    await away.close()
+
+    with pytest.raises(TROUBLE):
+        await swap.carry_out_many(
+            *(away, registry.vault, [swap.Order(*pair) for pair in pairs]),
+            caller=registry.operator,
+            now=registry.clock(),
+            deadline=DAY,
+        )
