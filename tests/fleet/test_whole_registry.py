@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from controller.store.embedded import Embedded
 from tests.fleet.registry.machine import Bridge, WholeRegistry
 from tests.fleet.registry.world import Worlds
 
@@ -33,10 +32,9 @@ USUAL = settings(
 
 
 @pytest.fixture
-async def worlds(postgres: Embedded, new_dsn: Callable[[], Awaitable[str]], tmp_path: Path) -> AsyncIterator[Worlds]:
-    made = await Worlds.prepared(postgres, await new_dsn(), tmp_path)
-    yield made
-    await made.close()
+async def worlds(dsn: str, tmp_path: Path) -> AsyncIterator[Worlds]:
+    async with Worlds.opened(dsn, tmp_path) as made:
+        yield made
 
 
 @pytest.mark.timeout(0 if RUNS else 120)

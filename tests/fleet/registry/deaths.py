@@ -83,7 +83,7 @@ class MortalDatabase(Database):
 
     async def quiet(self) -> None:
         """Until what was sent for others has ended."""
-        for together in self._together.values():
+        for together in list(self._together.values()):
             while together._under_way:
                 await asyncio.wait(together._under_way)
                 await asyncio.sleep(0)

@@ -105,7 +105,8 @@ def journal_leads_to_state(now: Snapshot, exchange: Row) -> None:
         state = step.to
     assert state == exchange["state"], f"exchange {number} is {exchange['state']}, its journal ends in {state}"
     assert (exchange["ended_at"] is not None) == (state in ENDED), f"exchange {number} is {state}"
-    assert [row["topic"] for row in now.outbox if row["exchange"] == number] == [f"exchange.{each}" for each in told]
+    news = [row["topic"] for row in now.outbox if row["exchange"] == number]
+    assert news == [f"exchange.{each}" for each in told], f"exchange {number}: {told} was told as {news}"
     trail = [row["action"] for row in now.audit if row["exchange"] == number]
     assert trail == list(_trail(kind, told)), f"exchange {number}: {trail}"
     assert "nternal" not in exchange["why"], exchange["why"]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from controller.domain.exchange import HOLDING
+from controller.domain.exchange import HOLDING, State
 from controller.store.pool import Row
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ class Snapshot:
         ]
 
 
-_EXCHANGE_NEWS = "topic LIKE 'exchange.%' AND topic NOT IN ('exchange.reminder', 'exchange.stuck')"
+_STATES = [f"exchange.{state}" for state in State]
 
 
 async def taken(world: World) -> Snapshot:
@@ -103,12 +103,14 @@ async def taken(world: World) -> Snapshot:
             stock_ledger=await tx.fetch("SELECT * FROM stock_ledger ORDER BY id"),
             moves=await tx.fetch("SELECT * FROM exchange_move ORDER BY id"),
             audit=await tx.fetch(
-                """SELECT id, action, (detail ->> 'exchange')::bigint AS exchange, detail FROM audit
-                   WHERE outcome = 'done' AND (action LIKE 'exchange.%' OR action = 'swap') ORDER BY id"""
+                """SELECT id, action, (detail ->> 'exchange')::bigint AS exchange FROM audit
+                   WHERE outcome = 'done' AND action = ANY ($1) ORDER BY id""",
+                [*_STATES, "exchange.open", "swap"],
             ),
             outbox=await tx.fetch(
-                f"""SELECT id, topic, (payload ->> 'exchange')::bigint AS exchange FROM outbox
-                    WHERE {_EXCHANGE_NEWS} ORDER BY id"""
+                """SELECT id, topic, (payload ->> 'exchange')::bigint AS exchange FROM outbox
+                   WHERE topic = ANY ($1) ORDER BY id""",
+                _STATES,
             ),
         )
 

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-import asyncpg
 import prometheus_client
 
 from controller.authority import Authority
@@ -22,13 +21,12 @@ from controller.services import reaches
 from controller.services.heartbeat_senders import Senders
 from controller.services.heartbeats import Intake
 from controller.store import accounts, heartbeats
-from controller.store.embedded import Embedded
 from controller.store.secrets import Secrets
 from protocol.arms.codes import ResultCode
 from protocol.arms.http import parse_basic
 from protocol.arms.messages import ConfigSolicitation
 from protocol.arms.xml import decode_response
-from tests.fleet.registry import places
+from tests.fleet.registry import anew, places
 from tests.fleet.registry.deaths import ARMABLE, MortalDatabase
 from tests.fleet.registry.door import Door
 from tests.fleet.registry.units import Unit
@@ -36,7 +34,6 @@ from tests.registry_fixtures import ADMINISTRATOR, HandClock, Registry, people
 
 MONDAY = datetime(2026, 11, 16, 1, 0, tzinfo=UTC)
 """10:00 in Japan."""
-_TEMPLATE = "whole_registry"
 
 
 @dataclass
@@ -120,63 +117,44 @@ class World(Registry):
 
 @dataclass(frozen=True, slots=True)
 class Worlds:
-    """Makes a fresh world in a tenth of a second: a copy of a database that is made once."""
+    """Makes fresh worlds, one after the other, in one database. beginning: what puts it back."""
 
-    dsn: str
+    db: MortalDatabase
     vault: Secrets
     door: Door
     authority: Authority
-    _numbers: Any = field(default_factory=lambda: itertools.count(1))
+    beginning: str
 
     @classmethod
-    async def prepared(cls, server: Embedded, dsn: str, folder: Path) -> Worlds:
-        """dsn: of an empty, migrated database, which becomes the template."""
+    @asynccontextmanager
+    async def opened(cls, dsn: str, folder: Path) -> AsyncIterator[Worlds]:
+        """dsn: of an empty, migrated database. folder: for certificates."""
         authority = Authority.at(folder / "authority", now=MONDAY)
-        door = await Door.opened(authority)
-        made = cls(dsn, Secrets.generate(), door, authority)
-        async with made._world(dsn) as world:
+        door, vault = await Door.opened(authority), Secrets.generate()
+        db = await MortalDatabase.open(dsn, size=6)
+        try:
+            world = World(db, vault, HandClock(MONDAY), door=door, authority=authority)
             await people(world)
             await _settled(world)
-            async with world.db.connection() as connection:
+            async with db.connection() as connection:
                 await connection.execute(ARMABLE)
-        await made._manage(f"ALTER DATABASE {_name(dsn)} RENAME TO {_TEMPLATE}")
-        return made
+            yield cls(db, vault, door, authority, await anew.remember(db))
+        finally:
+            await db.close()
+            await door.close()
 
     @asynccontextmanager
     async def fresh(self) -> AsyncIterator[World]:
-        name = f"whole_{next(self._numbers)}"
-        await self._manage(f"CREATE DATABASE {name} TEMPLATE {_TEMPLATE}")
-        try:
-            async with self._world(self.dsn.replace(f"/{_name(self.dsn)}?", f"/{name}?")) as world:
-                for number, place in enumerate(places.PLACES, 1):
-                    assert world.new_unit(place).number == number
-                    if place.kind == "entry":
-                        world.given[place.code] = places.config(place.contract, place.code)
-                world.controller = await reaches.begin(world.db, world.clock())
-                yield world
-        finally:
-            await self._manage(f"DROP DATABASE {name} WITH (FORCE)")
-
-    async def close(self) -> None:
-        await self.door.close()
-        await self._manage(f"DROP DATABASE {_TEMPLATE} WITH (FORCE)")
-
-    @asynccontextmanager
-    async def _world(self, dsn: str) -> AsyncIterator[World]:
-        db = await MortalDatabase.open(dsn, size=6)
-        world = World(db, self.vault, HandClock(MONDAY), door=self.door, authority=self.authority)
+        await anew.put_back(self.db, self.beginning)
+        world = World(self.db, self.vault, HandClock(MONDAY), door=self.door, authority=self.authority)
         self.door.answer = world.answer
-        try:
-            yield world
-        finally:
-            await db.close()
-
-    async def _manage(self, command: str) -> None:
-        connection = await asyncpg.connect(self.dsn, database="postgres")
-        try:
-            await connection.execute(command)
-        finally:
-            await connection.close()
+        for number, place in enumerate(places.PLACES, 1):
+            assert world.new_unit(place).number == number
+            if place.kind == "entry":
+                world.given[place.code] = places.config(place.contract, place.code)
+        world.controller = await reaches.begin(world.db, world.clock())
+        await world.passes(timedelta())
+        yield world
 
 
 async def _settled(world: World) -> None:
@@ -185,7 +163,3 @@ async def _settled(world: World) -> None:
     for contract, ultra in (("C1", True), ("C2", False)):
         given = (contract, "1-1 Chiyoda, Tokyo", ultra)
         await accounts.set_maintenance(world.db, *given, caller=ADMINISTRATOR, now=MONDAY)
-
-
-def _name(dsn: str) -> str:
-    return dsn.rpartition("?")[0].rpartition("/")[2]
