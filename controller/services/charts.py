@@ -1,4 +1,7 @@
-"""Statistics drawn: stacked bars over time, as SVG or PNG. In a thread, since drawing takes a few hundred milliseconds.
+"""Statistics drawn: stacked bars over time, as SVG or PNG, one after the other in a thread of their own.
+
+Drawing takes a second at most. In the threads that all share, the charts that somebody asks for at once would hold up
+everything else that is done in threads, firmware for adapters among it.
 
 matplotlib is imported when the first chart is asked for: it takes half a second and 40 MB that few need.
 """
@@ -7,13 +10,14 @@ from __future__ import annotations
 
 import asyncio
 import io
-import threading
 import warnings
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from typing import Literal
 
+from controller.domain.errors import TooMany
 from controller.services.statistics import By, Question, Step
 from controller.store.pool import Row
 from controller.words import translate
@@ -21,15 +25,30 @@ from controller.words import translate
 MOST_COLOURS = 9
 """So many things are told apart; all others are one more."""
 _LABEL = 40
-_ONE_AT_A_TIME = threading.Lock()  # matplotlib's caches are not made for threads
+MOST_WAITING = 8
+"""So many are drawn or wait for their turn; who comes then is sent away."""
+_ONE_AT_A_TIME = ThreadPoolExecutor(1, "chart")  # matplotlib's caches are not made for threads
+_asked: set[asyncio.Future[bytes]] = set()
 _FORMATS = {Step.DAY: "%Y-%m-%d", Step.MONTH: "%Y-%m", Step.YEAR: "%Y"}
 
 
 async def drawn(asked: Question, rows: Sequence[Row], kind: Literal["svg", "png"], language: str) -> bytes:
-    """The file. language: of its few words; a PNG is in English, since no font with Japanese is known to be there."""
+    """The file. language: of its few words; a PNG is in English, since no font with Japanese is known to be there.
+
+    Raises TooMany when MOST_WAITING are asked for already.
+    """
+    if len(_asked) >= MOST_WAITING:
+        raise TooMany(
+            "Too many charts are being drawn.",
+            next_step="Try again in a few seconds; the figures as CSV need no drawing.",
+            retry_after_s=5,
+        )
     stacks = stacked(asked, rows, translate("others", language if kind == "svg" else "en"))
     words = _words(asked, language if kind == "svg" else "en")
-    return await asyncio.to_thread(_draw, asked, stacks, words, kind)
+    turn = asyncio.get_running_loop().run_in_executor(_ONE_AT_A_TIME, _draw, asked, stacks, words, kind)
+    _asked.add(turn)
+    turn.add_done_callback(_asked.discard)
+    return await turn  # who goes away gives the turn back
 
 
 def stacked(asked: Question, rows: Sequence[Row], others: str) -> dict[str, list[int]]:
@@ -73,30 +92,29 @@ def _periods(step: Step, language: str) -> str:
 
 
 def _draw(asked: Question, stacks: Mapping[str, list[int]], words: Mapping[str, str], kind: str) -> bytes:
-    with _ONE_AT_A_TIME:
-        import matplotlib as mpl
-        from matplotlib.figure import Figure  # the object API: pyplot keeps every figure, and wants a main thread
-        from matplotlib.ticker import MaxNLocator
+    import matplotlib as mpl
+    from matplotlib.figure import Figure  # the object API: pyplot keeps every figure, and wants a main thread
+    from matplotlib.ticker import MaxNLocator
 
-        mpl.rcParams.update({"svg.fonttype": "none", "svg.hashsalt": "hikitsugi"})  # text stays text; same in, same out
-        days: list[date] = list(asked.periods())
-        figure = Figure(figsize=(10, 5), layout="constrained")
-        axes = figure.subplots()
-        bottom = [0] * len(days)
-        for label, counts in stacks.items():
-            axes.bar(range(len(days)), counts, bottom=bottom, label=label)
-            bottom = [low + count for low, count in zip(bottom, counts, strict=True)]
-        every = max(1, len(days) // 24)
-        axes.set_xticks(range(0, len(days), every), [day.strftime(_FORMATS[asked.step]) for day in days[::every]])
-        axes.tick_params(axis="x", rotation=60)
-        axes.yaxis.set_major_locator(MaxNLocator(integer=True))
-        axes.set_title(words["title"])
-        axes.set_xlabel(words["periods"])
-        axes.set_ylabel(words["counts"])
-        if stacks:
-            axes.legend(loc="upper left", bbox_to_anchor=(1, 1))
-        file = io.BytesIO()
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "Glyph .* missing")  # measured without; the reader's own font draws it
-            figure.savefig(file, format=kind, metadata={"Date": None} if kind == "svg" else None)
+    mpl.rcParams.update({"svg.fonttype": "none", "svg.hashsalt": "hikitsugi"})  # text stays text; same in, same out
+    days: list[date] = list(asked.periods())
+    figure = Figure(figsize=(10, 5), layout="constrained")
+    axes = figure.subplots()
+    bottom = [0] * len(days)
+    for label, counts in stacks.items():
+        axes.bar(range(len(days)), counts, bottom=bottom, label=label)
+        bottom = [low + count for low, count in zip(bottom, counts, strict=True)]
+    every = max(1, len(days) // 24)
+    axes.set_xticks(range(0, len(days), every), [day.strftime(_FORMATS[asked.step]) for day in days[::every]])
+    axes.tick_params(axis="x", rotation=60)
+    axes.yaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.set_title(words["title"])
+    axes.set_xlabel(words["periods"])
+    axes.set_ylabel(words["counts"])
+    if stacks:
+        axes.legend(loc="upper left", bbox_to_anchor=(1, 1))
+    file = io.BytesIO()
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing")  # measured without; the reader's own font draws it
+        figure.savefig(file, format=kind, metadata={"Date": None} if kind == "svg" else None)
     return file.getvalue()

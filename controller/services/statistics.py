@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator, Set
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import MAXYEAR, date, datetime, timedelta
 from enum import StrEnum
 
 from controller.domain.access import Caller
@@ -101,7 +101,7 @@ def _next(day: date, step: Step) -> date:
         case Step.MONTH:
             return date(day.year + day.month // 12, day.month % 12 + 1, 1)
         case Step.YEAR:
-            return date(day.year + 1, 1, 1)
+            return date(day.year + 1, 1, 1) if day.year < MAXYEAR else date.max
 
 
 async def counted(db: Database, asked: Question) -> list[Row]:

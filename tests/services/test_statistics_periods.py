@@ -1,13 +1,16 @@
-"""Which periods a question of the statistics has, and which bars a chart stacks: pure rules."""
+"""Which periods a question of the statistics has, which bars a chart stacks, and how many are drawn at once."""
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from datetime import UTC, date, datetime
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from controller.domain.errors import JST
+from controller.domain.errors import JST, TooMany
 from controller.services import charts
 from controller.services.statistics import By, Step, question
 from tests.registry_fixtures import OPERATOR, START
@@ -53,6 +56,14 @@ def test_every_moment_of_the_time_lies_in_one_period(since: datetime, days: int,
     assert datetime.combine(periods[-1], datetime.min.time(), JST) < until
 
 
+def test_the_last_year_that_can_be_asked_for_has_no_year_behind_it() -> None:
+    since, until = datetime(9900, 1, 1, tzinfo=UTC), datetime(9998, 12, 31, 23, tzinfo=UTC)
+
+    periods = list(asked(since=since, until=until, step=Step.YEAR).periods())
+
+    assert periods[-2:] == [date(9998, 1, 1), date(9999, 1, 1)]
+
+
 def row(model: str, count: int, period: date = date(2026, 11, 1)) -> dict[str, object]:
     return {"model": model, "firmware": "", "kind": "", "count": count, "period": period}
 
@@ -71,3 +82,22 @@ def test_a_label_that_a_legend_would_leave_out_is_said_all_the_same() -> None:
     stacks = charts.stacked(asked(by=frozenset({By.MODEL})), [row("_", 1), row("_x", 2)], "others")
 
     assert list(stacks) == ["x", "-"]
+
+
+async def test_charts_wait_for_their_turn_apart_and_not_without_a_bound(monkeypatch) -> None:
+    """What else is done in threads does not wait for them: all those that are shared are free."""
+    drawn, gate = charts.drawn, threading.Event()
+    with monkeypatch.context() as slow:
+        slow.setattr(charts, "_draw", lambda *_: gate.wait(60) and b"")
+        waiting = [asyncio.create_task(drawn(asked(), [], "svg", "en")) for _ in range(charts.MOST_WAITING)]
+        await asyncio.sleep(0)
+
+        with pytest.raises(TooMany):
+            await drawn(asked(), [], "svg", "en")
+        await asyncio.gather(*(asyncio.to_thread(int) for _ in range(64)))
+        for one in waiting[1:]:
+            one.cancel()
+        await asyncio.wait(waiting[1:])
+        gate.set()
+        await waiting[0]
+    assert (await drawn(asked(), [], "svg", "en")).startswith(b"<?xml")
