@@ -21,6 +21,8 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from controller.ports import Outcome, Told
 
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
+_UNICAST = ipaddress.ip_network("2000::/3")  # all that IANA has given out; other blocks lead to IPv4 or inside
+_FOR_PROTOCOLS = ipaddress.ip_network("192.0.0.0/24")  # RFC 6890; older Pythons take most of it for global
 _GONE = 410
 _LOOKUPS = 8
 
@@ -84,9 +86,10 @@ def is_public(text: str) -> bool:
         inner = address.ipv4_mapped or address.sixtofour
         if address in _NAT64:
             inner = ipaddress.IPv4Address(address.packed[-4:])
-        if inner is not None:
-            return inner.is_global and not inner.is_multicast
-    return address.is_global and not address.is_multicast
+        if inner is None:
+            return address in _UNICAST and address.is_global
+        address = inner
+    return address.is_global and not address.is_multicast and address not in _FOR_PROTOCOLS
 
 
 class _Resolver(AbstractResolver):
