@@ -54,7 +54,8 @@ class Candidate:
 
     @property
     def partners(self) -> Sequence[str]:
-        return self.row["partners"] or ()
+        partners: Sequence[str] = self.row["partners"]
+        return partners
 
     @property
     def order(self) -> Order:
@@ -227,7 +228,7 @@ async def _exchange(at: _Turn, judged: Mapping[int, Candidate], room: int, failu
 
     In the order of lines: nothing after the row whose failure stops it is exchanged.
     """
-    due = await bulk_rows.due(at.tx, at.id, len(judged), list(judged)) if judged else []
+    due = await bulk_rows.still_due(at.tx, at.id, list(judged)) if judged else []
     orders: list[Candidate] = []
     for candidate in apart(replace(judged[row["line"]], row=row) for row in due):
         if _too_many(at, failures) or len(orders) >= room:

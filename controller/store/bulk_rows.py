@@ -38,30 +38,40 @@ async def runner(tx: Connection, account: str) -> Row | None:
 
 
 # Whose turn it is: no earlier row that shares a code waits, and no exchange holds a code of it, nor the other one of a
-# pair: the entry's designated standby, or an entry that the standby stands by for.
+# pair: the entry's designated standby, or an entry that the standby stands by for. OFFSET 0: each row is looked up by
+# itself, in the order of lines, and no more of them than are wanted.
 _DUE = """
     SELECT r.line, r.entry, r.standby, r.reason, r.fault, r.tries, p.partners
     FROM bulk_exchange_row r
     CROSS JOIN LATERAL (
-        SELECT array_agg(c.code) AS partners FROM (
-            SELECT designated_standby AS code FROM code WHERE code = r.entry AND designated_standby IS NOT NULL
-            UNION ALL SELECT code FROM code WHERE designated_standby = r.standby) c) p
-    WHERE r.bulk = $1 AND r.state = 'waiting' AND ($3::integer[] IS NULL OR r.line = ANY ($3))
+        SELECT array_remove(ARRAY(
+            SELECT designated_standby FROM code WHERE code = r.entry
+            UNION ALL SELECT code FROM code WHERE designated_standby = r.standby), NULL) AS partners OFFSET 0) p
+    WHERE r.bulk = $1 AND r.state = 'waiting' AND {lines}
       AND NOT EXISTS (SELECT FROM bulk_exchange_row o
-                      WHERE o.bulk = r.bulk AND o.line = ANY (r.after_lines) AND o.state = 'waiting')
+                      WHERE o.bulk = $1 AND o.line = ANY (r.after_lines) AND o.state = 'waiting' OFFSET 0)
       AND NOT EXISTS (SELECT FROM exchange x WHERE x.entry = ANY (p.partners || r.entry || r.standby)
-            AND x.state IN ('pre-flight', 'ordered', 'pulled', 'dispatched', 'driver-assigned') AND x.entry <> '')
+            AND x.state IN ('pre-flight', 'ordered', 'pulled', 'dispatched', 'driver-assigned') AND x.entry <> ''
+            OFFSET 0)
       AND NOT EXISTS (SELECT FROM exchange x WHERE x.standby = ANY (p.partners || r.entry || r.standby)
-            AND x.state IN ('pre-flight', 'ordered', 'pulled', 'dispatched', 'driver-assigned') AND x.standby <> '')
+            AND x.state IN ('pre-flight', 'ordered', 'pulled', 'dispatched', 'driver-assigned') AND x.standby <> ''
+            OFFSET 0)
     ORDER BY r.line LIMIT $2"""
+_DUE_FIRST = _DUE.format(lines="true")
+_DUE_STILL = _DUE.format(lines="r.line = ANY ($3)")
 
 
-async def due(connection: Connection, bulk: int, limit: int, lines: Sequence[int] | None = None) -> list[Row]:
+async def due(connection: Connection, bulk: int, limit: int) -> list[Row]:
     """Rows whose turn it is, in the order of lines: line, entry, standby, reason, fault, tries, partners.
 
-    lines: only of these. Two of them may be in each other's way; domain/bulk_exchange.apart chooses.
+    Two of them may be in each other's way; domain/bulk_exchange.apart chooses.
     """
-    return await connection.fetch(_DUE, bulk, limit, lines)
+    return await connection.fetch(_DUE_FIRST, bulk, limit)
+
+
+async def still_due(tx: Connection, bulk: int, lines: Sequence[int]) -> list[Row]:
+    """The same, of these lines only."""
+    return await tx.fetch(_DUE_STILL, bulk, len(lines), lines)
 
 
 @dataclass(frozen=True, slots=True)
