@@ -5,7 +5,7 @@ Pure: the rows come in, a plan or a refusal comes out. The store applies a plan 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from controller.domain.errors import Conflict, Invalid
@@ -91,7 +91,7 @@ def plan(
     target = newest(images, new.series, new.model, new.hardware_revision)
     version = target.version if target else entry.firmware_target
     tasks = entry.open_tasks + standby.open_tasks
-    return described(
+    made = described(
         entry.contract,
         entry.code,
         standby.code,
@@ -104,6 +104,7 @@ def plan(
         was_warm=standby.warm,
         fault=fault,
     )
+    return replace(made, warnings=made.warnings + _case_of(standby, new))
 
 
 def described(
@@ -248,6 +249,20 @@ def _return_of(standby: str, old: Unit) -> tuple[Sentence, ...]:
             "{old} is to be sent back within 30 days; when it has arrived, a replacement comes for {standby}.",
             old=old.serial,
             standby=standby,
+        ),
+    )
+
+
+def _case_of(standby: Slot, new: Unit) -> tuple[Sentence, ...]:
+    """A unit that was reported faulty may come in again (it was the cable), but not by oversight (R3.13)."""
+    if standby.open_case is None:
+        return ()
+    return (
+        sentence(
+            "{new} was reported faulty: exchange {exchange} waits for it, or has it already. If it was none, "
+            "have that exchange withdrawn; if it is gone, do not exchange: nothing would be left to plug in.",
+            new=new.serial,
+            exchange=standby.open_case,
         ),
     )
 

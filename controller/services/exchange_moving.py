@@ -160,8 +160,8 @@ async def _advance(
     if (move is None or expect not in (None, state)) and await _led_here(tx, row, event, given):
         return Moved(state, state, already=True)
     if move is None or expect not in (None, state):
-        _out_of_order(row, event)
-    _require_given(move, given)
+        _out_of_order(row, event, expect if move else None)
+    _require_given(move, event, given)
     _require_may(move, event, caller)
     step = Step(tx, vault, row, event, given, calendar, caller, now, rule)
     effect = await EFFECTS.get(event, nothing)(step)
@@ -241,7 +241,8 @@ def _not_yours(event: Event, by: frozenset[Actor]) -> NoReturn:
     )
 
 
-def _out_of_order(row: Row, event: Event) -> NoReturn:
+def _out_of_order(row: Row, event: Event, expected: State | None) -> NoReturn:
+    """expected: the state that the caller believes it is in, when that alone forbids the event."""
     kind, state = Kind(row["kind"]), State(row["state"])
     asked = {"exchange": row["id"], "code": row["code"], "state": state, "event": event}
     wait = WAITS.get((kind, state))
@@ -251,7 +252,16 @@ def _out_of_order(row: Row, event: Event) -> NoReturn:
             next_step="Open another case if something is still wrong.",
             **asked,
         )
+    if expected is not None:
+        raise OutOfOrder(
+            "Exchange {exchange} of {code} is {state} and not {expected}; nothing was changed. {waits}",
+            next_step="Look at it (hikitsugi exchange show {exchange}), then decide again.",
+            waits=sentence(wait.what),
+            expected=expected,
+            **asked,
+        )
     events = [each.value for each, move in possible(kind, state).items() if move.by & _PEOPLE]
+    events = [each for each in events if each != Event.REPLACED]  # comes with the order of another swap
     raise OutOfOrder(
         "Exchange {exchange} of {code} is {state}: {event} is out of order. {waits}",
         next_step="Possible now: {possible}." if events else "It goes on by itself.",
@@ -261,19 +271,24 @@ def _out_of_order(row: Row, event: Event) -> NoReturn:
     )
 
 
-def _require_given(move: Move, given: Given) -> None:
-    faults = list(_lacking(move, given))
+def _require_given(move: Move, event: Event, given: Given) -> None:
+    faults = list(_lacking(move, event, given))
     if faults:
         raise Invalid("Something must be given with this.", next_step="Add what is named.", faults=faults)
 
 
-def _lacking(move: Move, given: Given) -> Iterator[Fault]:
+def _lacking(move: Move, event: Event, given: Given) -> Iterator[Fault]:
     if "adapter" in move.needs and not given.adapter:
         yield Fault("adapter", "Give the serial of the replacement; hikitsugi stock propose lists those that fit.")
     if "driver" in move.needs and not given.driver.strip():
         yield Fault("driver", "Say who drives.")
     if "reason" in move.needs and not given.reason.strip():
-        yield Fault("reason", "Say why; it stays with the case.")
+        yield Fault(
+            "reason",
+            "No normal boot is confirmed. Wait for it, or say why the faulty adapter is collected without (R3.17)."
+            if event is Event.COLLECT
+            else "Say why; it stays with the case.",
+        )
 
 
 async def _refused(

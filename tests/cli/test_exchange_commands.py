@@ -130,6 +130,57 @@ async def test_what_kind_it_is_has_to_be_said(by: By, placed) -> None:
     assert "--kind send-back" in ended.err
 
 
+async def test_a_kind_that_there_is_not_is_answered_with_those_that_there_are(by: By, placed) -> None:
+    ended = await by("sato", "exchange", "open", placed[0], "--kind", "return", *FAULT)
+
+    assert ended.code == Exit.REFUSED
+    assert "This must be one of: 'swap', 'send-back' or 'on-site'." in ended.err
+
+
+async def test_closing_without_the_evidence_is_shown_with_the_reason_that_it_takes(by: By, case, spare) -> None:
+    number = await case()
+    await by("sato", "exchange", "advance", number, "recognise")
+    await by("sato", "exchange", "advance", number, "dispatch", "--adapter", spare, "--address", "Chiyoda-ku, Tokyo")
+    for event in ("change-registration", "deliver", "receive"):
+        ended = await by("sato", "exchange", "advance", number, event)
+
+    assert f'hikitsugi exchange advance {number} close --reason "..."' in ended.out, ended.err
+
+
+async def test_a_lapsed_swap_says_that_late_is_welcome_and_how_to_go_back(by: By, placed, standby, registry) -> None:
+    """R3.10: nobody is without a way on because the time is over."""
+    opened = await by("olga", "swap", placed[0], standby, "--json")
+    async with registry.db.transaction() as tx:
+        await tx.execute(
+            "UPDATE exchange SET state = 'lapsed', lapsed_at = now(), ended_at = now() WHERE id = $1",
+            opened.json()["exchange"],
+        )
+
+    ended = await by("olga", "exchange", "show", str(opened.json()["exchange"]))
+
+    assert "Late is still welcome" in ended.out
+    assert f"hikitsugi swap {placed[0]} {standby}" in ended.out
+
+
+async def test_a_fault_of_blanks_is_no_swap_without_one(by: By, placed, standby) -> None:
+    """R3.13: the return would be missing."""
+    ended = await by("olga", "swap", placed[0], standby, "--fault", "  ")
+
+    assert ended.code == Exit.REFUSED
+    assert "fault: Say what is wrong" in ended.err
+
+
+async def test_a_swap_that_brings_a_faulty_unit_back_says_so_before(by: By, placed, standby) -> None:
+    """R3.13."""
+    ordered = await by("olga", "swap", placed[0], standby, *FAULT, "--json")
+
+    planned = await by(
+        *("olga", "swap", placed[0], standby, "--replace", str(ordered.json()["exchange"]), "--dry-run"),
+    )
+
+    assert "was reported faulty: exchange" in planned.out, planned.err
+
+
 async def test_an_event_out_of_order_is_refused_and_the_state_named(by: By, case) -> None:
     number = await case()
 

@@ -80,7 +80,7 @@ async def test_withdrawing_and_changing_at_once_do_one_of_both(desk: Desk) -> No
 async def test_who_expects_another_state_is_refused(desk: Desk) -> None:
     case, _ = await _recognised(desk)
 
-    with pytest.raises(OutOfOrder, match="is recognised"):
+    with pytest.raises(OutOfOrder, match="is recognised and not reported; nothing was changed"):
         await desk.does(case, "withdraw", reason="Typo.", expect=State.REPORTED)
     assert (await desk.does(case, "recognise", expect=State.REPORTED)).already
 
@@ -96,6 +96,16 @@ async def test_out_of_order_says_what_it_waits_for_and_what_is_possible(desk: De
         "Choose a replacement and dispatch it. Possible now: dispatch, withdraw."
     )
     assert refused.value.code == "out-of-order"
+
+
+async def test_what_only_the_order_of_another_swap_does_is_not_offered(desk: Desk) -> None:
+    """R3.10."""
+    swap = (await desk.has(await desk.swaps(await desk.on(), await desk.on("standby"))))["of_exchange"]
+
+    with pytest.raises(OutOfOrder) as refused:
+        await desk.does(swap, "withdraw", by=OPERATOR, reason="Typo.")
+
+    assert "replaced" not in str(refused.value) and "It goes on by itself." in str(refused.value)
 
 
 async def test_an_ended_case_stays_as_it_is(desk: Desk) -> None:

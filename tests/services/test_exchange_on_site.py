@@ -114,6 +114,7 @@ async def test_collecting_without_a_confirmed_boot_needs_a_reason_and_is_marked(
     await desk.does(case, "close", reason="The line is down until Thursday.")
 
     assert [fault.field for fault in refused.value.faults] == ["reason"]
+    assert str(refused.value.faults[0]).startswith("No normal boot is confirmed.")
     assert (await desk.has(case))["why"] == "The line is down until Thursday."
     move = await desk.row("SELECT data FROM exchange_move WHERE exchange = $1 AND event = 'collect'", case)
     assert move["data"]["boot"] == "not confirmed"

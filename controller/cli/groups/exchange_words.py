@@ -158,6 +158,9 @@ def _next(row: Found) -> Iterator[str]:
         yield _("  Who: {who}. By: {until}.", who=who(row), until=until) if until else _("  Who: {who}.", who=who(row))
     else:
         yield _("It has ended." if row["ended_at"] else "Nothing is awaited.")
+    if row["state"] == "lapsed":
+        yield _("  {new_adapter} was not seen in time. Late is still welcome: plug it in.", **row)
+        yield _("  Or put the old one back: hikitsugi swap {entry} {standby}", **row)
     if row["boot_lacks"]:
         yield _("  Not yet: {missing}.", missing="; ".join(row["boot_lacks"]))
     if row["return_exchange"]:
@@ -166,11 +169,22 @@ def _next(row: Found) -> Iterator[str]:
 
 
 def _commands(row: Found) -> Iterator[str]:
-    yours = [one for one in row["possible"] if one["yours"]]
+    yours = [one for one in row["possible"] if one["yours"] and not _too_early(row, one["event"])]
     if yours:
         yield _("  What you can do:")
     for one in yours:
-        given = " ".join((one["event"], *(_GIVEN[name] for name in one["needs"])))
+        given = " ".join((one["event"], *(_GIVEN[name] for name in _needs(row, one))))
         yield f"    hikitsugi exchange advance {row['id']} {given}"
     if any("adapter" in one["needs"] for one in yours):
         yield _("  Which replacement: hikitsugi stock propose --exchange {id}", id=row["id"])
+
+
+def _too_early(row: Found, event: str) -> bool:
+    """It would be refused: the boot lacks something, and *Not yet* says what (R3.17)."""
+    return event == "confirm-boot" and bool(row["boot_lacks"])
+
+
+def _needs(row: Found, possible: Mapping[str, Any]) -> list[str]:
+    """What has to be given; closing without the whole evidence takes a reason."""
+    lacks = possible["event"] == "close" and row["evidence"]["state"] != "collected"
+    return [*possible["needs"], *(["reason"] if lacks else [])]

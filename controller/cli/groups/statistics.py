@@ -25,8 +25,8 @@ _COUNTED = (
     Column(_("kind"), "kind"),
     Column(_("exchanges"), "count", right=True),
     Column(_("for a fault"), "faults", right=True),
-    Column(_("confirmed"), "confirmed", right=True),
-    Column(_("lapsed"), "lapsed", right=True),
+    Column(_("were confirmed"), "confirmed", right=True),
+    Column(_("have lapsed"), "lapsed", right=True),
     Column(_("declined"), "declined", right=True),
 )
 _OVERDUE = (

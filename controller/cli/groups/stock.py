@@ -35,7 +35,7 @@ COUNTS = (
     *_KIND,
     Column(_("place"), "state"),
     Column(_("units"), "units", right=True),
-    Column(_("locked out"), "locked_out", right=True),
+    Column(_("of them locked out"), "locked_out", right=True),
 )
 MOVES = (
     Column(_("at"), "at"),

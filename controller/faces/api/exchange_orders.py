@@ -71,6 +71,7 @@ async def swap(
 
 async def _swapped(call: Call, order: swap_service.Order, body: Swap, context: Context) -> SwapReport:
     now, deadline = context.clock(), context.swap_deadline
+    _require_said(body)
     if body.dry_run:
         plan = await preflight.preview(
             context.db, order, at_once=body.at_once, caller=call.caller, now=now, deadline=deadline
@@ -82,6 +83,13 @@ async def _swapped(call: Call, order: swap_service.Order, body: Swap, context: C
     context.wake.set()  # evidence is collected by tasks
     context.wake_push.set()  # the connected ones are told at once
     return _report(taken, taken.plan, call.language)
+
+
+def _require_said(body: Swap) -> None:
+    """A fault of blanks was meant as one; without it the adapter that goes out would not be sent back (R3.13)."""
+    if body.fault and not body.fault.strip():
+        fault = Fault("fault", "Say what is wrong with the adapter, or leave it out: then it is not sent back.")
+        raise Invalid("Nothing was exchanged.", next_step="Correct what is named and try again.", faults=[fault])
 
 
 def _report(taken: preflight.Taken | None, plan: Plan, language: str) -> SwapReport:
@@ -183,10 +191,20 @@ _USELESS = {
 def _check_fields(body: NewExchange) -> None:
     """Raise Invalid with each field that the kind needs and lacks, or has no use for."""
     swap_, kind = body.kind is Kind.SWAP, {"kind": body.kind}
-    faults = [Fault(name, "A {kind} needs this.", kind) for name in _NEEDED[swap_] if not getattr(body, name)]
-    faults += [Fault(name, "A {kind} has no such thing.", kind) for name in _USELESS[swap_] if getattr(body, name)]
+    faults = [
+        Fault(name, "An exchange of kind {kind} needs this.", kind)
+        for name in _NEEDED[swap_]
+        if not getattr(body, name)
+    ]
+    faults += [
+        Fault(name, "An exchange of kind {kind} has no such thing.", kind)
+        for name in _USELESS[swap_]
+        if getattr(body, name)
+    ]
     if body.dry_run and not swap_:
-        faults.append(Fault("dry_run", "Opening a {kind} changes no registration; leave it out.", kind))
+        faults.append(
+            Fault("dry_run", "Opening an exchange of kind {kind} changes no registration; leave it out.", kind)
+        )
     if faults:
         raise Invalid(
             "Nothing was opened: {fields}.",

@@ -1,6 +1,7 @@
 """From bytes and texts to typed values, every mistake reported at once, in words."""
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -48,6 +49,8 @@ SENTENCES: Final[Mapping[str, str]] = {
     "ip_any_address": "This must be a numeric IP address.",
 }
 """Our words for pydantic's error types. A type that is not here is told in pydantic's English."""
+_MEMBER: Final = re.compile(r"<[A-Za-z_.]+: ('[^'>]*')>")
+"""A member of an enumeration, as pydantic lists those of a Literal; people write its value."""
 
 
 def parameters(signature: Signature, request: web.Request, faults: list[Fault]) -> dict[str, Any]:
@@ -158,7 +161,7 @@ def _fault(detail: ErrorDetails, location: str) -> Fault:
     if location != "body":  # one word, or a list of words: what follows the name is an index, or a member of a union
         name, *rest = detail["loc"]
         where = ".".join([str(name), *(str(part) for part in rest if isinstance(part, int))])
-    context = {name: str(value) for name, value in detail.get("ctx", {}).items()}
+    context = {name: _MEMBER.sub(r"\1", str(value)) for name, value in detail.get("ctx", {}).items()}
     sentence = SENTENCES.get(detail["type"])
     if sentence is None:
         return Fault(where, "{reason}", {"reason": detail["msg"]}, location)
