@@ -78,6 +78,8 @@ async def move_by_hand(
 ) -> Moved:
     """What a person at the shelf says has become of a unit. dry_run: only say what would happen.
 
+    One that an exchange had put out has nothing of its former place when it is in stock again: neither its address
+    there nor a credential of its own.
     Raises NotFound, Invalid (a note is wanted), Conflict (no such move; a code holds it; an open case moves it).
     """
     async with db.transaction() as tx:
@@ -104,7 +106,10 @@ async def move_by_hand(
             )
         if not dry_run:
             await _write(tx, stock.Moved(serial, of, to, None, caller.account, note.strip()), caller, now)
-        return Moved(serial, of, to, to is Stock.IN_STOCK and row["locked_by_exchange"] is not None)
+        unlocked = to is Stock.IN_STOCK and row["locked_by_exchange"] is not None
+        if unlocked and not dry_run:
+            await stock.forget_place(tx, serial)
+        return Moved(serial, of, to, unlocked)
 
 
 async def _locked(tx: Connection, serial: str) -> Row:

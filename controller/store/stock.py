@@ -87,6 +87,17 @@ async def move(tx: Connection, moved: Moved, now: datetime) -> bool:
     return await tx.fetchval(_MOVE, *values) is not None
 
 
+_FORGET_PLACE = """
+    WITH own AS (DELETE FROM credential WHERE adapter = $1), opened AS (DELETE FROM credential_login WHERE adapter = $1)
+    UPDATE adapter SET ssh_address = NULL WHERE serial = $1"""
+
+
+async def forget_place(tx: Connection, serial: str) -> None:
+    """Where the unit stood, and the credentials that it was given there: they are the former contract's. What the
+    inventory says of it stays."""
+    await tx.execute(_FORGET_PLACE, serial)
+
+
 async def last_moved_for(tx: Connection, serial: str) -> int | None:
     """The exchange that the unit's newest move belongs to; None when it never moved, or a person moved it."""
     query = "SELECT exchange FROM stock_ledger WHERE adapter = $1 ORDER BY id DESC LIMIT 1"

@@ -6,12 +6,16 @@ import asyncio
 
 import pytest
 
+from controller.domain.credential import Credential
 from controller.domain.errors import Conflict, Invalid, NotFound
 from controller.domain.exchange import Kind
 from controller.domain.stock import Stock
-from controller.services import replacements, stock
+from controller.services import replacements, rotation, stock
+from controller.store import logins
 from controller.store import registry as registry_store
 from controller.store import stock as rows
+from controller.store.credentials import Change, Scope
+from tests.registry_fixtures import ADMINISTRATOR, SUPPORT
 from tests.rows import HEADER, csv_row
 
 
@@ -144,6 +148,27 @@ async def test_stock_follows_a_send_back_from_the_shelf_to_the_shelf(desk) -> No
     assert (unit["stock"], unit["locked_out_at"], unit["locked_by_exchange"]) == ("in-stock", None, None)
     _, next_case = await recognised(desk)
     assert await reserve(desk, faulty.serial, next_case)
+
+
+async def test_a_unit_that_is_back_on_the_shelf_has_no_login_and_no_address_of_its_former_place(desk) -> None:
+    """It may serve another contract next, who must not learn them."""
+    db, vault = desk.registry.db, desk.registry.vault
+    faulty, spare = await desk.on(), await desk.spare()
+    by = Change("installed", ADMINISTRATOR, desk.clock())
+    await rotation.put(db, vault, Scope(adapter=faulty.serial), Credential.of("c1-admin", "c1-password", ""), by)
+    await desk.value("UPDATE adapter SET ssh_address = '192.0.2.7' WHERE serial = $1", faulty.serial)
+    case = (await desk.opens(faulty)).id
+    for event, more in (("recognise", {}), ("dispatch", {"adapter": spare.serial}), ("change-registration", {})):
+        await desk.does(case, event, **more)
+    await desk.does(case, "deliver")
+    await desk.does(case, "receive")
+
+    unlocked = await stock.move_by_hand(db, faulty.serial, Stock.IN_STOCK, "ok", caller=SUPPORT, now=desk.clock())
+
+    assert unlocked.unlocked
+    login = await logins.of(db, faulty.serial)
+    assert (login["source"], login["username"], login["has_earlier"]) == ("inventory", "admin", False)
+    assert await desk.value("SELECT ssh_address FROM adapter WHERE serial = $1", faulty.serial) is None
 
 
 async def test_a_case_moves_its_units_and_no_person_beside_it(desk) -> None:
