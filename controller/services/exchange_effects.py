@@ -76,9 +76,14 @@ class Step:
 
     @property
     def at(self) -> datetime:
-        """When it happened. Raises Invalid for a time to come, or before the case."""
-        at = self.given.at or self.now
-        if not self.row["ordered_at"] <= at <= self.now:
+        """When it happened. Raises Invalid for a time to come, or before the case.
+
+        A clock that is behind the one that the case was opened by stops nothing: then it is the time of the opening.
+        """
+        opened = self.row["ordered_at"]
+        now = max(self.now, opened)
+        at = self.given.at or now
+        if not opened <= at <= now:
             fault = Fault("at", "{at} is not between the opening of the case and now.", {"at": at})
             raise Invalid("That cannot have happened then.", next_step="Give the time it happened.", faults=[fault])
         return at

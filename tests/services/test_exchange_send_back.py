@@ -12,7 +12,7 @@ from controller.domain.exchange import State
 from controller.domain.exchange_deadlines import ChangeRule
 from controller.services import exchanges
 from protocol.arms.codes import ResultCode
-from tests.services.cases import FRIDAY, Desk
+from tests.services.cases import FRIDAY, MONDAY, Desk
 
 
 async def test_a_whole_life_with_nobody_doing_more_than_they_must(desk: Desk) -> None:
@@ -263,3 +263,17 @@ async def _overdue(desk: Desk):
     await desk.passes(days=32)
     assert await desk.state(case) == "overdue"
     return case, faulty
+
+
+async def test_a_clock_that_steps_back_stops_no_case(desk: Desk) -> None:
+    """Two controllers' clocks are never the same either: no event counts as earlier than the opening."""
+    faulty, spare = await desk.on(), await desk.spare()
+    case = (await desk.opens(faulty)).id
+    desk.clock.forward(hours=-1)
+
+    for event, more in (("recognise", {}), ("dispatch", {"adapter": spare.serial}), ("change-registration", {})):
+        await desk.does(case, event, **more)
+    await desk.does(case, "deliver")
+
+    row = await desk.has(case)
+    assert (row["state"], row["dispatched_at"], row["delivered_at"]) == ("delivered", MONDAY, MONDAY)
