@@ -179,8 +179,9 @@ _BEATS = "SELECT count(*) FROM heartbeat WHERE adapter = $1"
 async def beats(world: World, unit: Unit, passphrase: str) -> None:
     world.monotonic += 61
     world.intake.take(unit.heartbeat(passphrase, int(world.monotonic)), SOURCE, world.monotonic, world.clock())
-    await world.intake.turn()
-    await world.intake.turn()
+    async with world.one_intake:
+        await world.intake.turn()
+        await world.intake.turn()
 
 
 @dataclass(frozen=True, slots=True)

@@ -175,4 +175,7 @@ async def _refusable(doing: Awaitable[object]) -> bool:
 
 
 async def _all_at_once(world: World, now: Snapshot, acts: list[Act]) -> None:
-    await asyncio.gather(*(_refusable(act.do(world, now)) for act in acts))
+    ended = await asyncio.gather(*(_refusable(act.do(world, now)) for act in acts), return_exceptions=True)
+    for each in ended:
+        if isinstance(each, BaseException):
+            raise each

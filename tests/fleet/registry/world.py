@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -54,6 +55,7 @@ class World(Registry):
     controller: int = 0
     rule: ChangeRule = ChangeRule.BEFORE_ARRIVAL
     ended_keys: set[tuple[str, str]] = field(default_factory=set)
+    one_intake: asyncio.Lock = field(default_factory=asyncio.Lock)
     face: PullFace = field(init=False)
     intake: Intake = field(init=False)
     tunnels: Any = field(default_factory=lambda: itertools.count(1))
