@@ -19,7 +19,7 @@ _TOP = """\
 <!-- Written by docs/generate.py from docs/pages/rules_text.py and the tests: change them there, then `make docs`. -->
 
 What the provider's service promises its customers, in our words, and where this product keeps it. Numbers are those of
-the provider's support specification; docstrings and tests cite them. **A** marks an assumption of ours: a value that the
+the support specification; docstrings and tests cite them. **A** marks an assumption of ours: a value that the
 specification leaves open, and that is data or a setting here.
 """
 
