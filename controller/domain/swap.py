@@ -187,7 +187,7 @@ def _same_family(new: Unit, old: Unit) -> None:
 def _not_held(entry: Slot, standby: Slot, replaces: int | None, preflight: int | None) -> None:
     for slot in (entry, standby):
         if slot.open_exchange is not None and slot.open_exchange not in (replaces, preflight):
-            raise _held(slot)
+            raise _held(slot, replaceable=slot.open_exchange == entry.open_exchange)
     if replaces is not None and entry.open_exchange != replaces:
         raise Conflict(
             "Swap {exchange} is not open on entry {entry}, so it cannot be replaced.",
@@ -197,7 +197,8 @@ def _not_held(entry: Slot, standby: Slot, replaces: int | None, preflight: int |
         )
 
 
-def _held(slot: Slot) -> Conflict:
+def _held(slot: Slot, *, replaceable: bool) -> Conflict:
+    """replaceable: it is a swap of this entry, so the new order may end it."""
     if slot.open_state is State.PRE_FLIGHT:
         return Conflict(
             "Code {code} has swap {exchange} in pre-flight since {since}: it is ordered in a minute at the latest.",
@@ -217,7 +218,10 @@ def _held(slot: Slot) -> Conflict:
         )
     return Conflict(
         "Code {code} has swap {exchange} open since {since}.",
-        next_step="Plug the adapter in to finish it, or end it with this one: --replace {exchange}.",
+        next_step="Plug the adapter in to finish it, or end it with this one: --replace {exchange}."
+        if replaceable
+        else "It is a swap with another entry: let it end first (hikitsugi exchange show {exchange}), "
+        "or choose another standby.",
         code=slot.code,
         exchange=slot.open_exchange,
         since=slot.open_since,

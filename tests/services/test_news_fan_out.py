@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from datetime import datetime, timedelta
 
 import pytest
 
-from controller.services import news
+from controller.services import news, swap
 from controller.store import accounts
 from tests.registry_fixtures import Registry
 from tests.rows import HEADER, csv_row
@@ -177,6 +178,28 @@ async def test_operators_are_told_of_their_own_contract_only(registry, codes) ->
     assert await subjects(mine) == ["X", "investigation 1"]
     assert await subjects(other) == await subjects(of_c2) == ["Y"]
     assert await subjects(staff) == ["X", "Y", codes[0], "Z", "investigation 1"]
+
+
+async def test_a_deadline_is_told_with_the_state_that_it_belongs_to(registry, numbers) -> None:
+    """News of a state that has passed when they are told: the deadline of the next one would be wrong."""
+    entry, standby = numbers(), numbers()
+    await registry.load(HEADER + csv_row(f"E{entry}", entry) + csv_row(f"S{standby}", standby, kind="standby"))
+    now = registry.clock()
+    exchange, _ = await swap.carry_out(
+        *(registry.db, registry.vault, swap.Order(f"E{entry}", f"S{standby}")),
+        caller=registry.operator,
+        now=now,
+        deadline=timedelta(days=14),
+    )
+    await room.clear(registry)
+    subscription = await everything(registry)
+    await room.told(registry, "exchange.pre-flight", f"E{entry}", exchange=exchange, state="pre-flight")
+    await room.told(registry, "exchange.ordered", f"E{entry}", exchange=exchange, state="ordered")
+    await room.fan_out(registry)
+
+    before, ordered = [row["payload"] for row in await room.rows(registry, subscription)]
+    assert "deadline_at" not in before and before["state"] == "pre-flight"
+    assert datetime.fromisoformat(ordered["deadline_at"]) == now + timedelta(days=14)
 
 
 async def test_what_names_no_real_thing_holds_up_nothing(registry) -> None:

@@ -53,6 +53,14 @@ def test_news_of_every_state_say_what_happened_what_comes_next_who_must_act_and_
     assert (bool(tables.next(kind, state)) and tables.next(kind, state) in text.body) is waits
 
 
+@pytest.mark.parametrize("language", news.LANGUAGES)
+def test_a_lapsed_swap_is_told_with_the_two_ways_on(language: str) -> None:
+    """R3.10: late is welcome, and swapping back is a swap."""
+    text = said("exchange.lapsed", language, kind="swap", state="lapsed", standby="S1")
+
+    assert "hikitsugi swap E1 S1" in text.body
+
+
 @pytest.mark.parametrize(("what", "days"), [("return-in-7-days", "7"), ("return-in-1-day", "1")])
 def test_reminders_say_how_long_is_left_and_by_when(what: str, days: str) -> None:
     """R3.9: 7 days and 1 day before; postage and packing are the sender's."""

@@ -105,6 +105,19 @@ async def test_a_second_order_for_an_open_swap_is_refused_and_recorded(registry,
     assert rows[0]["outcome"] == "refused"
 
 
+async def test_a_standby_in_the_swap_of_another_entry_is_not_to_be_replaced(registry, pair, numbers) -> None:
+    """R3.10: --replace ends a swap of the entry that is named, and no other's."""
+    entry, standby = pair
+    other = numbers()
+    await registry.load(HEADER + csv_row(f"E{other}", other))
+    await order(registry, entry, standby)
+
+    with pytest.raises(Conflict, match="It is a swap with another entry") as refused:
+        await order(registry, f"E{other}", standby)
+
+    assert "--replace" not in str(refused.value)
+
+
 async def test_an_open_swap_is_undone_by_naming_it(registry, pair) -> None:
     entry, standby = pair
     before = await held(registry, entry)

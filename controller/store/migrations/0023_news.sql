@@ -54,13 +54,14 @@ CREATE FUNCTION news_contract(p_topic text, p_subject text, p_payload jsonb) RET
 $$;
 
 -- What is told of an exchange beside what the news says itself, as it is now. Where it is sent to, and who drives, is
--- for the parties to the case and stays here.
-CREATE FUNCTION news_of_exchange(p_exchange bigint) RETURNS jsonb LANGUAGE sql STABLE AS $$
+-- for the parties to the case and stays here. A deadline is that of a state: with another one it would be wrong.
+CREATE FUNCTION news_of_exchange(p_exchange bigint, p_state text) RETURNS jsonb LANGUAGE sql STABLE AS $$
     SELECT jsonb_strip_nulls(jsonb_build_object(
         'kind', kind, 'code', coalesce(entry, standby), 'standby', CASE WHEN kind = 'swap' THEN standby END,
         'state', state, 'old_adapter', old_adapter, 'new_adapter', new_adapter, 'fault', nullif(fault, ''),
-        'why', nullif(why, ''), 'deadline_at', deadline_at, 'arrives_on', arrives_on, 'return_due_at', return_due_at,
-        'of_exchange', of_exchange))
+        'why', nullif(why, ''), 'arrives_on', arrives_on, 'return_due_at', return_due_at,
+        'of_exchange', of_exchange,
+        'deadline_at', CASE WHEN coalesce(p_state, state) = state THEN deadline_at END))
     FROM exchange WHERE id = p_exchange
 $$;
 
@@ -102,7 +103,8 @@ BEGIN
     ), placed AS MATERIALIZED (
         SELECT t.id, t.at, t.topic, t.subject, news_contract(t.topic, t.subject, t.payload) AS contract,
                CASE WHEN t.topic LIKE 'exchange.%'
-                    THEN coalesce(news_of_exchange(news_number(t.payload, 'exchange')), '{}') ELSE '{}' END
+                    THEN coalesce(news_of_exchange(news_number(t.payload, 'exchange'), t.payload ->> 'state'), '{}')
+                    ELSE '{}' END
                || t.payload AS payload,
                t.payload AS said
         FROM taken t WHERE t.topic IN (SELECT topic FROM wanted)
