@@ -31,7 +31,7 @@ class Report:
 
     fault: what the customer saw, 1 to 2,000 characters; never a cause (R3.2). channel: phone, web or e-mail (R1.3).
     address: where the replacement goes, "" for the contract's (R3.5). reported_by: account of the contract's operator
-    who reported it, "" when nobody wrote it down (R1.2).
+    who reported it: nobody else's report opens a case (R1.2).
     """
 
     kind: Kind
@@ -146,7 +146,9 @@ async def _place(tx: Connection, report: Report, caller: Caller) -> Row:
 
 async def _require_sound(tx: Connection, report: Report, place: Row, now: datetime) -> None:
     faults = list(_faults(report, place, now))
-    if report.reported_by and not await investigation_moves.is_operator(tx, report.reported_by, place["contract"]):
+    if not report.reported_by:
+        faults.append(Fault("reported_by", "Say which operator reported it: only their reports are accepted (R1.2)."))
+    elif not await investigation_moves.is_operator(tx, report.reported_by, place["contract"]):
         params = {"account": report.reported_by, "contract": place["contract"]}
         faults.append(
             Fault(

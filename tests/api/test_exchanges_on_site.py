@@ -24,7 +24,7 @@ async def changed(client, desk, placed, registry, numbers) -> AsyncIterator[int]
     )
     option = {"delivery_address": "1-2-3 Fujimi, Tokyo", "ultra_send_back": True}
     await (await client("root")).put("contracts/C1/maintenance", json=option)
-    report = {"kind": "on-site", "code": placed[0], "fault": "does not power on"}
+    report = {"kind": "on-site", "code": placed[0], "fault": "does not power on", "reported_by": "olga"}
     exchange = (await posted(desk, "exchanges", report))["exchange"]
     for event, more in (
         ("recognise", {}),
@@ -72,7 +72,13 @@ async def test_collecting_without_a_confirmed_boot_needs_a_reason_and_keeps_it(d
 
 async def test_an_on_site_exchange_is_reported_by_phone(desk, placed) -> None:
     """R3.15."""
-    report = {"kind": "on-site", "code": placed[0], "fault": "does not power on", "channel": "web"}
+    report = {
+        "kind": "on-site",
+        "code": placed[0],
+        "fault": "does not power on",
+        "reported_by": "olga",
+        "channel": "web",
+    }
 
     problem = await posted(desk, "exchanges", report, 422)
 

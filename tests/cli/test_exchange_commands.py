@@ -22,6 +22,7 @@ __all__ = ["api", "numbers", "placed", "registry"]
 
 By = Callable[..., Awaitable[Ended]]
 FAULT = ("--fault", "does not power on")
+REPORTED = ("--reported-by", "olga")
 
 
 @pytest.fixture
@@ -61,7 +62,7 @@ def case(by: By, placed) -> Callable[[], Awaitable[str]]:
     """Open a send-back of the placed adapter; its id."""
 
     async def open_() -> str:
-        opened = await by("sato", "exchange", "open", placed[0], "--kind", "send-back", *FAULT, "--json")
+        opened = await by("sato", "exchange", "open", placed[0], "--kind", "send-back", *FAULT, *REPORTED, "--json")
         return str(opened.json()["exchange"])
 
     return open_
@@ -69,7 +70,7 @@ def case(by: By, placed) -> Callable[[], Awaitable[str]]:
 
 async def test_opening_a_case_says_what_comes_next_from_whom_and_the_command_for_it(by: By, placed) -> None:
     """R3.3."""
-    ended = await by("sato", "exchange", "open", placed[0], "--kind", "send-back", *FAULT)
+    ended = await by("sato", "exchange", "open", placed[0], "--kind", "send-back", *FAULT, *REPORTED)
 
     assert ended.code == Exit.OK, ended.err
     assert "Next: Recognise the fault, or decline it." in ended.out

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.api.conftest import api
 from tests.cli.conftest import Ended
-from tests.cli.test_exchange_commands import FAULT, By, by, spare
+from tests.cli.test_exchange_commands import FAULT, REPORTED, By, by, spare
 from tests.registry_fixtures import numbers, placed, registry
 
 __all__ = ["api", "by", "numbers", "placed", "registry", "spare"]
@@ -44,7 +44,7 @@ async def test_a_refusal_says_what_to_do(by: By, spare: str, placed) -> None:
 async def test_a_proposal_leads_to_the_dispatch_of_its_best_unit(by: By, spare: str, placed, registry) -> None:
     """R3.3: the desk need not know the next command by heart."""
     code, serial = placed
-    opened = ok(await by("sato", "exchange", "open", code, "--kind", "send-back", *FAULT, "--json")).json()
+    opened = ok(await by("sato", "exchange", "open", code, "--kind", "send-back", *FAULT, *REPORTED, "--json")).json()
     case = str(opened["exchange"])
 
     found = ok(await by("sato", "stock", "propose", "--exchange", case))

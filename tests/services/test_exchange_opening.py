@@ -78,10 +78,15 @@ async def test_only_a_registered_operator_of_the_contract_reports(desk: Desk) ->
     """R1.2."""
     faulty = await desk.on()
 
-    with pytest.raises(Invalid) as refused:
-        await desk.opens(faulty, reported_by="otto")
+    for nobody in ("otto", "sato", ""):
+        with pytest.raises(Invalid) as refused:
+            await desk.opens(faulty, reported_by=nobody)
+        assert [fault.field for fault in refused.value.faults] == ["reported_by"]
 
-    assert [fault.field for fault in refused.value.faults] == ["reported_by"]
+    asked = await desk.value(
+        "SELECT count(*) FROM campaign WHERE selection @> jsonb_build_object('codes', $1::text[])", [desk.code(faulty)]
+    )
+    assert asked == 0, "and nothing is collected for the desk to read without one"
 
 
 async def test_everything_that_is_wrong_is_said_at_once(desk: Desk) -> None:

@@ -121,7 +121,7 @@ class NewExchange(Swap):
     received_at: Moment | None = None
     """When it was reported; null: now."""
     reported_by: Annotated[str, Field(max_length=64)] = ""
-    """Account of the operator who reported it (R1.2)."""
+    """Account of the operator who reported it; needed unless it is a swap (R1.2)."""
     address: Annotated[str, Field(max_length=500)] = ""
     """Where the replacement goes; "": the contract's (R3.5)."""
 

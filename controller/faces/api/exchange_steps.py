@@ -23,7 +23,7 @@ Word = Annotated[str, Field(max_length=200)]
 class Step(Payload):
     event: Event
     """One of those that GET /exchanges/{exchange} lists as possible."""
-    adapter: Annotated[str, Field(max_length=32)] = ""
+    adapter: Annotated[str, Field(max_length=64)] = ""
     """Serial of the replacement: with dispatch and assign-driver."""
     driver: Word = ""
     """Who goes: with assign-driver."""

@@ -102,7 +102,8 @@ class OpenCase:
     async def do(self, world: World, now: Snapshot) -> object:
         kind = Kind.ON_SITE if self.on_site else Kind.SEND_BACK
         code = chosen(now.all_codes, self.code)
-        report = Report(kind, code, "The power light is off.", "phone", world.clock(), address="2-2 Kanda")
+        reporter = next(one.account for one in (OPERATOR, STRANGER) if one.contract == now.codes[code]["contract"])
+        report = Report(kind, code, "No power.", "phone", world.clock(), address="2-2 Kanda", reported_by=reporter)
         return await exchanges.open_case(world.db, report, DEFAULT, caller=chosen(DESK, self.by), now=world.clock())
 
 
