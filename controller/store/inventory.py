@@ -107,10 +107,14 @@ _APPLY = (
        SELECT code, contract, kind, name, description, firmware_target, $1 FROM in_code
        ON CONFLICT (code) DO UPDATE SET name = excluded.name, description = excluded.description,
            firmware_target = coalesce(code.firmware_target, excluded.firmware_target)""",
-    """INSERT INTO registration (code, adapter, rs_sa_key, heartbeat_passphrase, since)
-       SELECT code, adapter, rs_sa_key, heartbeat_passphrase, $1 FROM in_registration""",
-    """INSERT INTO registration_ledger (at, code, adapter, cause, account)
-       SELECT $1, code, adapter, 'import', $2 FROM in_registration""",
+    # A unit's stays never overlap, even if this clock was put back: it left its last code through stock.
+    """WITH registered AS (
+           INSERT INTO registration (code, adapter, rs_sa_key, heartbeat_passphrase, since)
+           SELECT code, adapter, rs_sa_key, heartbeat_passphrase,
+               greatest($1, (SELECT max(l.at) FROM stock_ledger l WHERE l.adapter = i.adapter)) FROM in_registration i
+           RETURNING code, adapter, since)
+       INSERT INTO registration_ledger (at, code, adapter, cause, account)
+       SELECT since, code, adapter, 'import', $2 FROM registered""",
     """WITH written AS (
            INSERT INTO config_revision (code, module, body, at, account) SELECT code, 0, body, $1, $2 FROM in_config
            RETURNING id, code)

@@ -72,8 +72,9 @@ BEGIN
     FROM (
         SELECT i.n, i.kind, i.code, e.kind AS code_kind, i.standby,
                coalesce(i.exchange, nextval('exchange_id_seq')) AS exchange, i.exchange IS NOT NULL AS of_case, i.replaces,
-               -- A code's ledger never runs backwards, even if this clock does.
-               greatest(i.now, er.since, sr.since) AS at, i.deadline, e.contract, i.account, i.role, i.source,
+               -- The ledger of a code, and that of a unit from stock, never runs backwards, even if this clock does.
+               greatest(i.now, er.since, sr.since, CASE WHEN i.kind <> 'swap' THEN
+                   (SELECT max(l.at) FROM stock_ledger l WHERE l.adapter = i.new) END) AS at, i.deadline, e.contract, i.account, i.role, i.source,
                i.reason, i.fault,
                CASE WHEN i.kind = 'swap' AND i.fault <> '' THEN nextval('exchange_id_seq') END AS return_case,
                oa.reseller, na.serial AS new_adapter, na.model AS new_model, coalesce(nk.firmware, '') AS new_firmware,
