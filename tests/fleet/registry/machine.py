@@ -92,6 +92,7 @@ class WholeRegistry(RuleBasedStateMachine):
         self.world = bridge.run(self.opened.enter_async_context(bridge.fresh()))
         self.now = bridge.run(taken(self.world))
         self.failed = False
+        self.story: list[str] = []
 
     @rule(act=exchanges, death=deaths)
     def somebody_swaps(self, act: people.Act, death: Death | None) -> None:
@@ -119,27 +120,32 @@ class WholeRegistry(RuleBasedStateMachine):
 
     @rule(acts=st.lists(st.one_of(exchanges, cases, adapters, times), min_size=2, max_size=3))
     def at_once(self, acts: list[Act]) -> None:
-        self._run(_all_at_once(self.world, self.now, acts))
+        self._run(acts, _all_at_once(self.world, self.now, acts))
 
     def teardown(self) -> None:
         try:
             if not self.failed:
-                self._run(end_all(self.world))
-                self._run(all_doors(self.world))
+                self._run("every open case ends", end_all(self.world))
+                self._run("every unit tries every door", all_doors(self.world))
         finally:
             self.bridge.run(self.opened.aclose())
 
     def _happens(self, act: Act, death: Death | None) -> None:
-        self._run(happens(self.world, self.now, act, death))
+        self._run((act, death), happens(self.world, self.now, act, death))
 
-    def _run(self, work: Coroutine[Any, Any, None]) -> None:
+    def _run(self, what: object, work: Coroutine[Any, Any, None]) -> None:
+        self.story.append(f"{what}")
         before = self.now
         self.failed = True
-        self.bridge.run(work)
-        self.now = self.bridge.run(taken(self.world))
-        assert not self.world.faults, self.world.faults
-        hold(self.now)
-        hold_between(before, self.now, self.world)
+        try:
+            self.bridge.run(work)
+            self.now = self.bridge.run(taken(self.world))
+            assert not self.world.faults, self.world.faults
+            hold(self.now)
+            hold_between(before, self.now, self.world)
+        except Exception as error:  # hypothesis does not tell the story of what goes otherwise the second time
+            error.add_note("\n".join(["The story so far:", *self.story]))
+            raise
         self.failed = False
 
 

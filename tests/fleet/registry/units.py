@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 
@@ -37,6 +38,7 @@ class Unit:
         self.row, self.world, self._answer = row, world, answer
         self.adapter = Adapter(row, seed=1, clock=clock)
         self.next: Next | None = None
+        self._one_thing = asyncio.Lock()  # a unit does one thing after the other
         self.keys: list[str] = []
         self.passphrases: list[str] = []
 
@@ -50,12 +52,17 @@ class Unit:
 
     async def plugged_in(self, steps: int) -> None:
         """From power on, so many exchanges with the servers at most; then it stops in the midst of it."""
-        self.unplugged()
-        self.next = boot.power_on(self.adapter, self.world)
-        await self.goes_on(steps)
+        async with self._one_thing:
+            self.unplugged()
+            self.next = boot.power_on(self.adapter, self.world)
+            await self._goes_on(steps)
 
     async def goes_on(self, steps: int) -> None:
         """With what it has from before its pause: keys and answers may be old by now."""
+        async with self._one_thing:
+            await self._goes_on(steps)
+
+    async def _goes_on(self, steps: int) -> None:
         while self.next is not None and steps > 0 and self.adapter.stage is not Stage.OFF:
             self.next = await boot.take(self.next.step, self.adapter, self.world)
             self._learn()
