@@ -100,7 +100,8 @@ BEGIN
         JOIN code e ON e.code = i.code
         JOIN registration er ON er.code = e.code
         JOIN adapter oa ON oa.serial = er.adapter
-        LEFT JOIN code s ON s.code = i.standby AND s.kind = 'standby' AND s.contract = e.contract
+        -- By its key alone: to the planner contracts are small, and by contract it would read all standbys of a large one.
+        LEFT JOIN code s ON s.code = i.standby AND s.kind || '' = 'standby' AND s.contract || '' = e.contract
         LEFT JOIN registration sr ON sr.code = s.code
         JOIN adapter na ON na.serial = CASE i.kind WHEN 'swap' THEN sr.adapter ELSE i.new END
         LEFT JOIN contact nk ON nk.adapter = na.serial
