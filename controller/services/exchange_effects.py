@@ -161,8 +161,8 @@ async def _destination(step: Step) -> str:
     return address
 
 
-async def _require_code(step: Step) -> None:
-    """The faulty unit still sits on the code, and no other exchange holds it."""
+async def _require_place(step: Step) -> None:
+    """The faulty unit still sits on the code: a swap may have put it elsewhere since."""
     row = step.row
     old = await exchange_cases.unit(step.tx, row["old_adapter"])
     if old is None or old["code"] != row["code"]:
@@ -174,6 +174,12 @@ async def _require_code(step: Step) -> None:
             now=(old and old["code"]) or sentence("no code"),
             exchange=row["id"],
         )
+
+
+async def _require_code(step: Step) -> None:
+    """The faulty unit still sits on the code, and no other exchange holds it."""
+    await _require_place(step)
+    row = step.row
     holder = await exchange_cases.holder(step.tx, row["code"], row["id"])
     if holder is not None:
         raise Conflict(
@@ -249,9 +255,12 @@ async def boot_lacks(connection: Connection, row: Row) -> tuple[Sentence, ...]:
 
 
 async def _receive(step: Step) -> Effect:
-    """The faulty unit is back. That of a return still sits on the standby code until the registration changes."""
+    """The faulty unit is back. That of a return still sits on the standby code until the registration changes; one that
+    was swapped back serves on an entry, and cannot be here."""
     if step.kind is Kind.SEND_BACK:
         await _old_goes(step, Stock.RETURNED)
+    else:
+        await _require_place(step)
     return Effect(Changes(returned_at=step.at))
 
 

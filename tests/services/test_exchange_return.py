@@ -83,15 +83,26 @@ async def test_the_standby_gets_no_replacement_before_the_swap_has_ended(desk: D
         await desk.does(case, "dispatch", adapter=new.serial)
 
 
-async def test_a_unit_that_was_swapped_back_into_service_is_not_replaced_on_the_standby(desk: Desk) -> None:
-    """R3.13; the case says where the unit is now, and can be withdrawn."""
-    entry, standby, new = await desk.on(), await desk.on("standby"), await desk.spare()
+async def test_a_unit_that_was_swapped_back_into_service_is_neither_received_nor_replaced(desk: Desk) -> None:
+    """R3.13; it cannot have arrived: the case says where the unit is now, and can be withdrawn."""
+    entry, standby = await desk.on(), await desk.on("standby")
     case = await desk.swaps(entry, standby)
     await standby.boot()
     await desk.swaps_only(entry, standby)
+
+    with pytest.raises(Conflict, match=f"it is on {desk.code(entry)}"):
+        await desk.does(case, "receive")
+
+    assert (await desk.does(case, "withdraw", reason="It is in service again.")).to_state == "withdrawn"
+
+
+async def test_a_unit_that_was_swapped_back_after_it_arrived_is_not_replaced_on_the_standby(desk: Desk) -> None:
+    """R3.13."""
+    entry, standby, new = await desk.on(), await desk.on("standby"), await desk.spare()
+    case = await desk.swaps(entry, standby)
+    await standby.boot()
     await desk.does(case, "receive")
+    await desk.swaps_only(entry, standby)
 
     with pytest.raises(Conflict, match=f"it is on {desk.code(entry)}"):
         await desk.does(case, "dispatch", adapter=new.serial)
-
-    assert (await desk.does(case, "withdraw", reason="It is in service again.")).to_state == "withdrawn"
