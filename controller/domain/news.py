@@ -43,6 +43,7 @@ _MAIL_ADDRESS = re.compile(
 
 def is_mail_address(text: str) -> bool:
     """A plain address, local@domain, as RFC 5321 4.1.2 without quoting and RFC 6531 without its letters; lengths of
-    4.5.3.1. A display name, a comment, a second address or a line end makes it none."""
+    4.5.3.1. A display name, a comment, a second address or a line end makes it none, and so does what mail programs
+    decode (RFC 2047)."""
     local, _, domain = text.rpartition("@")
-    return _MAIL_ADDRESS.fullmatch(text) is not None and len(local) <= 64 and len(domain) <= 253
+    return _MAIL_ADDRESS.fullmatch(text) is not None and "=?" not in text and len(local) <= 64 and len(domain) <= 253

@@ -28,7 +28,7 @@ CONTENT_TYPES: Mapping[Format, tuple[str, str]] = {
 """Media type and the ending of a file's name."""
 
 _IN_MEMORY = 1 << 20
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", *"＝＋－＠")  # the wide ones, too, where Japanese is typed
 _LARGE = 64 << 10  # bytes from which packing is a thread's work
 
 

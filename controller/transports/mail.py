@@ -1,7 +1,8 @@
 """Mail over SMTP: one message over one connection, encrypted unless the server is this machine (aiosmtplib).
 
 The Message-ID is the delivery's key: who gets a message twice, because the sender died before it wrote down that the
-first had gone, can tell. Header injection has two locks: line ends are taken out here, and EmailMessage refuses them.
+first had gone, can tell. Header injection has two locks: line ends, and what is decoded to them, are taken out here;
+those that are written out EmailMessage refuses.
 """
 
 from __future__ import annotations
@@ -81,7 +82,8 @@ def written(mail: Mail, sender: str) -> bytes:
     message = EmailMessage(policy=SMTP)
     message["From"] = Address("Hikitsugi", addr_spec=sender)
     message["To"] = Address(addr_spec=mail.to)
-    message["Subject"] = _CONTROL.sub(" ", mail.subject)[:_MOST_SUBJECT].strip()
+    # What looks like an encoded word (RFC 2047) would be decoded here, and line ends in it would be headers.
+    message["Subject"] = _CONTROL.sub(" ", mail.subject).replace("=?", "= ?")[:_MOST_SUBJECT].strip()
     message["Date"] = mail.at.astimezone(_JST)
     message["Message-ID"] = f"<{mail.key.hex}@{sender.rpartition('@')[2]}>"
     message["Auto-Submitted"] = "auto-generated"

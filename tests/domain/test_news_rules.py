@@ -50,6 +50,7 @@ def test_plain_addresses_are_mail_addresses(text: str) -> None:
         *("", "a", "@b", "a@", "a@b@c", "a b@c", "<a@b>", "Name <a@b>", "a@b, c@d", '"a b"@c', "a@b\r\nBcc: c@d"),
         *("a@b\n", ".a@b", "a.@b", "a..b@c", "a@-b", "a@b-", "a@b..c", "名@example.com", "a@例.jp", "a@[127.0.0.1]"),
         *("a" * 65 + "@b", "a@" + "b" * 254, "a;b@c", "a@b>c", "a\x00@b"),
+        *("=?utf-8?q?eve?=@example.com", "a.=?utf-8?q?=0d=0aBcc=3a=20eve?=@b"),
     ],
 )
 def test_anything_else_is_no_mail_address(text: str) -> None:

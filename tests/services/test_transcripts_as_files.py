@@ -12,6 +12,7 @@ import pytest
 
 from controller.domain.errors import Forbidden, NotFound
 from controller.services import exports, transcripts
+from controller.services.export_formats import cell
 from controller.services.exports import Subject
 from controller.store import audit
 from tests.rows import HEADER, csv_row
@@ -137,3 +138,9 @@ async def test_large_outputs_come_in_several_steps(registry, numbers, monkeypatc
         sizes = [info.file_size for info in archive.infolist() if info.filename.endswith(".txt")]
 
     assert sizes == [100_000] * 6
+
+
+@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@a", "\t=1", "\r=1", "＝1+1", "＋1", "－1", "＠a"])
+def test_what_a_spreadsheet_takes_for_a_formula_is_text(text: str) -> None:
+    """Japanese spreadsheets take the wide signs for the narrow ones."""
+    assert cell(text) == f"'{text}"

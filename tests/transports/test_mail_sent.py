@@ -10,7 +10,7 @@ from pathlib import Path
 from uuid import UUID
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from controller.authority import Authority
@@ -63,6 +63,8 @@ async def test_sent_again_it_is_the_same_message_to_the_byte() -> None:
 
 
 @given(st.text(max_size=80))
+@example("=?utf-8?b?DQpCY2M6IGV2ZUBleGFtcGxlLmNvbQ==?=")
+@example("=?utf-8?q?=0d=0aBcc:_eve=40example.com?=")
 def test_no_subject_adds_a_header_or_ends_the_head(subject: str) -> None:
     head, _, _ = written(
         replace(MAIL, subject=subject + "\r\nBcc: eve@example.com\r\n\r\nHello"), "a@b.test"
