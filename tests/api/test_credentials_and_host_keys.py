@@ -2,52 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import asyncssh
 import pytest
-from structlog.testing import capture_logs
 
-from controller.cli.app import root, run
-from controller.cli.groups import ALL
 from controller.domain.credential import of_public
 from controller.ports import Collected, Failure
 from controller.services import host_keys as service
+from tests.cli.conftest import By, by
+
+__all__ = ["by"]
 
 HOST_KEY = asyncssh.generate_private_key("ssh-ed25519").export_public_key().decode().strip()
-
-
-@dataclass(frozen=True)
-class Ended:
-    code: int
-    out: str
-    err: str
-
-
-Cli = Callable[..., Awaitable[Ended]]
-
-
-@pytest.fixture
-def cli(api, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Cli:
-    """`await cli("root", "credential", "ls")`: the real command against the real API."""
-
-    async def call(account: str, *arguments: str) -> Ended:
-        key_file = tmp_path / account
-        key_file.write_text(api.keys[account])
-        url = api.base.removesuffix("/api/v1/")
-        told = (*arguments, "--url", url, "--key-file", str(key_file))
-        capsys.readouterr()
-        with capture_logs():  # the API's log would mix with what the command prints
-            code = await asyncio.to_thread(run, root(ALL), told)
-        printed = capsys.readouterr()
-        return Ended(code, printed.out, printed.err)
-
-    return call
 
 
 @pytest.fixture
@@ -103,14 +72,14 @@ async def test_operators_see_their_own_contracts_logins_and_set_none(client, ser
     assert (await ask(own, "PUT", f"adapters/{serial}/credential", {"username": "a", "password": "b"}))[0] == 403
 
 
-async def test_a_file_of_credentials_is_sent_with_a_command(cli: Cli, serial, tmp_path: Path) -> None:
+async def test_a_file_of_credentials_is_sent_with_a_command(by: By, serial, tmp_path: Path) -> None:
     file = tmp_path / "new.csv"
     file.write_text(f"serial,username,password\r\n{serial},robot,pumpernickel\r\n")
 
-    asked = await cli("root", "credential", "import", str(file), "--dry-run", "--json")
-    done = await cli("root", "credential", "import", str(file), "--reason", "leaver")
-    again = await cli("root", "credential", "import", str(file), "--json")
-    listed = await cli("olga", "credential", "ls", "--state", "not-tried", "--json")
+    asked = await by("root", "credential", "import", str(file), "--dry-run", "--json")
+    done = await by("root", "credential", "import", str(file), "--reason", "leaver")
+    again = await by("root", "credential", "import", str(file), "--json")
+    listed = await by("olga", "credential", "ls", "--state", "not-tried", "--json")
 
     assert json.loads(asked.out) == {"rows": 1, "changed": 1, "dry_run": True}
     assert (done.code, "1 of 1 changed" in done.out) == (0, True)
@@ -119,11 +88,11 @@ async def test_a_file_of_credentials_is_sent_with_a_command(cli: Cli, serial, tm
     assert (row["username"], row["reason"]) == ("robot", "leaver")
 
 
-async def test_a_wrong_file_is_told_line_by_line(cli: Cli, tmp_path: Path) -> None:
+async def test_a_wrong_file_is_told_line_by_line(by: By, tmp_path: Path) -> None:
     file = tmp_path / "new.csv"
     file.write_text("serial,password\r\nNOBODY,x\r\n")
 
-    ended = await cli("root", "credential", "import", str(file))
+    ended = await by("root", "credential", "import", str(file))
 
     assert ended.code == 2
     assert "No adapter NOBODY." in ended.err
@@ -131,18 +100,18 @@ async def test_a_wrong_file_is_told_line_by_line(cli: Cli, tmp_path: Path) -> No
 
 
 async def test_a_contracts_credential_is_set_counted_and_taken_back_with_commands(
-    cli: Cli, serial, tmp_path: Path
+    by: By, serial, tmp_path: Path
 ) -> None:
     password = tmp_path / "password"
     password.write_text("pumpernickel\nrest\n")
-    before = json.loads((await cli("root", "credential", "counts", "--contract", "C1", "--json")).out)
+    before = json.loads((await by("root", "credential", "counts", "--contract", "C1", "--json")).out)
 
     options = ("--contract", "C1", "--username", "robot", "--password-file", str(password))
-    done = await cli("root", "credential", "set", *options)
-    counts = json.loads((await cli("root", "credential", "counts", "--contract", "C1", "--json")).out)
-    shown = await cli("olga", "credential", "show", serial)
-    forgotten = await cli("root", "credential", "forget-earlier", "--contract", "C1")
-    back = await cli("root", "credential", "withdraw", "--contract", "C1", "--reason", "wrong one")
+    done = await by("root", "credential", "set", *options)
+    counts = json.loads((await by("root", "credential", "counts", "--contract", "C1", "--json")).out)
+    shown = await by("olga", "credential", "show", serial)
+    forgotten = await by("root", "credential", "forget-earlier", "--contract", "C1")
+    back = await by("root", "credential", "withdraw", "--contract", "C1", "--reason", "wrong one")
 
     assert (done.code, forgotten.code, back.code) == (0, 0, 0)
     assert (counts["inventory"], counts["not_tried"]) == (0, before["inventory"] + before["not_tried"])
@@ -151,29 +120,29 @@ async def test_a_contracts_credential_is_set_counted_and_taken_back_with_command
     assert "the inventory's login is used now" in back.out
 
 
-async def test_a_command_says_whose_credential_is_missing_and_what_is_missing_of_it(cli: Cli) -> None:
-    nobody = await cli("root", "credential", "withdraw")
-    nothing = await cli("root", "credential", "set", "--contract", "C1", "--username", "robot")
+async def test_a_command_says_whose_credential_is_missing_and_what_is_missing_of_it(by: By) -> None:
+    nobody = await by("root", "credential", "withdraw")
+    nothing = await by("root", "credential", "set", "--contract", "C1", "--username", "robot")
 
     assert (nobody.code, "--adapter or --contract" in nobody.err) == (2, True)
     assert (nothing.code, "--password-file" in nothing.err) == (2, True)
 
 
-async def test_a_jump_host_is_set_shown_and_removed_with_commands(cli: Cli, tmp_path: Path) -> None:
+async def test_a_jump_host_is_set_shown_and_removed_with_commands(by: By, tmp_path: Path) -> None:
     password = tmp_path / "password"
     password.write_text("pumpernickel")
     options = ("--username", "gate", "--password-file", str(password), "--host-key", HOST_KEY)
 
-    wrong = await cli("root", "jump-host", "set", "C1", "--address", "gate.example", *options)
-    done = await cli("root", "jump-host", "set", "C1", "--address", "192.0.2.7", *options)
-    shown = await cli("olga", "jump-host", "show", "C1", "--json")
-    gone = await cli("root", "jump-host", "rm", "C1")
+    wrong = await by("root", "jump-host", "set", "C1", "--address", "gate.example", *options)
+    done = await by("root", "jump-host", "set", "C1", "--address", "192.0.2.7", *options)
+    shown = await by("olga", "jump-host", "show", "C1", "--json")
+    gone = await by("root", "jump-host", "rm", "C1")
 
     assert (wrong.code, done.code, gone.code) == (2, 0, 0)
     row = json.loads(shown.out)
     assert (row["address"], row["port"], row["host_key"]) == ("192.0.2.7", 22, HOST_KEY)
     assert "pumpernickel" not in shown.out
-    assert (await cli("olga", "jump-host", "show", "C1")).code == 2
+    assert (await by("olga", "jump-host", "show", "C1")).code == 2
 
 
 @pytest.fixture
@@ -198,7 +167,7 @@ async def offer(registry, serial, client) -> int:
 
 
 async def test_an_offered_host_key_is_listed_with_its_fingerprint_and_accepted(
-    cli: Cli, client, serial, offer: int
+    by: By, client, serial, offer: int
 ) -> None:
     session, own, other = await client("root"), await client("olga"), await client("otto")
 
@@ -208,19 +177,19 @@ async def test_an_offered_host_key_is_listed_with_its_fingerprint_and_accepted(
     assert (await ask(session, "POST", f"host-keys/{offer}/accept", {"reason": ""}))[0] == 422
     assert (await ask(own, "POST", f"host-keys/{offer}/accept", {"reason": "mine"}))[0] == 403
 
-    done = await cli("root", "host-key", "accept", str(offer), "--reason", "seen on its console")
+    done = await by("root", "host-key", "accept", str(offer), "--reason", "seen on its console")
 
     assert (done.code, serial in done.out) == (0, True)
     assert (await ask(session, "GET", f"adapters/{serial}"))[1]["ssh_host_key"] == HOST_KEY
     assert (await ask(session, "POST", f"host-keys/{offer}/refuse", {"reason": "late"}))[0] == 409
 
 
-async def test_a_refused_host_key_changes_nothing_but_its_own_state(cli: Cli, client, serial, offer: int) -> None:
+async def test_a_refused_host_key_changes_nothing_but_its_own_state(by: By, client, serial, offer: int) -> None:
     session = await client("root")
     before = (await ask(session, "GET", f"adapters/{serial}"))[1]["ssh_host_key"]
 
-    done = await cli("root", "host-key", "refuse", str(offer), "--reason", "nobody was there")
-    listed = await cli("sato", "host-key", "ls", "--adapter", serial, "--json")
+    done = await by("root", "host-key", "refuse", str(offer), "--reason", "nobody was there")
+    listed = await by("sato", "host-key", "ls", "--adapter", serial, "--json")
 
     assert done.code == 0
     assert [(row["state"], row["decided_by"]) for row in json.loads(listed.out)] == [("refused", "root")]

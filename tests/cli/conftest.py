@@ -1,7 +1,8 @@
-"""A command line for the example API, run in this process against a real server."""
+"""Command lines run in this process against real servers: an example's, and the real ones on the real API."""
 
+import asyncio
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,8 +13,18 @@ from structlog.testing import capture_logs
 
 from controller.cli.app import root, run
 from controller.cli.commands import Session, group, segment
+from controller.cli.groups import ALL
 from controller.cli.output import Column
+from tests.api.conftest import Api, api
 from tests.faces.example_api import SECRET, Example, served_in_a_thread
+from tests.registry_fixtures import numbers, placed, registry
+from tests.rows import HEADER, distribution_id
+from tests.services.campaigning import fleet
+
+__all__ = ["api", "fleet", "numbers", "placed", "registry"]
+
+FAULT = ("--fault", "does not power on")
+REPORTED = ("--reported-by", "olga")
 
 shop = group("shop", "Shops.")
 
@@ -77,6 +88,7 @@ class Ended:
 
 
 Cli = Callable[..., Ended]
+By = Callable[..., Awaitable[Ended]]
 
 
 @pytest.fixture(autouse=True)
@@ -121,3 +133,29 @@ def key_file(tmp_path: Path) -> Path:
 def operator(cli: Cli, url: str, key_file: Path) -> Cli:
     """The same with the operator's key."""
     return lambda *arguments: cli(*arguments, "--url", url, "--key-file", str(key_file))
+
+
+@pytest.fixture
+def by(api: Api, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> By:
+    """Run a real command line on the real API as somebody: `await by("sato", "exchange", "list")`."""
+
+    async def call(account: str, *arguments: str) -> Ended:
+        key = tmp_path / f"{account}.key"
+        key.write_text(api.keys[account] + "\n")
+        there = ("--url", api.base.removesuffix("/api/v1/"), "--key-file", str(key))
+        capsys.readouterr()
+        with capture_logs():  # the API's log would mix with what the command prints
+            code = await asyncio.to_thread(run, root(ALL), [*arguments, *there])
+        printed = capsys.readouterr()
+        return Ended(code, printed.out, printed.err)
+
+    return call
+
+
+@pytest.fixture
+async def spare(registry, numbers) -> str:
+    """A unit in stock."""
+    number = numbers()
+    row = f",,,SER{number:05d},seil8,SEIL/X4,{distribution_id(number)},ls-{number},pw-{number},\r\n"
+    await registry.load(HEADER + row)
+    return f"SER{number:05d}"

@@ -11,12 +11,9 @@ import pytest
 
 from controller.cli.failures import Exit
 from controller.services import bulk_turn
-from tests.api.conftest import Api, api
-from tests.cli.test_exchange_commands import By, by
-from tests.registry_fixtures import numbers, registry
+from tests.api.conftest import Api
+from tests.cli.conftest import By
 from tests.rows import HEADER, csv_row
-
-__all__ = ["api", "by", "numbers", "registry"]
 
 
 @pytest.fixture

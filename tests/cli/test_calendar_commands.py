@@ -2,42 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import subprocess
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from structlog.testing import capture_logs
 
 from controller.cli.app import root, run
 from controller.cli.groups import ALL
-from tests.api.conftest import Api, api
-from tests.cli.conftest import Ended
-from tests.registry_fixtures import registry
+from tests.cli.conftest import By, Ended
 
-__all__ = ["api", "registry"]
-
-By = Callable[..., Awaitable[Ended]]
 YEAR_END = ("calendar", "delivery", "--received", "2026-12-28T12:00+09:00")
-
-
-@pytest.fixture
-def by(api: Api, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> By:
-    """Run a command line as somebody: `await by("sato", "calendar", "show")`."""
-
-    async def call(account: str, *arguments: str) -> Ended:
-        key = tmp_path / f"{account}.key"
-        key.write_text(api.keys[account] + "\n")
-        there = ("--url", api.base.removesuffix("/api/v1/"), "--key-file", str(key))
-        with capture_logs():
-            code = await asyncio.to_thread(run, root(ALL), [*arguments, *there])
-        printed = capsys.readouterr()
-        return Ended(code, printed.out, printed.err)
-
-    return call
 
 
 @pytest.fixture

@@ -4,58 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import io
-import json
-from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import AsyncIterator
 from datetime import timedelta
-from pathlib import Path
-from typing import Any
 
 import pytest
-from structlog.testing import capture_logs
 
-from controller.cli.app import root, run
 from controller.cli.failures import Exit
-from controller.cli.groups import ALL, campaigns
+from controller.cli.groups import campaigns
 from controller.ports import Failure
 from controller.store import claims
-from tests.api.conftest import Api, api
-from tests.registry_fixtures import Registry, numbers, registry
-from tests.services.campaigning import Fleet, fleet
+from tests.cli.conftest import By
+from tests.registry_fixtures import Registry
+from tests.services.campaigning import Fleet
 from tests.services.outputs import campaign as finished_campaign
 from tests.services.outputs import ran
-
-__all__ = ["api", "fleet", "numbers", "registry"]
-
-
-@dataclass(frozen=True)
-class Ended:
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.out)
-
-
-Terminal = Callable[..., Awaitable[Ended]]
-
-
-@pytest.fixture
-def terminal(api: Api, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Terminal:
-    """`await terminal("run", …)`: as olga, unless account says otherwise."""
-
-    async def call(*arguments: str, account: str = "olga") -> Ended:
-        key = tmp_path / f"{account}.key"
-        key.write_text(api.keys[account])
-        options = ("--url", api.base.removesuffix("/api/v1/"), "--key-file", str(key))
-        with capture_logs():  # the controller's would mix with what the command prints
-            code = await asyncio.to_thread(run, root(ALL), [*arguments, *options])
-        printed = capsys.readouterr()
-        return Ended(code, printed.out, printed.err)
-
-    return call
 
 
 @pytest.fixture
@@ -78,96 +40,96 @@ async def adapters(registry: Registry, fleet: Fleet) -> AsyncIterator[dict[str, 
     working.cancel()
 
 
-async def test_a_run_is_followed_to_its_end(terminal, fleet, adapters) -> None:
+async def test_a_run_is_followed_to_its_end(by: By, fleet, adapters) -> None:
     codes = [await fleet.entry(), await fleet.entry()]
     empty = await fleet.entry(empty=True)
 
-    ended = await terminal("run", "show system", "--group", fleet.group, "--reason", "look")
+    ended = await by("olga", "run", "show system", "--group", fleet.group, "--reason", "look")
 
     assert (ended.code, all(code in ended.out for code in codes)) == (Exit.OK, True)
     assert "2 of 2 done, 0 failed" in ended.out
     assert ended.err == f"Left out: {empty}: It holds no adapter.\n"
 
 
-async def test_a_failed_task_is_an_exit_code(terminal, fleet, adapters) -> None:
+async def test_a_failed_task_is_an_exit_code(by: By, fleet, adapters) -> None:
     adapters[await fleet.entry()] = Failure.TIMEOUT
     await fleet.entry()
 
-    ended = await terminal("run", "show system", "--group", fleet.group, "--json")
+    ended = await by("olga", "run", "show system", "--group", fleet.group, "--json")
 
     assert ended.code == Exit.SOME_FAILED
-    assert (ended.json["done"], ended.json["failed"]) == (1, 1)
-    assert sorted(one["failure"] or "" for one in ended.json["task_list"]) == ["", "timeout"]
+    assert (ended.json()["done"], ended.json()["failed"]) == (1, 1)
+    assert sorted(one["failure"] or "" for one in ended.json()["task_list"]) == ["", "timeout"]
 
 
-async def test_a_preview_sends_nothing(terminal, fleet) -> None:
+async def test_a_preview_sends_nothing(by: By, fleet) -> None:
     entry = await fleet.entry(firmware="3.42", connected=True)
     locked = await fleet.entry(locked=True)
 
-    ended = await terminal("run", "show system", "--group", fleet.group, "--preview")
-    found = (await terminal("run", "show system", "--group", fleet.group, "--preview", "--json")).json
+    ended = await by("olga", "run", "show system", "--group", fleet.group, "--preview")
+    found = (await by("olga", "run", "show system", "--group", fleet.group, "--preview", "--json")).json()
 
     assert (ended.code, entry in ended.out, locked in ended.out) == (Exit.OK, True, True)
     assert "status commands on 1 adapters, 1 left out. Nothing was sent." in ended.out
     assert ([one["code"] for one in found["targets"]], [one["code"] for one in found["skips"]]) == ([entry], [locked])
-    assert (await terminal("task", "ls", "--code", entry, "--json")).json == []
+    assert (await by("olga", "task", "ls", "--code", entry, "--json")).json() == []
 
 
-async def test_a_run_for_later_only_says_when(terminal, fleet, registry) -> None:
+async def test_a_run_for_later_only_says_when(by: By, fleet, registry) -> None:
     await fleet.entry()
 
-    ended = await terminal("run", "show system", "--group", fleet.group, "--at", "2026-12-24T18:00", "--jitter", "60")
+    ended = await by("olga", "run", "show system", "--group", fleet.group, "--at", "2026-12-24T18:00", "--jitter", "60")
 
     assert ended.code == Exit.OK
     assert "2026-12-24 18:00:00 JST" in ended.out
     assert "hikitsugi campaign watch" in ended.out
 
 
-async def test_somebody_has_to_say_on_which_adapters(terminal) -> None:
-    ended = await terminal("run", "show system")
+async def test_somebody_has_to_say_on_which_adapters(by: By) -> None:
+    ended = await by("olga", "run", "show system")
 
     assert (ended.code, "--selection" in ended.err) == (Exit.REFUSED, True)
 
 
-async def test_what_is_refused_names_every_line(terminal, fleet) -> None:
+async def test_what_is_refused_names_every_line(by: By, fleet) -> None:
     await fleet.entry()
 
-    ended = await terminal("run", "show nothing", "reboot now", "--group", fleet.group)
+    ended = await by("olga", "run", "show nothing", "reboot now", "--group", fleet.group)
 
     assert ended.code == Exit.REFUSED
     assert "lines.0" in ended.err and "lines.1" in ended.err and "What to do:" in ended.err
 
 
-async def test_a_campaign_is_paused_resumed_moved_watched_and_aborted(terminal, fleet) -> None:
+async def test_a_campaign_is_paused_resumed_moved_watched_and_aborted(by: By, fleet) -> None:
     await fleet.entry()
-    started = await terminal("run", "show system", "--group", fleet.group, "--at", "2026-12-24T18:00", "--json")
-    number = str(started.json["id"])
+    started = await by("olga", "run", "show system", "--group", fleet.group, "--at", "2026-12-24T18:00", "--json")
+    number = str(started.json()["id"])
 
-    assert "paused" in (await terminal("campaign", "pause", number, "--reason", "lunch")).out
-    assert "lunch" in (await terminal("campaign", "show", number)).out
-    assert (await terminal("campaign", "resume", number, "--json")).json["state"] == "running"
-    assert "2026-12-25" in (await terminal("campaign", "move", number, "--at", "2026-12-25T18:00")).out
-    assert (await terminal("campaign", "watch", number, "--wait", "0")).code == Exit.SOME_FAILED
-    assert (await terminal("campaign", "abort", number, "--json")).json["cancelled"] == 1
-    assert (await terminal("campaign", "resume", number)).code == Exit.REFUSED
-    listed = await terminal("campaign", "ls", "--state", "aborted", "--json")
-    assert int(number) in [one["id"] for one in listed.json]
+    assert "paused" in (await by("olga", "campaign", "pause", number, "--reason", "lunch")).out
+    assert "lunch" in (await by("olga", "campaign", "show", number)).out
+    assert (await by("olga", "campaign", "resume", number, "--json")).json()["state"] == "running"
+    assert "2026-12-25" in (await by("olga", "campaign", "move", number, "--at", "2026-12-25T18:00")).out
+    assert (await by("olga", "campaign", "watch", number, "--wait", "0")).code == Exit.SOME_FAILED
+    assert (await by("olga", "campaign", "abort", number, "--json")).json()["cancelled"] == 1
+    assert (await by("olga", "campaign", "resume", number)).code == Exit.REFUSED
+    listed = await by("olga", "campaign", "ls", "--state", "aborted", "--json")
+    assert int(number) in [one["id"] for one in listed.json()]
 
 
-async def test_one_task_is_moved_and_taken_back(terminal, fleet) -> None:
+async def test_one_task_is_moved_and_taken_back(by: By, fleet) -> None:
     code = await fleet.entry()
-    await terminal("run", "show system", "--code", code, "--at", "2026-12-24T18:00")
-    (task,) = (await terminal("task", "ls", "--code", code, "--json")).json
+    await by("olga", "run", "show system", "--code", code, "--at", "2026-12-24T18:00")
+    (task,) = (await by("olga", "task", "ls", "--code", code, "--json")).json()
 
-    moved = await terminal("task", "move", str(task["id"]), "--at", "2026-12-25T09:00")
-    cancelled = await terminal("task", "cancel", str(task["id"]), "--reason", "no need")
+    moved = await by("olga", "task", "move", str(task["id"]), "--at", "2026-12-25T09:00")
+    cancelled = await by("olga", "task", "cancel", str(task["id"]), "--reason", "no need")
 
     assert "2026-12-25 09:00:00 JST" in moved.out
     assert cancelled.out == f"Task {task['id']} is cancelled.\n"
-    assert "no need" in (await terminal("task", "show", str(task["id"]))).out
+    assert "no need" in (await by("olga", "task", "show", str(task["id"]))).out
 
 
-async def test_a_summary_is_readable(terminal, fleet, registry) -> None:
+async def test_a_summary_is_readable(by: By, fleet, registry) -> None:
     made = await finished_campaign(registry)
     for printed in (b"a\r\n", b"a\r\n", b"a\r\n"):
         await ran(registry, await fleet.entry(), {"show system": printed}, in_campaign=made)
@@ -175,48 +137,47 @@ async def test_a_summary_is_readable(terminal, fleet, registry) -> None:
     await ran(registry, odd, {"show system": b"b\r\n"}, in_campaign=made)
     await ran(registry, await fleet.entry(), {}, in_campaign=made, failure=Failure.UNREACHABLE)
 
-    ended = await terminal("campaign", "summary", str(made))
+    ended = await by("olga", "campaign", "summary", str(made))
 
     assert ended.code == Exit.OK
     for part in ("4 of 5 done, 1 failed", "unreachable", "By model and firmware", "Slowest", "Odd ones out", odd):
         assert part in ended.out
     assert "Left out" not in ended.out
-    found = (await terminal("campaign", "summary", str(made), "--json")).json
+    found = (await by("olga", "campaign", "summary", str(made), "--json")).json()
     assert [one["code"] for one in found["odd"]] == [odd]
 
 
-async def test_what_was_printed_is_shown(terminal, fleet, registry) -> None:
+async def test_what_was_printed_is_shown(by: By, fleet, registry) -> None:
     task = await ran(registry, await fleet.entry(), {"show system": b"Hostname : a\r\n"})
 
-    shown = await terminal("task", "show", str(task))
+    shown = await by("olga", "task", "show", str(task))
 
     assert "Hostname : a\n" in shown.out
 
 
-async def test_selections_are_kept_used_and_dropped(terminal, fleet, adapters) -> None:
+async def test_selections_are_kept_used_and_dropped(by: By, fleet, adapters) -> None:
     code = await fleet.entry(series="seil3", firmware="3.42")
     await fleet.entry(series="seil8")
 
-    kept = await terminal(
-        "selection", "save", fleet.group, "--group", fleet.group, "--series", "seil3", "--firmware", ">=3.10,<3.50"
-    )
+    chosen = ("--group", fleet.group, "--series", "seil3", "--firmware", ">=3.10,<3.50")
+    kept = await by("olga", "selection", "save", fleet.group, *chosen)
     assert f"hikitsugi run --selection {fleet.group}" in kept.out
-    assert "firmware=>=3.10,<3.50" in (await terminal("selection", "ls")).out
-    assert "seil3" in (await terminal("selection", "show", fleet.group)).out
-    ended = await terminal("run", "show system", "--selection", fleet.group, "--json")
-    assert [one["code"] for one in ended.json["task_list"]] == [code]
-    assert (await terminal("selection", "rm", fleet.group)).code == Exit.OK
-    assert (await terminal("selection", "show", fleet.group)).code == Exit.REFUSED
+    assert "firmware=>=3.10,<3.50" in (await by("olga", "selection", "ls")).out
+    assert "seil3" in (await by("olga", "selection", "show", fleet.group)).out
+    ended = await by("olga", "run", "show system", "--selection", fleet.group, "--json")
+    assert [one["code"] for one in ended.json()["task_list"]] == [code]
+    assert (await by("olga", "selection", "rm", fleet.group)).code == Exit.OK
+    assert (await by("olga", "selection", "show", fleet.group)).code == Exit.REFUSED
 
 
-async def test_of_a_large_campaign_people_see_what_failed(terminal, fleet, adapters, monkeypatch) -> None:
+async def test_of_a_large_campaign_people_see_what_failed(by: By, fleet, adapters, monkeypatch) -> None:
     from controller.cli.groups import runs
 
     monkeypatch.setattr(runs, "_LISTED", 1)
     good, bad = await fleet.entry(), await fleet.entry()
     adapters[bad] = Failure.UNREACHABLE
 
-    ended = await terminal("run", "show system", "--group", fleet.group)
+    ended = await by("olga", "run", "show system", "--group", fleet.group)
 
     assert (good in ended.out, bad in ended.out, ended.code) == (False, True, Exit.SOME_FAILED)
     assert "hikitsugi campaign summary" in ended.out
@@ -229,25 +190,25 @@ class Person(io.StringIO):
         return True
 
 
-async def test_a_person_is_asked_before_more_than_looking_is_done(terminal, fleet, monkeypatch) -> None:
+async def test_a_person_is_asked_before_more_than_looking_is_done(by: By, fleet, monkeypatch) -> None:
     code = await fleet.entry()
     monkeypatch.setattr("sys.stdin", Person("n\n"))
 
-    refused = await terminal("run", "clear log", "--code", code)
+    refused = await by("olga", "run", "clear log", "--code", code)
 
     assert refused.code != Exit.OK
     assert "Run clear commands on 1 adapters?" in refused.err
-    assert (await terminal("task", "ls", "--code", code, "--json")).json == []
-    assert (await terminal("run", "clear log", "--code", code, "--yes", "--wait", "0")).code == Exit.OK
+    assert (await by("olga", "task", "ls", "--code", code, "--json")).json() == []
+    assert (await by("olga", "run", "clear log", "--code", code, "--yes", "--wait", "0")).code == Exit.OK
 
 
-async def test_whoever_stops_watching_is_told_how_to_go_on(terminal, fleet, monkeypatch) -> None:
+async def test_whoever_stops_watching_is_told_how_to_go_on(by: By, fleet, monkeypatch) -> None:
     code = await fleet.entry()
 
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(campaigns, "looks", interrupted)
-    ended = await terminal("run", "show system", "--code", code)
+    ended = await by("olga", "run", "show system", "--code", code)
 
     assert (ended.code, "hikitsugi campaign watch" in ended.err) == (Exit.INTERRUPTED, True)

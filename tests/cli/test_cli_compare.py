@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from tests.cli.test_cli_investigations import By, api, by
-from tests.registry_fixtures import numbers, registry
+from tests.cli.conftest import By
 from tests.rows import HEADER, csv_row
 from tests.services.outputs import campaign, ran
-
-__all__ = ["api", "by", "numbers", "registry"]
 
 LINE = "show status interface"
 

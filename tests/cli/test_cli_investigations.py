@@ -2,41 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
-from structlog.testing import capture_logs
 
-from controller.cli.app import root, run
 from controller.cli.failures import Exit
-from controller.cli.groups import ALL
-from tests.api.conftest import Api, api
-from tests.cli.conftest import Ended
-from tests.registry_fixtures import numbers, registry
+from tests.cli.conftest import By
 from tests.rows import HEADER, csv_row
-
-__all__ = ["api", "numbers", "registry"]
-
-By = Callable[..., Awaitable[Ended]]
-
-
-@pytest.fixture
-def by(api: Api, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> By:
-    """Run a command line as somebody: `await by("sato", "investigation", "ls")`."""
-
-    async def call(account: str, *arguments: str) -> Ended:
-        key = tmp_path / f"{account}.key"
-        key.write_text(api.keys[account] + "\n")
-        there = ("--url", api.base.removesuffix("/api/v1/"), "--key-file", str(key))
-        with capture_logs():
-            code = await asyncio.to_thread(run, root(ALL), [*arguments, *there])
-        printed = capsys.readouterr()
-        return Ended(code, printed.out, printed.err)
-
-    return call
 
 
 @pytest.fixture

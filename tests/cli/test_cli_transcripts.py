@@ -8,12 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.test_cli_investigations import By, api, by
-from tests.registry_fixtures import numbers, registry
+from tests.cli.conftest import By
 from tests.rows import HEADER, csv_row
 from tests.services.outputs import ran
-
-__all__ = ["api", "by", "numbers", "registry"]
 
 
 @pytest.fixture

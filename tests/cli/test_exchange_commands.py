@@ -2,52 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 
 import pytest
-from structlog.testing import capture_logs
 
-from controller.cli.app import root, run
 from controller.cli.failures import Exit
-from controller.cli.groups import ALL
-from tests.api.conftest import Api, api
-from tests.cli.conftest import Ended
-from tests.registry_fixtures import numbers, placed, registry
-from tests.rows import HEADER, csv_row, distribution_id
+from tests.cli.conftest import FAULT, REPORTED, By
+from tests.rows import HEADER, csv_row
 from tests.services import outgoing
-
-__all__ = ["api", "numbers", "placed", "registry"]
-
-By = Callable[..., Awaitable[Ended]]
-FAULT = ("--fault", "does not power on")
-REPORTED = ("--reported-by", "olga")
-
-
-@pytest.fixture
-def by(api: Api, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> By:
-    """Run a command line as somebody: `await by("sato", "exchange", "list")`."""
-
-    async def call(account: str, *arguments: str) -> Ended:
-        key = tmp_path / f"{account}.key"
-        key.write_text(api.keys[account] + "\n")
-        there = ("--url", api.base.removesuffix("/api/v1/"), "--key-file", str(key))
-        with capture_logs():
-            code = await asyncio.to_thread(run, root(ALL), [*arguments, *there])
-        printed = capsys.readouterr()
-        return Ended(code, printed.out, printed.err)
-
-    return call
-
-
-@pytest.fixture
-async def spare(registry, numbers) -> str:
-    """A unit in stock."""
-    number = numbers()
-    row = f",,,SER{number:05d},seil8,SEIL/X4,{distribution_id(number)},ls-{number},pw-{number},\r\n"
-    await registry.load(HEADER + row)
-    return f"SER{number:05d}"
 
 
 @pytest.fixture

@@ -7,13 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.api.conftest import api
-from tests.cli.conftest import Ended
-from tests.cli.test_exchange_commands import By, by
-from tests.registry_fixtures import numbers, registry
+from tests.cli.conftest import By, Ended
 from tests.rows import HEADER, csv_row
-
-__all__ = ["api", "by", "numbers", "registry"]
 
 
 def ok(ended: Ended) -> str:

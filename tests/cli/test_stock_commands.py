@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-from tests.api.conftest import api
-from tests.cli.conftest import Ended
-from tests.cli.test_exchange_commands import FAULT, REPORTED, By, by, spare
-from tests.registry_fixtures import numbers, placed, registry
-
-__all__ = ["api", "by", "numbers", "placed", "registry", "spare"]
+from tests.cli.conftest import FAULT, REPORTED, By, Ended
 
 
 def ok(ended: Ended) -> Ended:
