@@ -10,8 +10,8 @@ from controller.domain.calendar import DEFAULT
 from controller.services import exchange_evidence, exchange_turn, liveness, preflight, reaches
 from controller.store import claims
 from controller.store import exchanges as swaps
-from tests.fleet.registry.people import DEADLINE
 from tests.fleet.registry.snapshot import Snapshot
+from tests.fleet.registry.swaps import DEADLINE
 from tests.fleet.registry.world import MONDAY, World
 
 

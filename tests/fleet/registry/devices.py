@@ -9,8 +9,7 @@ from dataclasses import dataclass
 
 from controller.services import check_in, reaches
 from protocol.arms.codes import ResultCode
-from tests.fleet.registry.people import chosen
-from tests.fleet.registry.snapshot import Snapshot
+from tests.fleet.registry.snapshot import Snapshot, chosen
 from tests.fleet.registry.units import MESSAGES, SOURCE, Unit
 from tests.fleet.registry.world import World
 
@@ -80,19 +79,20 @@ class Unplug:
 
 @dataclass(frozen=True, slots=True)
 class Knock:
-    """key: 0 the newest that it was told, 1 the one before; with fewer, a wrong one."""
+    """key: 0 the newest that it was told, 1 the one before; with fewer, another unit's, or a wrong one."""
 
     unit: int
     key: int = 0
 
     async def do(self, world: World, now: Snapshot) -> object:
         unit = meant(world, now, self.unit)
-        await knocks(world, now, unit, self.key_of(unit))
+        await knocks(world, now, unit, self.key_of(unit, world))
         return None
 
-    def key_of(self, unit: Unit) -> str:
-        known = unit.keys[::-1]
-        return known[self.key] if self.key < len(known) else "wrong"
+    def key_of(self, unit: Unit, world: World) -> str:
+        others = [each.keys[-1] for each in world.units if each.keys and each is not unit]
+        known = [*unit.keys[::-1], *others[:1], "wrong"]
+        return known[min(self.key, len(known) - 1)]
 
 
 async def knocks(world: World, now: Snapshot, unit: Unit, key: str) -> None:

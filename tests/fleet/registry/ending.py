@@ -13,10 +13,11 @@ from controller.domain.errors import ControllerError
 from controller.domain.exchange import ENDED, LIVES, Event, Kind, State
 from controller.domain.exchange_deadlines import ChangeRule
 from tests.fleet.registry import clock
+from tests.fleet.registry.cases import PEOPLE, advance
 from tests.fleet.registry.devices import boots, knocks
-from tests.fleet.registry.people import DEADLINE, PEOPLE, advance
 from tests.fleet.registry.places import Place, as_csv
 from tests.fleet.registry.snapshot import Snapshot, taken
+from tests.fleet.registry.swaps import DEADLINE
 from tests.fleet.registry.units import Unit
 from tests.fleet.registry.world import World
 

@@ -29,6 +29,7 @@ def hold(now: Snapshot) -> None:
     for exchange in now.exchanges.values():
         journal_leads_to_state(now, exchange)
         state_agrees_with_registrations(now, exchange)
+        who_was_replaced_is_out(now, exchange)
     for code in now.codes:
         assert len(now.holders(code)) <= 1, f"{code} is held by {[x['id'] for x in now.holders(code)]}"
 
@@ -89,6 +90,18 @@ def stock_agrees_with_registrations(now: Snapshot) -> None:
             by = now.exchanges[unit["locked_by_exchange"]]
             assert unit["locked_out_at"] is not None and not on_code and state in REPLACED
             assert by["old_adapter"] == serial and by["changed_at"] is not None and by["kind"] != "swap"
+
+
+def who_was_replaced_is_out(now: Snapshot, exchange: Row) -> None:
+    """R3.7: from the registration change on, until it is checked and back in stock."""
+    if exchange["kind"] == "swap" or exchange["changed_at"] is None:
+        return
+    old = exchange["old_adapter"]
+    left = [row["id"] for row in now.stock_ledger if row["adapter"] == old and row["exchange"] == exchange["id"]]
+    back = [row["id"] for row in now.stock_ledger if row["adapter"] == old and row["to_stock"] == "in-stock"]
+    assert left, f"exchange {exchange['id']} has replaced {old}, and stock does not know"
+    if max(back, default=0) < min(left):
+        assert now.adapters[old]["locked_out_at"] is not None, f"{old} was replaced, and may go on"
 
 
 def journal_leads_to_state(now: Snapshot, exchange: Row) -> None:

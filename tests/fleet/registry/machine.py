@@ -18,7 +18,7 @@ from controller.domain.errors import ControllerError
 from controller.domain.exchange import Event
 from controller.domain.exchange_deadlines import ChangeRule
 from controller.domain.stock import Stock
-from tests.fleet.registry import clock, devices, people
+from tests.fleet.registry import cases, clock, devices, shelf, swaps
 from tests.fleet.registry.deaths import Death, How, until_death
 from tests.fleet.registry.ending import all_doors, end_all
 from tests.fleet.registry.invariants import hold, hold_between
@@ -26,31 +26,33 @@ from tests.fleet.registry.snapshot import Snapshot, taken
 from tests.fleet.registry.world import World
 
 T = TypeVar("T")
-Act = people.Act | devices.Act | clock.Act
+Act = swaps.Act | cases.Act | shelf.Act | devices.Act | clock.Act
 _STEP_S = 60.0
 
 few, some = st.integers(0, 3), st.integers(0, 15)
 steps = st.sampled_from((4, 4, 4, 1, 2, 3))
 code = st.sampled_from((0, 0, 0, 1, 1, 2, 3))
 callers = st.sampled_from((0, 0, 0, 0, 1, 2, 3))
-swaps = st.builds(people.Swap, code, code, st.booleans(), st.booleans(), st.booleans(), callers)
+orders = st.builds(swaps.Swap, code, code, st.booleans(), st.booleans(), st.booleans(), callers)
 exchanges = st.one_of(
-    swaps,
-    swaps,
-    st.builds(people.SwapMany, st.lists(swaps, min_size=2, max_size=4).map(tuple)),
-    st.builds(people.OrderNow, few),
+    orders,
+    orders,
+    st.builds(swaps.SwapMany, st.lists(orders, min_size=2, max_size=4).map(tuple)),
+    st.builds(swaps.OrderNow, few),
 )
-cases = st.one_of(
-    st.builds(people.GoesOn, few, few, few),
-    st.builds(people.GoesOn, few, st.just(0), few),
-    st.builds(people.OpenCase, some, st.booleans(), st.sampled_from((0, 0, 0, 0, 1, 2, 3))),
-    st.builds(people.Advance, few, st.sampled_from(list(Event)), some, few),
+desk = st.one_of(
+    st.builds(cases.GoesOn, few, few, few),
+    st.builds(cases.GoesOn, few, st.just(0), few),
+    st.builds(cases.OpenCase, some, st.booleans(), st.sampled_from((0, 0, 0, 0, 1, 2, 3))),
+    st.builds(cases.Advance, few, st.sampled_from(list(Event)), some, few),
 )
-shelf = st.one_of(
-    st.builds(people.MoveStock, some, st.sampled_from(list(Stock))),
-    st.builds(people.Lock, some, st.booleans()),
-    st.builds(people.Import, few, st.booleans(), st.none() | some),
-    st.builds(people.ChangesTheRule, st.sampled_from(list(ChangeRule))),
+shelves = st.one_of(
+    st.builds(shelf.PutAway, few, few),
+    st.builds(shelf.PutAway, few, few),
+    st.builds(shelf.MoveStock, some, st.sampled_from(list(Stock))),
+    st.builds(shelf.Lock, some, st.booleans()),
+    st.builds(shelf.Import, few, st.booleans(), st.none() | some),
+    st.builds(shelf.ChangesTheRule, st.sampled_from(list(ChangeRule))),
 )
 units = st.integers(0, 31)
 adapters = st.one_of(
@@ -67,7 +69,7 @@ liars = st.one_of(
 )
 _MINUTES = (1, 61, 24 * 60, 6 * 24 * 60, 15 * 24 * 60, 32 * 24 * 60, -1, -90, -2 * 24 * 60)
 times = st.one_of(st.builds(clock.Passes, st.sampled_from(_MINUTES)), st.builds(clock.Jumps, st.sampled_from(_MINUTES)))
-deaths = st.none() | st.none() | st.builds(Death, st.sampled_from(list(How)), st.integers(1, 24))
+deaths = st.none() | st.none() | st.builds(Death, st.sampled_from(list(How)), st.integers(1, 16))
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,30 +97,30 @@ class WholeRegistry(RuleBasedStateMachine):
         self.story: list[str] = []
 
     @rule(act=exchanges, death=deaths)
-    def somebody_swaps(self, act: people.Act, death: Death | None) -> None:
+    def somebody_swaps(self, act: Act, death: Death | None) -> None:
         self._happens(act, death)
 
-    @rule(act=cases, death=deaths)
-    def a_case_goes_on(self, act: people.Act, death: Death | None) -> None:
+    @rule(act=desk, death=deaths)
+    def a_case_goes_on(self, act: Act, death: Death | None) -> None:
         self._happens(act, death)
 
-    @rule(act=shelf, death=deaths)
-    def somebody_is_at_the_shelf(self, act: people.Act, death: Death | None) -> None:
+    @rule(act=shelves, death=deaths)
+    def somebody_is_at_the_shelf(self, act: Act, death: Death | None) -> None:
         self._happens(act, death)
 
     @rule(act=adapters, death=deaths)
-    def an_adapter_speaks(self, act: devices.Act, death: Death | None) -> None:
+    def an_adapter_speaks(self, act: Act, death: Death | None) -> None:
         self._happens(act, death)
 
     @rule(act=liars)
-    def an_adapter_lies(self, act: devices.Act) -> None:
+    def an_adapter_lies(self, act: Act) -> None:
         self._happens(act, None)
 
     @rule(act=times, death=deaths)
-    def time_passes(self, act: clock.Act, death: Death | None) -> None:
+    def time_passes(self, act: Act, death: Death | None) -> None:
         self._happens(act, death)
 
-    @rule(acts=st.lists(st.one_of(exchanges, cases, adapters, times), min_size=2, max_size=3))
+    @rule(acts=st.lists(st.one_of(exchanges, desk, adapters, times), min_size=2, max_size=3))
     def at_once(self, acts: list[Act]) -> None:
         self._run(acts, _all_at_once(self.world, self.now, acts))
 
@@ -156,7 +158,7 @@ async def happens(world: World, now: Snapshot, act: Act, death: Death | None) ->
         return
     if death is None:
         done = await _refusable(act.do(world, now))
-        if isinstance(act, people.Swap):
+        if isinstance(act, swaps.Swap):
             assert done == act.must(now), f"{act} was {'carried out' if done else 'refused'}"
 
 

@@ -5,13 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from controller.domain.exchange import HOLDING, State
 from controller.store.pool import Row
 
 if TYPE_CHECKING:
     from tests.fleet.registry.world import World
+
+
+T = TypeVar("T")
+
+
+def chosen(things: Sequence[T], number: int) -> T:
+    return things[number % len(things)]
 
 
 @dataclass(frozen=True)
