@@ -95,11 +95,19 @@ class Board:
         self.changed[pair.entry] = replace(
             entry,
             slot=replace(
-                left, unit=right.unit, open_case=right.open_case, firmware_target=firmware_target, open_tasks=0
+                left,
+                unit=right.unit,
+                open_case=right.open_case,
+                received=right.received,
+                firmware_target=firmware_target,
+                open_tasks=0,
             ),
         )
         self.changed[pair.standby] = replace(
-            standby, slot=replace(right, unit=left.unit, open_case=left.open_case, warm=False, open_tasks=0)
+            standby,
+            slot=replace(
+                right, unit=left.unit, open_case=left.open_case, received=left.received, warm=False, open_tasks=0
+            ),
         )
         self.last_line.update(dict.fromkeys(pair.codes, pair.line))
 

@@ -32,7 +32,8 @@ class Unit:
 class Slot:
     """A code with what it holds. open_exchange: id, time, kind and state of an exchange that still holds the code.
 
-    open_case: id of the case that its adapter has. warm: its spare is kept connected.
+    open_case: id of the case that its adapter has. received: that is a return, and the desk has the unit already.
+    warm: its spare is kept connected.
     """
 
     code: str
@@ -46,6 +47,7 @@ class Slot:
     open_kind: Kind | None = None
     open_state: State | None = None
     open_case: int | None = None
+    received: bool = False
     warm: bool = False
 
 
@@ -85,6 +87,7 @@ def plan(
     """
     new, old = _units(entry, standby)
     _same_family(new, old)
+    _is_at_hand(standby, new)
     _not_held(entry, standby, replaces, preflight)
     if fault:
         _no_case_of_its_own(entry, old)
@@ -184,6 +187,20 @@ def _same_family(new: Unit, old: Unit) -> None:
         )
 
 
+def _is_at_hand(standby: Slot, new: Unit) -> None:
+    """The faulty unit of a return stays on the standby code until its replacement takes its place (R3.13)."""
+    if standby.received:
+        raise Conflict(
+            "Adapter {serial} on {standby} was sent back: the desk has received it (exchange {exchange}), so nobody "
+            "could plug it in.",
+            next_step="Have its replacement dispatched to {standby}, or the return withdrawn: "
+            "hikitsugi exchange show {exchange} names the commands. Or choose another standby.",
+            serial=new.serial,
+            standby=standby.code,
+            exchange=standby.open_case,
+        )
+
+
 def _not_held(entry: Slot, standby: Slot, replaces: int | None, preflight: int | None) -> None:
     for slot in (entry, standby):
         if slot.open_exchange is not None and slot.open_exchange not in (replaces, preflight):
@@ -263,8 +280,8 @@ def _case_of(standby: Slot, new: Unit) -> tuple[Sentence, ...]:
         return ()
     return (
         sentence(
-            "{new} was reported faulty: exchange {exchange} waits for it, or has it already. If it was none, "
-            "have that exchange withdrawn; if it is gone, do not exchange: nothing would be left to plug in.",
+            "{new} was reported faulty: exchange {exchange} waits for it. If it was none, have that exchange "
+            "withdrawn; if it is on its way already, do not exchange: nothing would be left to plug in.",
             new=new.serial,
             exchange=standby.open_case,
         ),

@@ -252,6 +252,7 @@ def slot(rows: Mapping[str, Row], name: str, caller: Caller) -> Slot:
         open_kind=Kind(row["open_kind"]) if row["open_kind"] else None,
         open_state=State(row["open_state"]) if row["open_state"] else None,
         open_case=row["open_case"],
+        received=row["received"],
         warm=row["warm"],
     )
 

@@ -18,8 +18,8 @@ _SLOTS = """
            (SELECT count(*) FROM task t WHERE t.code = c.code AND t.code <> ''
               AND t.state IN ('waiting', 'running')) AS open_tasks,
            x.id AS open_exchange, x.kind AS open_kind, x.state AS open_state, x.ordered_at AS open_since,
-           (SELECT o.id FROM exchange o WHERE o.old_adapter = a.serial AND o.kind <> 'swap'
-               AND o.state NOT IN ('declined', 'withdrawn', 'closed') LIMIT 1) AS open_case,
+           o.id AS open_case,
+           coalesce(o.kind = 'return' AND o.state IN ('received', 'dispatched'), false) AS received,
            (SELECT json_agg(json_build_array(i.version, i.sha256, i.size, i.models, i.hardware_revisions))
               FROM firmware_image i WHERE i.series = a.series AND c.kind = 'entry') AS images
     FROM code c
@@ -33,12 +33,15 @@ _SLOTS = """
         SELECT id, kind, state, ordered_at FROM exchange WHERE standby = c.code AND standby <> ''
            AND state IN ('pre-flight', 'ordered', 'pulled', 'dispatched', 'driver-assigned')
         LIMIT 1) x ON true
+    LEFT JOIN LATERAL (
+        SELECT id, kind, state FROM exchange WHERE old_adapter = a.serial AND kind <> 'swap'
+           AND state NOT IN ('declined', 'withdrawn', 'closed') LIMIT 1) o ON true
     WHERE c.code = ANY ($1)"""
 
 
 async def slots(db: Database, codes: Collection[str]) -> dict[str, Row]:
     """The rows of the codes by code, each with its adapter, open tasks, the exchange that holds it, and the open case
-    of its adapter; absent when unknown.
+    of its adapter (received: it is a return, and the desk has the unit); absent when unknown.
 
     images: of the entry's series, [version, sha256, size, models, hardware_revisions] each; None for none.
     """

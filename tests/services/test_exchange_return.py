@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
+from controller.domain.bulk_exchange import Pair
+from controller.domain.bulk_plan import Judged
 from controller.domain.errors import Conflict, Invalid
+from controller.services import swap
+from controller.services.bulk_planning import judge_all
 from controller.services.exchanges import OutOfOrder
 from tests.registry_fixtures import OPERATOR
 from tests.services.cases import Desk
@@ -96,13 +102,56 @@ async def test_a_unit_that_was_swapped_back_into_service_is_neither_received_nor
     assert (await desk.does(case, "withdraw", reason="It is in service again.")).to_state == "withdrawn"
 
 
-async def test_a_unit_that_was_swapped_back_after_it_arrived_is_not_replaced_on_the_standby(desk: Desk) -> None:
-    """R3.13."""
+async def test_a_unit_that_the_desk_has_received_is_not_swapped_into_service(desk: Desk) -> None:
+    """R3.13: it lies at the desk, though the standby code holds it until the replacement does."""
     entry, standby, new = await desk.on(), await desk.on("standby"), await desk.spare()
     case = await desk.swaps(entry, standby)
     await standby.boot()
     await desk.does(case, "receive")
+
+    for step in ({}, {"event": "dispatch", "adapter": new.serial}):
+        if step:
+            await desk.does(case, **step)
+        with pytest.raises(Conflict, match=rf"the desk has received it \(exchange {case}\).*dispatched to") as refused:
+            await desk.swaps_only(entry, standby)
+        assert refused.value.params["standby"] == desk.code(standby)
+        order = swap.Order(desk.code(entry), desk.code(standby))
+        with pytest.raises(Conflict, match=f"exchange show {case} names the commands"):
+            await swap.preview(desk.registry.db, order, caller=OPERATOR, now=desk.clock(), deadline=timedelta(days=1))
+    assert await desk.holds(desk.code(entry)) == standby.serial
+
+    await desk.does(case, "change-registration")
+    await desk.swaps_only(entry, standby)
+    assert await desk.holds(desk.code(entry)) == new.serial
+
+
+async def test_a_return_that_is_withdrawn_leaves_the_unit_to_be_swapped(desk: Desk) -> None:
+    """R3.13, R3.10: it came back to the customer, say."""
+    entry, standby = await desk.on(), await desk.on("standby")
+    case = await desk.swaps(entry, standby)
+    await standby.boot()
+    await desk.does(case, "receive")
+    await desk.does(case, "withdraw", reason="No fault was found; it went back.")
+
     await desk.swaps_only(entry, standby)
 
-    with pytest.raises(Conflict, match=f"it is on {desk.code(entry)}"):
-        await desk.does(case, "dispatch", adapter=new.serial)
+    assert await desk.holds(desk.code(entry)) == entry.serial
+
+
+async def test_a_bulk_exchange_refuses_a_standby_whose_unit_the_desk_has(desk: Desk) -> None:
+    """R3.13: when it is planned, and when it was received after that."""
+    entry, standby = await desk.on(), await desk.on("standby")
+    case = await desk.swaps(entry, standby)
+    await standby.boot()
+    pair = Pair(2, desk.code(entry), desk.code(standby), "", "")
+
+    async def judged() -> Judged:
+        (row,) = await judge_all(desk.registry.db, [pair], caller=OPERATOR, now=desk.clock())
+        return row
+
+    assert (await judged()).why is None
+    await desk.does(case, "receive")
+    refused = (await judged()).why
+
+    assert refused is not None and "the desk has received it" in refused["sentence"]
+    assert refused["params"]["exchange"] == case

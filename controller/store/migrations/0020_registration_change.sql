@@ -128,6 +128,10 @@ BEGIN
           AND (i.replaces IS NULL OR EXISTS (
                SELECT FROM exchange o WHERE o.id = i.replaces AND o.entry = i.code AND o.kind = 'swap'
                   AND o.state IN ('ordered', 'pulled') FOR UPDATE))
+          -- What was sent back is at the desk, though its standby code holds it until the replacement does (R3.13).
+          AND (i.kind <> 'swap' OR NOT EXISTS (
+               SELECT FROM exchange o WHERE o.old_adapter = na.serial AND o.kind = 'return'
+                  AND o.state IN ('received', 'dispatched')))
           AND (i.kind <> 'swap' OR i.fault = '' OR NOT EXISTS (
                SELECT FROM exchange o WHERE o.old_adapter = oa.serial AND o.kind <> 'swap' AND o.id <> coalesce(i.exchange, 0)
                   AND o.state NOT IN ('declined', 'withdrawn', 'closed')))
