@@ -47,12 +47,16 @@ class Units:
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """A row of a plan. why: of a refused one. after_lines: earlier rows with a code of it, which it waits for."""
+    """A row of a plan. why: of a refused one. after_lines: earlier rows with a code of it, which it waits for.
+
+    contracts: of its codes, as far as they are known.
+    """
 
     pair: Pair
     units: Units | None = None
     why: Mapping[str, Any] | None = None
     after_lines: tuple[int, ...] = ()
+    contracts: frozenset[str] = frozenset()
 
     @property
     def state(self) -> RowState:
@@ -88,7 +92,7 @@ class Board:
         )
         after = tuple(sorted({self.last_line[name] for name in pair.codes if name in self.last_line}))
         self._exchanged(pair, entry, standby, planned.firmware_target)
-        return Judged(pair, units, after_lines=after)
+        return Judged(pair, units, after_lines=after, contracts=frozenset({units.contract}))
 
     def _exchanged(self, pair: Pair, entry: Code, standby: Code, firmware_target: str | None) -> None:
         left, right = entry.slot, standby.slot

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from enum import Enum
 from string import Formatter
-from typing import ClassVar
+from typing import ClassVar, Self
 from zoneinfo import ZoneInfo
 
 JST = ZoneInfo("Asia/Tokyo")
@@ -98,6 +98,18 @@ class Conflict(ControllerError):
     """The request was fine, but the state of things forbids it now."""
 
     code = "conflict"
+
+
+class ForStaff(Conflict):
+    """A Conflict whose sentence may name units, codes, resellers or exchanges that are not one contract's own.
+
+    Who raises it answers staff. A record that a contract's people read (trail, journal, news) says something else.
+    """
+
+    @classmethod
+    def of(cls, error: Conflict) -> Self:
+        """The same sentence, for staff."""
+        return cls(error.sentence, next_step=error.next_step, faults=error.faults, **error.params)
 
 
 class Unauthenticated(ControllerError):

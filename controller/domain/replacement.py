@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from controller.domain.errors import Conflict
+from controller.domain.errors import Conflict, ForStaff
 from controller.domain.firmware import Image, newest
 from controller.domain.sentence import Sentence, sentence
 
@@ -17,6 +17,7 @@ from controller.domain.sentence import Sentence, sentence
 class Facts:
     """What decides. old_code, new_code: where the units sit now, None for nowhere. new_stock: None: no such adapter.
 
+    old_is_theirs: old_code is of the same contract, or None.
     goes_to: id of another case that the new unit is on its way for. held_by: of another exchange that holds the code.
     images: catalogued ones of the new unit's series.
     """
@@ -28,6 +29,7 @@ class Facts:
     old_series: str
     old_model: str
     old_code: str | None
+    old_is_theirs: bool
     new_adapter: str
     new_series: str
     new_model: str
@@ -79,7 +81,7 @@ def _is_still_to_change(facts: Facts) -> None:
             at=facts.changed_at,
         )
     if facts.old_code != facts.code:
-        raise Conflict(
+        elsewhere = Conflict(
             "Code {code} no longer holds {old}, which is to be replaced; {old} sits on {place} now."
             if facts.old_code
             else "Code {code} no longer holds {old}, which is to be replaced; {old} sits on no code now.",
@@ -90,6 +92,7 @@ def _is_still_to_change(facts: Facts) -> None:
             place=facts.old_code or "",
             exchange=facts.exchange,
         )
+        raise elsewhere if facts.old_is_theirs else ForStaff.of(elsewhere)
     if facts.held_by is not None:
         raise Conflict(
             "Code {code} is held by exchange {other}, open since {since}.",
@@ -106,7 +109,7 @@ def _comes_from_stock(facts: Facts) -> None:
             "No adapter {serial}.", next_step="hikitsugi stock ls lists what is in stock.", serial=facts.new_adapter
         )
     if facts.new_code is not None:
-        raise Conflict(
+        raise ForStaff(
             "Adapter {serial} sits on code {code}; a replacement comes from stock.",
             next_step="Choose another one: hikitsugi stock ls.",
             serial=facts.new_adapter,
@@ -119,7 +122,7 @@ def _comes_from_stock(facts: Facts) -> None:
             serial=facts.new_adapter,
         )
     if facts.goes_to is not None:
-        raise Conflict(
+        raise ForStaff(
             "Adapter {serial} is on its way for exchange {other}.",
             next_step="Choose another one: hikitsugi stock ls.",
             serial=facts.new_adapter,

@@ -71,7 +71,9 @@ def _judged(board: Board, pair: Pair, rows: Mapping[str, Row], caller: Caller, n
         codes = {name: code_of(rows, name, caller) for name in pair.codes if name not in board.changed}
         return board.judge(pair, codes, now=now)
     except ControllerError as error:
-        return Judged(pair, why=kept(error))
+        known = frozenset(rows[name]["contract"] for name in pair.codes if name in rows)
+        changed = frozenset(board.changed[name].slot.contract for name in pair.codes if name in board.changed)
+        return Judged(pair, why=kept(error), contracts=known | changed)
 
 
 def code_of(rows: Mapping[str, Row], name: str, caller: Caller) -> Code:
@@ -94,6 +96,6 @@ async def _connected(db: Database, judged: Iterable[Judged]) -> list[Judged]:
 
 
 def contract_of(judged: Iterable[Judged]) -> str | None:
-    """The one contract that all rows are of; None when they are of several, or of none."""
-    contracts = {row.units.contract for row in judged if row.units}
+    """The one contract that all rows are of, refused ones too: its people read them. None: of several, or of none."""
+    contracts = {contract for row in judged for contract in row.contracts}
     return contracts.pop() if len(contracts) == 1 else None

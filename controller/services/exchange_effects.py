@@ -14,7 +14,7 @@ from typing import Any
 from controller.domain import exchange_deadlines as deadlines
 from controller.domain.access import Caller
 from controller.domain.calendar import Calendar, day_of
-from controller.domain.errors import Conflict, Fault, Invalid
+from controller.domain.errors import Conflict, Fault, ForStaff, Invalid
 from controller.domain.evidence import COLLECT_WITHIN, Evidence
 from controller.domain.exchange import Event, Kind, State
 from controller.domain.exchange_deadlines import ChangeRule
@@ -166,7 +166,7 @@ async def _require_place(step: Step) -> None:
     row = step.row
     old = await exchange_cases.unit(step.tx, row["old_adapter"])
     if old is None or old["code"] != row["code"]:
-        raise Conflict(
+        elsewhere = Conflict(
             "Adapter {adapter} is not on {code} any more; it is on {now}.",
             next_step="Withdraw exchange {exchange}, and report the fault again for where the adapter is.",
             adapter=row["old_adapter"],
@@ -174,6 +174,8 @@ async def _require_place(step: Step) -> None:
             now=(old and old["code"]) or sentence("no code"),
             exchange=row["id"],
         )
+        theirs = old is None or old["contract"] in (None, row["contract"])
+        raise elsewhere if theirs else ForStaff.of(elsewhere)
 
 
 async def _require_code(step: Step) -> None:

@@ -14,7 +14,7 @@ from typing import NoReturn
 from controller.domain import exchange_deadlines as deadlines
 from controller.domain.access import Caller, Role, require_contract
 from controller.domain.calendar import Calendar
-from controller.domain.errors import Conflict, ControllerError, Fault, Forbidden, Invalid, NotFound
+from controller.domain.errors import Conflict, ControllerError, Fault, Forbidden, ForStaff, Invalid, NotFound
 from controller.domain.exchange import ENDED, LIVES, WAITS, Actor, Event, Kind, Move, State, possible
 from controller.domain.exchange_deadlines import ChangeRule
 from controller.domain.sentence import Sentence, sentence
@@ -302,4 +302,13 @@ async def _refused(
     now: datetime,
 ) -> None:
     detail = {"exchange": exchange, "why": str(error), "faults": [str(fault) for fault in error.faults]}
-    await audit.refused(db, caller, f"exchange.{event}", code, now=now, contract=contract, detail=detail)
+    told = {"exchange": exchange, "why": told_to_contract(error)} if isinstance(error, ForStaff) else None
+    await audit.refused(db, caller, f"exchange.{event}", code, now=now, contract=contract, detail=detail, told=told)
+
+
+_FOR_STAFF = sentence("A unit cannot be used for it as things stand; the desk knows why and sees to it.")
+
+
+def told_to_contract(error: ControllerError) -> str:
+    """Why not, as the trail, the journal and the news of the contract say it: no unit, code or reseller of others."""
+    return str(_FOR_STAFF if isinstance(error, ForStaff) else error)

@@ -14,12 +14,12 @@ import structlog
 
 from controller.domain.access import CONTROLLER
 from controller.domain.calendar import Calendar
-from controller.domain.errors import ControllerError
+from controller.domain.errors import ControllerError, ForStaff
 from controller.domain.evidence import COLLECT_WITHIN
 from controller.domain.exchange import Event
 from controller.domain.exchange_deadlines import ChangeRule
 from controller.services.exchange_effects import Given, boot_lacks
-from controller.services.exchange_moving import OutOfOrder, advance
+from controller.services.exchange_moving import OutOfOrder, advance, told_to_contract
 from controller.store import exchange_cases, exchange_due
 from controller.store.pool import Database, is_away
 from controller.store.secrets import Secrets
@@ -74,7 +74,8 @@ async def _act(db: Database, vault: Secrets, calendar: Calendar, now: datetime, 
     except OutOfOrder:
         return False  # somebody was quicker
     except ControllerError as error:
-        if await exchange_due.stuck(db, exchange, str(error), now):
+        whole = str(error) if isinstance(error, ForStaff) else None
+        if await exchange_due.stuck(db, exchange, told_to_contract(error), now, for_staff=whole):
             log.warning("an exchange cannot go on", exchange=exchange, cause=event.value, error=str(error))
         return False
     except Exception as error:

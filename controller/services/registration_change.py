@@ -89,6 +89,7 @@ def _facts(asked: Replacement, row: Row) -> Facts:
         old_series=row["old_series"] or "",
         old_model=row["old_model"] or "",
         old_code=row["old_code"],
+        old_is_theirs=row["old_is_theirs"],
         new_adapter=asked.new_adapter,
         new_series=series,
         new_model=row["new_model"] or "",

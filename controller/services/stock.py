@@ -1,5 +1,6 @@
 """Stock: a unit is reserved for a case, and moved: with its case, or by a person (R3.3, R3.7, R3.9, R3.13).
 
+Units in stock are no contract's: what stands in their way is for staff to read (ForStaff, a Conflict).
 Which unit to choose: replacements.py.
 """
 
@@ -9,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from controller.domain.access import Caller
-from controller.domain.errors import Conflict, Fault, Invalid, NotFound
+from controller.domain.errors import Fault, ForStaff, Invalid, NotFound
 from controller.domain.proposals import objections
 from controller.domain.stock import Move, Stock, possible
 from controller.domain.stock import move as move_between
@@ -33,7 +34,7 @@ async def reserve(tx: Connection, serial: str, exchange: int, *, caller: Caller,
         raise NotFound("No {what} {name}.", next_step="Check the name.", what="exchange", name=exchange)
     found = objections(wanted(faulty), candidate(row))
     if found:
-        raise Conflict(
+        raise ForStaff(
             "{serial} cannot replace {old}: {why}",
             next_step="hikitsugi stock propose --exchange {exchange} lists the units that can.",
             serial=serial,
@@ -86,7 +87,7 @@ async def move_by_hand(
         row = await _locked(tx, serial)
         of, one = _checked(row, to)
         if not one.by_hand:
-            raise Conflict(
+            raise ForStaff(
                 "{serial} goes from {of} to {to} with its exchange only.",
                 next_step="hikitsugi exchange ls lists the exchanges.",
                 serial=serial,
@@ -132,7 +133,7 @@ def _checked(row: Row, to: Stock) -> tuple[Stock, Move]:
     found = move_between(of, to)
     if found is None:
         ways = possible(of, by_hand=True)
-        raise Conflict(
+        raise ForStaff(
             "{serial} is {of}; it cannot become {to}.",
             next_step="From there a person may send it to: {ways}.",
             serial=row["serial"],
@@ -143,8 +144,8 @@ def _checked(row: Row, to: Stock) -> tuple[Stock, Move]:
     return of, found
 
 
-def _on_code(row: Row) -> Conflict:
-    return Conflict(
+def _on_code(row: Row) -> ForStaff:
+    return ForStaff(
         "{serial} sits on code {code}; it leaves it by an exchange only.",
         next_step="hikitsugi exchange open opens one.",
         serial=row["serial"],
@@ -158,7 +159,7 @@ async def _moves_by_itself(tx: Connection, row: Row) -> None:
         return
     case = await stock.open_case(tx, row["serial"], replacement=row["stock"] == Stock.IN_TRANSIT)
     if case is not None:
-        raise Conflict(
+        raise ForStaff(
             "{serial} belongs to exchange {exchange}, which is {state} and moves it.",
             next_step="hikitsugi exchange show {exchange} says what comes next.",
             serial=row["serial"],

@@ -162,7 +162,8 @@ def _why_not(
 
 async def refused(db: Database, order: Order, error: ControllerError, *, caller: Caller, now: datetime) -> None:
     """Record that an order was refused before it was tried to carry it out."""
-    await _record_refusal(db, await exchanges.slots(db, (order.entry,)), order, error, caller, now)
+    rows = await exchanges.slots(db, (order.entry, order.standby))
+    await _record_refusal(db, rows, order, error, caller, now)
 
 
 async def _record_refusal(
@@ -172,7 +173,19 @@ async def _record_refusal(
     entry = rows.get(order.entry)
     contract = entry["contract"] if entry and caller.sees(entry["contract"]) else caller.contract
     detail = {"standby": order.standby, "why": str(error)}
-    await audit.refused(db, caller, "swap", order.entry, now=now, contract=contract, detail=detail)
+    told = {"why": _FOREIGN_STANDBY} if _is_foreign(rows.get(order.standby), contract, caller) else None
+    await audit.refused(db, caller, "swap", order.entry, now=now, contract=contract, detail=detail, told=told)
+
+
+_FOREIGN_STANDBY = "The standby that was named is not of this contract."
+
+
+def _is_foreign(standby: Row | None, contract: str | None, caller: Caller) -> bool:
+    """Staff named a standby of another contract than the entry's: the entry's trail names neither it nor its adapter.
+
+    What an operator named is in the own trail as it was named. standby: of store/exchanges.slots.
+    """
+    return caller.contract is None and standby is not None and standby["contract"] != contract
 
 
 def _plan_of(row: Row, order: Order, deadline_at: datetime) -> Plan:

@@ -44,10 +44,33 @@ async def refused(
     now: datetime,
     contract: str | None = None,
     detail: dict[str, Any] | None = None,
+    told: dict[str, Any] | None = None,
 ) -> None:
-    """Record a refusal in a transaction of its own (there is no change it could belong to)."""
-    async with db.connection() as connection:
-        await write(connection, caller, action, subject, now=now, contract=contract, detail=detail, refused=True)
+    """Record a refusal in a transaction of its own (there is no change it could belong to).
+
+    told: the detail that the contract's people read instead; then the whole is in a row for staff (contract NULL).
+    """
+    async with db.transaction() if told else db.connection() as connection:
+        await refused_within(connection, caller, action, subject, now=now, contract=contract, detail=detail, told=told)
+
+
+async def refused_within(
+    connection: Connection,
+    caller: Caller,
+    action: str,
+    subject: str,
+    *,
+    now: datetime,
+    contract: str | None = None,
+    detail: dict[str, Any] | None = None,
+    told: dict[str, Any] | None = None,
+) -> None:
+    """The same inside the caller's transaction."""
+    if contract is not None and told is not None:
+        whole = {**(detail or {}), "contract": contract}
+        await write(connection, caller, action, subject, now=now, detail=whole, refused=True)
+        detail = told
+    await write(connection, caller, action, subject, now=now, contract=contract, detail=detail, refused=True)
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,9 +53,10 @@ async def place(tx: Connection, code: str) -> Row | None:
 
 _UNIT = """
     SELECT a.serial, a.series, a.model, a.ownership, a.reseller, a.locked_out_at IS NOT NULL AS locked_out, a.stock,
-           r.code, x.id AS destined
+           r.code, c.contract, x.id AS destined
     FROM adapter a
     LEFT JOIN registration r ON r.adapter = a.serial
+    LEFT JOIN code c ON c.code = r.code
     LEFT JOIN exchange x ON x.new_adapter = a.serial AND x.kind <> 'swap'
          AND x.state IN ('dispatched', 'driver-assigned')
     WHERE a.serial = $1"""

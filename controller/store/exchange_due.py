@@ -90,8 +90,9 @@ _STUCK = """
         WHERE id = $1 AND ended_at IS NULL AND (stuck_at IS NULL OR stuck_at <= $2::timestamptz - interval '1 day')
         RETURNING id, kind, state, coalesce(entry, standby) AS code, old_adapter, new_adapter
     ), journal AS (
-        INSERT INTO exchange_move (exchange, at, event, from_state, to_state, account, role, note)
-        SELECT id, $2, 'stuck', state, state, 'controller', 'controller', $3 FROM stuck
+        INSERT INTO exchange_move (exchange, at, event, from_state, to_state, account, role, note, data)
+        SELECT id, $2, 'stuck', state, state, 'controller', 'controller', $3,
+               jsonb_strip_nulls(jsonb_build_object('for_staff', $4::text)) FROM stuck
     )
     INSERT INTO outbox (at, topic, subject, payload)
     SELECT $2, 'exchange.stuck', code, jsonb_build_object('exchange', id, 'kind', kind, 'code', code, 'state', state,
@@ -99,10 +100,13 @@ _STUCK = """
     RETURNING true"""
 
 
-async def stuck(db: Database, exchange: int, why: str, now: datetime) -> bool:
-    """Say, once a day at most, that the clock cannot go on with it, and why; True when it was said."""
+async def stuck(db: Database, exchange: int, why: str, now: datetime, *, for_staff: str | None = None) -> bool:
+    """Say, once a day at most, that the clock cannot go on with it, and why; True when it was said.
+
+    for_staff: what only staff read in the journal, where `why` does not say all.
+    """
     async with db.connection() as connection:
-        return bool(await connection.fetchval(_STUCK, exchange, now, why))
+        return bool(await connection.fetchval(_STUCK, exchange, now, why, for_staff))
 
 
 # A reminder of something that is no longer awaited is done without a word.

@@ -142,7 +142,8 @@ def apart(codes: Iterable[Iterable[str]]) -> list[int]:
 
 _REPLACEMENT = """
     SELECT c.code, c.kind, c.contract, c.firmware_target, r.adapter AS holds, o.series AS old_series,
-           o.model AS old_model, p.code AS old_code, n.serial AS new_serial, n.series AS new_series,
+           o.model AS old_model, p.code AS old_code,
+           coalesce(pc.contract = c.contract, true) AS old_is_theirs, n.serial AS new_serial, n.series AS new_series,
            n.model AS new_model, n.hardware_revision AS new_hardware_revision, n.stock AS new_stock, q.code AS new_code,
            n.locked_out_at IS NOT NULL AS new_locked_out, coalesce(k.firmware, '') AS new_firmware,
            x.changed_at, h.id AS held_by, h.kind AS held_by_kind, h.ordered_at AS held_since, g.id AS goes_to,
@@ -154,6 +155,7 @@ _REPLACEMENT = """
     LEFT JOIN registration r ON r.code = c.code
     LEFT JOIN adapter o ON o.serial = $2
     LEFT JOIN registration p ON p.adapter = $2
+    LEFT JOIN code pc ON pc.code = p.code
     LEFT JOIN adapter n ON n.serial = $3
     LEFT JOIN registration q ON q.adapter = $3
     LEFT JOIN contact k ON k.adapter = $3

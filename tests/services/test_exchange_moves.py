@@ -57,7 +57,7 @@ async def test_two_cases_never_get_one_replacement(desk: Desk) -> None:
         *(desk.does(case, "dispatch", adapter=new.serial) for case in (one, other)), return_exceptions=True
     )
 
-    assert sorted(type(each).__name__ for each in done) == ["Conflict", "Moved"]
+    assert sorted(type(each).__name__ for each in done) == ["ForStaff", "Moved"]
     assert sorted([await desk.state(one), await desk.state(other)]) == ["dispatched", "recognised"]
 
 

@@ -51,7 +51,7 @@ async def test_two_who_reserve_the_same_unit_at_once_get_it_once(desk) -> None:
 
     results = await asyncio.gather(*map(at_once, cases), return_exceptions=True)
 
-    assert sorted(type(result).__name__ for result in results) == ["Conflict", "bool"]
+    assert sorted(type(result).__name__ for result in results) == ["ForStaff", "bool"]
     refused = next(result for result in results if isinstance(result, Conflict))
     assert f"{spare.serial} is in-transit, not in stock." in str(refused)
     assert len(await moves(desk, spare.serial)) == 1

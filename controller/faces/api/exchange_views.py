@@ -177,10 +177,18 @@ def in_full(
         boot_lacks=said(boot_lacks, language),
         evidence=Evidence(state=row["evidence"], campaign=row["evidence_campaign"], reason=row["evidence_reason"]),
         delivery=_delivery(row, calendar, now, language),
-        moves=[Move.from_row(one) for one in journal],
+        moves=[_move(one, caller) for one in journal],
         possible=events(row, caller),
         reminders=[Reminder.from_row(one) for one in reminders],
     )
+
+
+def _move(row: Row, caller: Caller) -> Move:
+    """Where units of others stand in the way, the whole reason is for staff."""
+    data = dict(row["data"])
+    whole = data.pop("for_staff", None)
+    note = whole if whole and caller.contract is None else row["note"]
+    return Move.from_row(row, data=data, note=note)
 
 
 def events(row: Row, caller: Caller) -> list[Possible]:
