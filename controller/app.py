@@ -184,6 +184,7 @@ def _api_app(parts: Parts) -> web.Application:
         parts.stopping,
         parts.settings.contract_tasks_at_once,
         change_rule=ChangeRule(parts.settings.change_registration),
+        return_address=parts.settings.return_address,
         news_terms=news_work.terms_of(parts.settings),
         wake_news=parts.wake_news,
     )
@@ -196,7 +197,8 @@ def _api_app(parts: Parts) -> web.Application:
         provide=(context,),
         drain=parts.drain,
     )
-    metrics.add(app, parts.metrics, {"database": partial(housekeeping.ping, parts.db)}, authenticate)
+    figures = Figures(parts.db, utc_now, parts.metrics.registry)
+    metrics.add(app, parts.metrics, {"database": partial(housekeeping.ping, parts.db)}, authenticate, figures.read)
     return app
 
 

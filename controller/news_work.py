@@ -25,7 +25,16 @@ def work_of(parts: Parts) -> Work:
     settings = parts.settings
     poster = WebhookPoster(_trusting(settings.webhook_ca_file), private=settings.webhook_private_addresses)
     mailer = _mail_server(settings)
-    return Work(parts.db, parts.vault, mailer, poster, utc_now, parts.stopping, wake=parts.wake_news)
+    return Work(
+        parts.db,
+        parts.vault,
+        mailer,
+        poster,
+        utc_now,
+        parts.stopping,
+        wake=parts.wake_news,
+        return_address=settings.return_address,
+    )
 
 
 def _mail_server(settings: Settings) -> MailServer | None:

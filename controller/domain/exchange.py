@@ -178,6 +178,17 @@ ENDED = frozenset(
 """Nothing more is expected (a late adapter may still take up a lapsed swap). The column ended_at says the same."""
 
 
+AWAITS_OLD_UNIT = frozenset(
+    {
+        (Kind.SEND_BACK, State.DELIVERED),
+        (Kind.SEND_BACK, State.OVERDUE),
+        (Kind.RETURN, State.WAITING),
+        (Kind.RETURN, State.OVERDUE),
+    }
+)
+"""The customer is to send the faulty unit to the return address (R3.9, R3.13)."""
+
+
 @dataclass(frozen=True, slots=True)
 class Wait:
     """What a state waits for. who: must act. what: a sentence for people, English; also the key of its translation."""

@@ -53,7 +53,10 @@ class Slot:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What the exchange will do. findings: sentences for the operator, in order; warnings: what to think about."""
+    """What the exchange will do. findings: sentences for the operator, in order; warnings: what to think about.
+
+    returns: the old adapter is to be sent back (R3.13).
+    """
 
     contract: str
     entry: str
@@ -65,6 +68,7 @@ class Plan:
     replaces: int | None
     findings: tuple[Sentence, ...]
     warnings: tuple[Sentence, ...]
+    returns: bool = False
 
 
 def plan(
@@ -136,6 +140,7 @@ def described(
         replaces=replaces,
         findings=_findings(entry, standby, new, old, version) + (_return_of(standby, old) if fault else ()),
         warnings=_warnings(standby, new, old, version, open_tasks, was_warm),
+        returns=bool(fault) and not old.reseller,
     )
 
 

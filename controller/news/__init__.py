@@ -43,11 +43,19 @@ def mailable() -> frozenset[str]:
 
 
 def render(
-    topic: str, language: str, *, subject: str, contract: str | None, at: datetime, payload: Mapping[str, Any]
+    topic: str,
+    language: str,
+    *,
+    subject: str,
+    contract: str | None,
+    at: datetime,
+    payload: Mapping[str, Any],
+    return_address: str = "",
 ) -> Text:
     """The news in the language of its reader. What a template cannot make sense of is told plainly. Any: JSON values.
 
-    subject: what the news is about (a code, a serial). payload: as written in the outbox.
+    subject: what the news is about (a code, a serial). payload: as written in the outbox. return_address: where faulty
+    units are sent (R3.9), one line or several; "": none is set.
     """
     given = {name: _one_line(value) for name, value in payload.items()}
     facts = given | {
@@ -56,6 +64,7 @@ def render(
         "contract": contract,
         "at": at,
         "payload": given,
+        "return_address": return_address.splitlines(),
     }
     try:
         return _rendered(_name(topic, language), language, facts)

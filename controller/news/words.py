@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
-from controller.domain.exchange import WAITS, Actor, Kind, State
+from controller.domain.exchange import AWAITS_OLD_UNIT, WAITS, Actor, Kind, State
 from controller.words import translate
 
 _Word = TypeVar("_Word", bound=str)
@@ -80,6 +80,10 @@ class Words:
         """Who must act next; "" when nothing is waited for."""
         wait = WAITS.get((Kind(kind), State(state)))
         return self._of(ACTORS, wait.who) if wait else ""
+
+    def awaits_old_unit(self, kind: str, state: str) -> bool:
+        """The reader is to send the faulty unit back (R3.9, R3.13)."""
+        return (kind, state) in AWAITS_OLD_UNIT
 
     def next(self, kind: str, state: str) -> str:
         """What comes next, a sentence; "" when nothing does."""

@@ -44,7 +44,10 @@ _FINAL = frozenset({Outcome.GONE, Outcome.NO_SUCH_MAILBOX})
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What the bearers need. mailer: None when no mail server is set; then mail waits and is tried again."""
+    """What the bearers need. mailer: None when no mail server is set; then mail waits and is tried again.
+
+    return_address: where faulty units are sent, for mail; "": none is set.
+    """
 
     db: Database
     vault: Secrets
@@ -55,6 +58,7 @@ class Work:
     at_once: int = AT_ONCE
     lease: timedelta = LEASE
     wake: asyncio.Event = field(default_factory=asyncio.Event)
+    return_address: str = ""
 
 
 async def run(work: Work) -> None:
@@ -134,7 +138,7 @@ async def _one(work: Work, row: Row) -> None:
 
 async def _tell(work: Work, row: Row) -> Told:
     if row["channel"] == "mail":
-        return await _mail(work.mailer, row)
+        return await _mail(work.mailer, row, work.return_address)
     body = as_json(row)
     secret = work.vault.open(row["secret"], purpose=PURPOSE)
     signed = webhook.headers(secret, f"msg_{row['key'].hex}", int(work.clock().timestamp()), body)
@@ -142,7 +146,7 @@ async def _tell(work: Work, row: Row) -> Told:
     return await work.poster.post(row["address"], headers, body, deadline_s=DEADLINE_S)
 
 
-async def _mail(mailer: Mailer | None, row: Row) -> Told:
+async def _mail(mailer: Mailer | None, row: Row, return_address: str) -> Told:
     if mailer is None:
         return Told(Outcome.NOT_CONFIGURED)
     text = texts.render(
@@ -152,6 +156,7 @@ async def _mail(mailer: Mailer | None, row: Row) -> Told:
         contract=row["contract"],
         at=row["at"],
         payload=row["payload"],
+        return_address=return_address,
     )
     mail = Mail(row["address"], text.subject, text.body, UUID(int=row["key"].int), row["at"])
     return await mailer.send(mail, deadline_s=DEADLINE_S)

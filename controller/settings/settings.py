@@ -162,6 +162,9 @@ class Settings(BaseSettings):
     change_registration: Annotated[
         Literal["before-arrival", "at-dispatch", "by-hand"], Allowed("before-arrival, at-dispatch or by-hand")
     ] = Field("before-arrival", description="When the registration of a replacement that was dispatched changes.")
+    return_address: v.PostalAddress = Field(
+        "", description="Where customers send faulty units. Unset: they are told to ask the desk."
+    )
     drain_s: Annotated[float, Field(ge=0, le=300), Allowed("seconds from 0 to 300")] = Field(
         10, description="From SIGTERM to the end, 5 s of it for cutting off what does not end by itself."
     )

@@ -91,6 +91,20 @@ def _mailbox(value: str | None) -> str | None:
     return value or None
 
 
+def _lines(value: object) -> object:
+    """Lines of text, or a list of lines, as one text without empty lines."""
+    lines = value.splitlines() if isinstance(value, str) else value
+    if isinstance(lines, (list, tuple)) and all(isinstance(line, str) for line in lines):
+        return "\n".join(part.strip() for line in lines for part in line.splitlines() if part.strip())
+    return value
+
+
+def _printable(value: str) -> str:
+    if not all(line.isprintable() for line in value.split("\n")):
+        raise ValueError("control characters")
+    return value
+
+
 def _numeric(value: str | None) -> str | None:
     return str(ipaddress.ip_address(value)) if value else None
 
@@ -117,6 +131,13 @@ Endpoints = Annotated[
 ]
 Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split), Allowed("list of host names and addresses")]
 AddressOrNone = Annotated[str | None, AfterValidator(_numeric), Allowed("numeric address")]
+PostalAddress = Annotated[
+    str,
+    BeforeValidator(_lines),
+    Field(max_length=500),
+    AfterValidator(_printable),
+    Allowed("text of lines, or a list of lines, up to 500 characters"),
+]
 Location = Annotated[Path, AfterValidator(_absolute), Allowed("path")]
 LocationOrNone = Annotated[Path | None, AfterValidator(_absolute_or_none), Allowed("path")]
 DatabaseUrlOrNone = Annotated[SecretStr | None, AfterValidator(_postgres), Allowed("postgresql:// URL", secret=True)]

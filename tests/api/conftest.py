@@ -19,6 +19,7 @@ from controller.services.idempotency import Repeats
 from firmware_repo.blobs import Blobs
 from tests.registry_fixtures import Registry, code, numbers, placed, registry
 
+RETURN_ADDRESS = "Hikitsugi Returns\n4-5-6 Kanda, Tokyo"
 __all__ = ["code", "numbers", "placed", "registry"]
 
 
@@ -40,7 +41,8 @@ class Api:
 async def api(registry: Registry, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Api]:
     blobs = Blobs(tmp_path_factory.mktemp("firmware"))
     context = Context(
-        registry.db, registry.vault, blobs, registry.clock, timedelta(days=1), asyncio.Event(), asyncio.Event()
+        *(registry.db, registry.vault, blobs, registry.clock, timedelta(days=1), asyncio.Event(), asyncio.Event()),
+        return_address=RETURN_ADDRESS,
     )
     app = http.build(
         ROUTES,

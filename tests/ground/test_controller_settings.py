@@ -199,6 +199,18 @@ def test_lists_are_text_with_commas_or_toml_lists(home: Path, monkeypatch: pytes
     assert load().api_names == ("c.example", "192.0.2.1")
 
 
+@pytest.mark.parametrize("text", ['"""Returns\n  Kanda 1-2\n"""', '["Returns", "Kanda 1-2"]', '"Returns\\nKanda 1-2"'])
+def test_an_address_is_lines_of_text_or_a_list_of_them(home: Path, text: str) -> None:
+    """R3.9."""
+    assert load(config(home, f"return_address = {text}")).return_address == "Returns\nKanda 1-2"
+
+
+def test_an_address_steers_no_terminal_and_is_not_endless() -> None:
+    assert "return_address = 'a\\x1b[2J'" in faults(return_address="a\x1b[2J")[0]
+    assert "up to 500 characters" in faults(return_address="x" * 501)[0]
+    assert "list of lines" in faults(return_address=7)[0]
+
+
 def test_an_empty_variable_counts_as_unset(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     config(home, "drain_s = 3")
     monkeypatch.setenv("HIKITSUGI_DRAIN_S", "")

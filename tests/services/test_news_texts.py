@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from controller import news
-from controller.domain.exchange import LIVES, STARTS, WAITS, Actor, Kind, State
+from controller.domain.exchange import AWAITS_OLD_UNIT, LIVES, STARTS, WAITS, Actor, Kind, State
 from controller.news import words
 from controller.words import LANGUAGES
 
@@ -97,3 +97,36 @@ def test_what_customers_and_adapters_write_ends_no_line_and_steers_no_terminal(l
 
     assert "\r" not in text.subject and "\n" not in text.subject and "Bcc: x" in text.subject
     assert "\x1b" not in text.body and "lamp {{ 7*7 }}" in text.body
+
+
+@pytest.mark.parametrize(("language", "asks"), [("en", "ask the desk"), ("ja", "お問い合わせ")])
+@pytest.mark.parametrize(("kind", "state"), STATES_OF, ids=str)
+def test_where_the_faulty_unit_goes_is_said_where_it_is_awaited_and_nowhere_else(kind, state, language, asks) -> None:
+    """R3.9, R3.13."""
+    facts = {"kind": kind.value, "code": "E1", "state": state.value, "exchange": 7}
+    about = {"subject": "E1", "contract": "C1", "at": AT, "payload": facts}
+
+    set_ = news.render(f"exchange.{state}", language, **about, return_address="Returns Ltd\nKanda 1-2")
+    unset = news.render(f"exchange.{state}", language, **about)
+
+    awaited = (kind, state) in AWAITS_OLD_UNIT
+    assert ("\n  Returns Ltd\n  Kanda 1-2\n" in set_.body) is awaited
+    assert (asks in unset.body) is awaited
+    assert {at for at in WAITS if "end the faulty adapter" in WAITS[at].what} == AWAITS_OLD_UNIT
+
+
+@pytest.mark.parametrize("language", news.LANGUAGES)
+def test_reminders_of_a_return_say_where_it_goes(language: str) -> None:
+    """R3.9."""
+    payload = {"exchange": 7, "kind": "return", "code": "S1", "what": "return-in-1-day", "due_at": AT.isoformat()}
+
+    text = news.render(
+        *("exchange.reminder", language),
+        subject="S1",
+        contract="C1",
+        at=AT,
+        payload=payload,
+        return_address="Kanda 1-2",
+    )
+
+    assert "\n  Kanda 1-2\n" in text.body

@@ -150,6 +150,15 @@ def tell_next(session: Session, row: Found) -> None:
         session.out.say(line)
 
 
+def where_to(row: Found) -> Iterator[str]:
+    """Where the faulty adapter is to be sent, while it is awaited. row: an exchange, or the report of a swap."""
+    if row["return_address"]:
+        yield _("  Return address:")
+        yield from (f"    {line}" for line in row["return_address"].splitlines())
+    elif row["return_address"] is not None:
+        yield _("  Return address: ask the desk for it.")
+
+
 def _next(row: Found) -> Iterator[str]:
     waits = row["waits_for"]
     if waits:
@@ -158,6 +167,7 @@ def _next(row: Found) -> Iterator[str]:
         yield _("  Who: {who}. By: {until}.", who=who(row), until=until) if until else _("  Who: {who}.", who=who(row))
     else:
         yield _("It has ended." if row["ended_at"] else "Nothing is awaited.")
+    yield from where_to(row)
     if row["state"] == "lapsed":
         yield _("  {new_adapter} was not seen in time. Late is still welcome: plug it in.", **row)
         yield _("  Or put the old one back: hikitsugi swap {entry} {standby}", **row)

@@ -7,7 +7,7 @@ import typer
 
 from controller.cli.commands import Commands, Session, segment
 from controller.cli.failures import CliError, Exit
-from controller.cli.groups.exchange_words import tell_next
+from controller.cli.groups.exchange_words import tell_next, where_to
 from controller.cli.looks import looks
 from controller.cli.words import _
 
@@ -81,6 +81,8 @@ def _tell(session: Session, found: Mapping[str, Any]) -> None:
 def _say(session: Session, report: Mapping[str, Any]) -> None:
     for finding in report["findings"]:
         session.out.say(f"  {finding}")
+    for line in where_to(report):
+        session.out.say(line)
     for warning in report["warnings"]:
         session.out.say(_("  Note: {warning}", warning=warning))
 

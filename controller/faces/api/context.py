@@ -36,6 +36,7 @@ class Context:
     workers here need not poll. stopping: long answers end. contract_at_once: the setting, for what waits for it.
     streams: places for streams of events. link_rate: how often a network may follow share links; link_places: how many
     it may read at once. change_rule: when the registration of what is dispatched changes.
+    return_address: where faulty units are sent; "": that is asked of the desk.
     news_terms: what subscriptions may ask for; wake_news: as wake, for deliveries."""
 
     db: Database
@@ -51,6 +52,7 @@ class Context:
     link_places: Streams = field(default_factory=of_links)
     link_rate: Rate = field(default_factory=partial(Rate, LINKS_PER_MINUTE, time.monotonic))
     change_rule: ChangeRule = ChangeRule.BEFORE_ARRIVAL
+    return_address: str = ""
     news_terms: Terms = field(default_factory=Terms)
     wake_news: asyncio.Event = field(default_factory=asyncio.Event)
 

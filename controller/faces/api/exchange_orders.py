@@ -59,6 +59,8 @@ class SwapReport(Answer):
     findings: list[str]
     """What happens, in words."""
     warnings: list[str]
+    return_address: str | None
+    """Where the adapter that goes out is to be sent; "": ask the desk; null: it is not to be sent back."""
 
 
 async def swap(
@@ -76,13 +78,13 @@ async def _swapped(call: Call, order: swap_service.Order, body: Swap, context: C
         plan = await preflight.preview(
             context.db, order, at_once=body.at_once, caller=call.caller, now=now, deadline=deadline
         )
-        return _report(None, plan, call.language)
+        return _report(None, plan, call.language, context)
     taken = await preflight.swap_or_preflight(
         context.db, context.vault, order, at_once=body.at_once, caller=call.caller, now=now, deadline=deadline
     )
     context.wake.set()  # evidence is collected by tasks
     context.wake_push.set()  # the connected ones are told at once
-    return _report(taken, taken.plan, call.language)
+    return _report(taken, taken.plan, call.language, context)
 
 
 def _require_said(body: Swap) -> None:
@@ -92,7 +94,7 @@ def _require_said(body: Swap) -> None:
         raise Invalid("Nothing was exchanged.", next_step="Correct what is named and try again.", faults=[fault])
 
 
-def _report(taken: preflight.Taken | None, plan: Plan, language: str) -> SwapReport:
+def _report(taken: preflight.Taken | None, plan: Plan, language: str, context: Context) -> SwapReport:
     return SwapReport(
         exchange=taken.exchange if taken else None,
         state=taken.state if taken else None,
@@ -105,6 +107,7 @@ def _report(taken: preflight.Taken | None, plan: Plan, language: str) -> SwapRep
         deadline_at=plan.deadline_at,
         findings=said(plan.findings, language),
         warnings=said(plan.warnings, language),
+        return_address=context.return_address if plan.returns else None,
     )
 
 
@@ -136,6 +139,8 @@ class OpenedExchange(Answer):
     findings: list[str]
     """Of a swap: what happens, in words."""
     warnings: list[str]
+    return_address: str | None
+    """Of a swap with a fault: where the adapter that goes out is to be sent; "": ask the desk; null: nothing is."""
     waits_for: Waiting | None
     overdue: bool
 
@@ -161,13 +166,13 @@ async def open_exchange(call: Call, body: NewExchange, context: Context) -> Open
     )
     context.wake.set()  # evidence is collected by tasks
     why = said([opened.why], call.language)[0] if opened.why else ""
-    return await _opened(call, context, opened.id, why=why, findings=[], warnings=[])
+    return await _opened(call, context, opened.id, why=why, findings=[], warnings=[], return_address=None)
 
 
 async def _swap_opened(call: Call, body: NewExchange, context: Context) -> OpenedExchange:
     order = swap_service.Order(body.entry or "", body.standby or "", body.reason, body.replaces, body.fault.strip())
     report = await _swapped(call, order, body, context)
-    told = {"findings": report.findings, "warnings": report.warnings, "why": ""}
+    told = {name: getattr(report, name) for name in ("findings", "warnings", "return_address")} | {"why": ""}
     if report.exchange is None:
         return OpenedExchange(exchange=None, kind=Kind.SWAP, state=None, waits_for=None, overdue=False, **told)
     return await _opened(call, context, report.exchange, **told)

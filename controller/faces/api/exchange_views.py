@@ -9,7 +9,7 @@ from typing import Any
 from controller.domain.access import Caller
 from controller.domain.calendar import Calendar, day_of
 from controller.domain.delivery import from_day
-from controller.domain.exchange import Actor, Event, Kind, State, possible
+from controller.domain.exchange import AWAITS_OLD_UNIT, Actor, Event, Kind, State, possible
 from controller.domain.sentence import Sentence
 from controller.faces.http.payload import Answer
 from controller.services import exchanges
@@ -144,6 +144,8 @@ class ExchangeInFull(Exchange):
     """Of a swap that named a fault: the case of the return (R3.13)."""
     reported_by: str
     """Account of the operator whose report it was."""
+    return_address: str | None
+    """Where the faulty unit is to be sent, while it is awaited (R3.9, R3.13); "": ask the desk; null: it is not."""
     boot_lacks: list[str]
     """What a normal boot of the replacement still lacks, while it is waited for (R3.17)."""
     evidence: Evidence
@@ -168,12 +170,14 @@ def in_full(
     caller: Caller,
     now: datetime,
     language: str,
+    return_address: str,
 ) -> ExchangeInFull:
     """All there is to say about it to this caller."""
     return ExchangeInFull.from_row(
         row,
         **waiting(row, now, language),
         return_exchange=return_exchange,
+        return_address=return_address if (row["kind"], row["state"]) in AWAITS_OLD_UNIT else None,
         boot_lacks=said(boot_lacks, language),
         evidence=Evidence(state=row["evidence"], campaign=row["evidence_campaign"], reason=row["evidence_reason"]),
         delivery=_delivery(row, calendar, now, language),

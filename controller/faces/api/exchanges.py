@@ -29,12 +29,14 @@ async def list_exchanges(
     state: Annotated[State | None, Query("only in this state")] = None,
     open: Annotated[bool | None, Query("true: only those that have not ended; false: only those that have")] = None,  # noqa: A002  # the word on the wire
     overdue: Annotated[bool, Query("only those whose next thing is late")] = False,
+    stuck: Annotated[bool, Query("only those that the controller cannot move on; their `why` says what is in the way")] = False,
     due_before: Annotated[Moment | None, Query("only open ones with a deadline before this")] = None,
     order: Annotated[
-        Literal["newest", "deadline"], Query("deadline: open ones with a deadline, the nearest first")
+        Literal["newest", "deadline"],
+        Query("deadline: the nearest first, without those that have ended or have no deadline"),
     ] = "newest",
 ) -> Page[Exchange]:
-    """Newest first, or by the next deadline. An operator sees the own contract's."""
+    """Newest first, or by the next deadline: then only open ones that have one. An operator sees the own contract's."""
     wanted = exchanges.Filter(
         kind=kind,
         contract=contract,
@@ -44,6 +46,7 @@ async def list_exchanges(
         open=open,
         overdue=overdue,
         due_before=due_before,
+        stuck=stuck,
     )
     now = context.clock()
     rows = await exchanges.page(
@@ -67,6 +70,7 @@ async def show_exchange(call: Call, exchange: Number, context: Context) -> Excha
         call.caller,
         context.clock(),
         call.language,
+        context.return_address,
     )
 
 
