@@ -10,7 +10,6 @@ from datetime import timedelta
 import pytest
 
 from controller.cli.failures import Exit
-from controller.cli.groups import campaigns
 from controller.ports import Failure
 from controller.store import claims
 from tests.cli.conftest import By
@@ -208,7 +207,7 @@ async def test_whoever_stops_watching_is_told_how_to_go_on(by: By, fleet, monkey
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(campaigns, "looks", interrupted)
+    monkeypatch.setattr("controller.cli.looks.looks", interrupted)
     ended = await by("olga", "run", "show system", "--code", code)
 
     assert (ended.code, "hikitsugi campaign watch" in ended.err) == (Exit.INTERRUPTED, True)

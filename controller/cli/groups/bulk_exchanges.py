@@ -7,11 +7,11 @@ from typing import Annotated, Any
 import typer
 
 from controller.cli.commands import Session, group
-from controller.cli.failures import CliError, Exit
+from controller.cli.failures import Exit
 from controller.cli.files import Force, Out, save
 from controller.cli.groups.statistics import exchange
 from controller.cli.groups.swaps import DryRun, Reason
-from controller.cli.looks import looks
+from controller.cli.looks import Stage, watched
 from controller.cli.output import Column
 from controller.cli.words import _
 
@@ -156,26 +156,25 @@ def watch(
 
 def _watched(session: Session, number: int, wait_s: float) -> None:
     """Ends with SOME_FAILED unless every row that was not refused has been exchanged."""
-    path = f"/bulk-exchanges/{number}"
-    found: Any = session.api.get(path)
-    try:
-        with session.out.stages(found["rows"] - found["refused"]) as show_stage:
-            for found in looks(session.api, path, wait_s):
-                show_stage(_stage(found), found["exchanged"] + found["failed"] + found["cancelled"])
-                if found["state"] in ("planned", "stopped", "aborted", "finished"):
-                    break
-    except (CliError, KeyboardInterrupt):
-        session.out.note(_("It goes on. Watch it: hikitsugi exchange bulk watch {id}", id=number))
-        raise
+    found = watched(
+        session,
+        f"/bulk-exchanges/{number}",
+        wait_s,
+        total=lambda found: int(found["rows"] - found["refused"]),
+        stage=_stage,
+        go_on=_("It goes on. Watch it: hikitsugi exchange bulk watch {id}", id=number),
+    )
     session.out.done(found, _told(found))
     _say_what_now(session, found)
     all_done = found["state"] == "finished" and not found["failed"]
     raise typer.Exit(Exit.OK if all_done else Exit.SOME_FAILED)
 
 
-def _stage(found: Found) -> str:
+def _stage(found: Found) -> Stage:
     open_ = sum(found["exchanges"].get(state, 0) for state in ("pre-flight", "ordered", "pulled"))
-    return _("{state}: {open} open, {failed} failed", state=found["state"], open=open_, failed=found["failed"])
+    told = _("{state}: {open} open, {failed} failed", state=found["state"], open=open_, failed=found["failed"])
+    over = found["state"] in ("planned", "stopped", "aborted", "finished")
+    return Stage(told, found["exchanged"] + found["failed"] + found["cancelled"], over)
 
 
 def _told(found: Found) -> str:

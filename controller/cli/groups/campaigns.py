@@ -6,9 +6,9 @@ from typing import Annotated, Any
 import typer
 
 from controller.cli.commands import Session, group
-from controller.cli.failures import CliError, Exit
+from controller.cli.failures import Exit
 from controller.cli.groups.tasks import Reason, shown
-from controller.cli.looks import looks
+from controller.cli.looks import Stage, watched
 from controller.cli.moments import At, moment
 from controller.cli.output import Column
 from controller.cli.words import _
@@ -82,19 +82,16 @@ def followed(session: Session, number: int, wait_s: float) -> Any:
 
     Raises CliError; a controller that is away for a while is waited for. Whoever interrupts it is told how to go on.
     """
-    found: Any = session.api.get(f"/campaigns/{number}")
-    try:
-        with session.out.stages(found["tasks"]) as show_stage:
-            for found in looks(session.api, f"/campaigns/{number}", wait_s):
-                show_stage(stage(found), found["tasks"] - still(found))
-                if not still(found):
-                    break
-    except (CliError, KeyboardInterrupt):
-        session.out.note(
-            _("It goes on. Watch it: hikitsugi campaign watch {id}. End it: hikitsugi campaign abort {id}", id=number)
-        )
-        raise
-    return found
+    return watched(
+        session,
+        f"/campaigns/{number}",
+        wait_s,
+        total=lambda found: int(found["tasks"]),
+        stage=lambda found: Stage(stage(found), found["tasks"] - still(found), not still(found)),
+        go_on=_(
+            "It goes on. Watch it: hikitsugi campaign watch {id}. End it: hikitsugi campaign abort {id}", id=number
+        ),
+    )
 
 
 def still(found: Mapping[str, Any]) -> int:
