@@ -136,7 +136,7 @@ class Country:
         assert {len(row["printed"]) for row in after.values() if row["campaign"] == mid.looking} == {2}
         looked = {row["adapter"] for row in mid.recorded.values() if row["campaign"] == mid.looking}
         watch = self.site.watch
-        assert {watch.ran[serial, LOOK] for serial in looked} == {1}
+        assert {watch.typed(each, LOOK) for each in self.adapters if each.serial in looked} == {1}
         assert max(watch.typed(each, CLEAR) for each in self.adapters) == 1
 
 
