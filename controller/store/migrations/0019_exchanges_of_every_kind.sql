@@ -17,6 +17,8 @@ ALTER TABLE adapter
     ADD CONSTRAINT replaced_ones_are_locked_out CHECK (locked_by_exchange IS NULL OR locked_out_at IS NOT NULL);
 CREATE INDEX adapter_in_stock ON adapter (series, model, serial) WHERE stock = 'in-stock';
 CREATE INDEX adapter_by_stock ON adapter (stock, serial) WHERE stock <> 'in-stock';
+-- Who was locked out just now is looked for twice a second, to end what is open to them (R3.7).
+CREATE INDEX adapter_locked_out ON adapter (locked_out_at) WHERE locked_out_at IS NOT NULL;
 
 -- Each move of a unit in or out of stock; exchange: the case it belongs to.
 CREATE TABLE stock_ledger (
@@ -37,7 +39,9 @@ CREATE INDEX ON stock_ledger (adapter, id DESC);
 -- address: R3.5, '' = the contract's. arrives_on: the delivery estimate. change_at: when the registration is changed by
 -- rule; changed_at: when it was. return_due_at: R3.9. of_exchange: the swap that a return follows. why: of what was
 -- declined, withdrawn, written off, or collected without a confirmed boot (R3.17).
--- evidence: what was collected before removal; evidence_reason: why a case was closed without.
+-- evidence: what was collected before removal; evidence_reason: why a case was closed without. reported_by: account of
+-- the operator whose report it was, '' when nobody wrote it down (R1.2). stuck_at: since when the clock could not do what
+-- was due; why says what stood in its way, and goes with the next move.
 ALTER TABLE exchange
     DROP CONSTRAINT exchange_kind_check,
     ADD CONSTRAINT exchange_kind_check CHECK (kind IN ('swap', 'send-back', 'on-site', 'return')),
@@ -73,6 +77,8 @@ ALTER TABLE exchange
         CHECK (evidence IN ('none', 'unreachable', 'collecting', 'partial', 'collected')),
     ADD evidence_campaign bigint REFERENCES campaign,
     ADD evidence_reason text NOT NULL DEFAULT '',
+    ADD reported_by text NOT NULL DEFAULT '',
+    ADD stuck_at timestamptz,
     ADD CONSTRAINT a_swap_has_both_sides
         CHECK (kind <> 'swap' OR (entry IS NOT NULL AND standby IS NOT NULL AND new_adapter IS NOT NULL)),
     ADD CONSTRAINT a_case_has_one_code CHECK (kind = 'swap' OR (entry IS NULL) <> (standby IS NULL));
@@ -100,6 +106,11 @@ CREATE INDEX ON exchange (standby, id DESC);
 CREATE INDEX ON exchange (old_adapter, id DESC);
 CREATE INDEX ON exchange (of_exchange) WHERE of_exchange IS NOT NULL;
 CREATE INDEX ON exchange (ordered_at);
+-- What the clock and lists look for among cases. Swaps are many, other indexes find them, and they pay nothing for these.
+CREATE INDEX exchange_case_by_state ON exchange (state, id) WHERE kind <> 'swap';
+CREATE INDEX exchange_case_by_kind ON exchange (kind, id) WHERE kind <> 'swap';
+CREATE INDEX exchange_stuck ON exchange (id) WHERE stuck_at IS NOT NULL;
+CREATE INDEX exchange_stuck ON exchange (id) WHERE stuck_at IS NOT NULL AND ended_at IS NULL;
 
 -- The journal of a case: each move after its opening. note: what the person wrote; data: what came with it.
 CREATE TABLE exchange_move (
@@ -142,82 +153,6 @@ CREATE TABLE company_holiday (
 INSERT INTO company_holiday (day, name, account, changed_at)
 SELECT day, 'year-end and new year', 'controller', now()
 FROM unnest('{12-29,12-30,12-31,01-01,01-02,01-03}'::text[]) AS d (day);
-
--- Who is told of what. contract NULL: of all contracts. topics: patterns like 'exchange.*'. secret: sealed; signs
--- webhooks. address: an e-mail address or an https URL.
-CREATE TABLE subscription (
-    id          bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    contract    text REFERENCES contract,
-    channel     text NOT NULL CHECK (channel IN ('mail', 'webhook')),
-    address     text NOT NULL CHECK (length(address) BETWEEN 3 AND 500),
-    language    text NOT NULL DEFAULT 'ja' CHECK (language IN ('ja', 'en')),
-    topics      text[] NOT NULL CHECK (cardinality(topics) BETWEEN 1 AND 50),
-    secret      bytea,
-    account     text NOT NULL REFERENCES account,
-    created_at  timestamptz NOT NULL,
-    disabled_at timestamptz,
-    CONSTRAINT webhooks_are_signed CHECK ((channel = 'webhook') = (secret IS NOT NULL))
-);
-
--- One piece of news for one subscriber. outbox rows are forgotten after a while: what was sent is kept here.
-CREATE TABLE delivery (
-    id           bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    subscription bigint NOT NULL REFERENCES subscription,
-    news         bigint NOT NULL,
-    at           timestamptz NOT NULL,
-    topic        text NOT NULL,
-    subject      text NOT NULL,
-    contract     text,
-    payload      jsonb NOT NULL,
-    state        text NOT NULL DEFAULT 'waiting' CHECK (state IN ('waiting', 'sending', 'delivered', 'failed', 'cancelled')),
-    attempts     integer NOT NULL DEFAULT 0,
-    due_at       timestamptz NOT NULL,
-    fence        integer NOT NULL DEFAULT 0,
-    lease_until  timestamptz,
-    ended_at     timestamptz,
-    CONSTRAINT one_delivery_of_a_piece_of_news UNIQUE (subscription, news),
-    CONSTRAINT sending_has_a_lease CHECK ((state = 'sending') = (lease_until IS NOT NULL))
-);
-CREATE INDEX delivery_waiting ON delivery (due_at, id) WHERE state = 'waiting';
-CREATE INDEX delivery_lease ON delivery (lease_until) WHERE state = 'sending';
-CREATE INDEX ON delivery (subscription, id DESC);
-CREATE INDEX ON delivery (ended_at) WHERE ended_at IS NOT NULL;
-CREATE TABLE delivery_attempt (
-    delivery   bigint NOT NULL REFERENCES delivery ON DELETE CASCADE,
-    at         timestamptz NOT NULL,
-    outcome    text NOT NULL,
-    status     integer,
-    duration_s real NOT NULL
-);
-CREATE INDEX ON delivery_attempt (delivery, at);
-
--- Many swaps from one file: planned, then carried out pair by pair. at_once: how many of its exchanges may be open.
-CREATE TABLE bulk_exchange (
-    id         bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    contract   text REFERENCES contract,
-    reason     text NOT NULL DEFAULT '',
-    state      text NOT NULL CHECK (state IN ('planned', 'running', 'paused', 'stopped', 'aborted', 'finished')),
-    why        text NOT NULL DEFAULT '',
-    at_once    integer NOT NULL CHECK (at_once BETWEEN 1 AND 1000),
-    stop_after integer CHECK (stop_after BETWEEN 1 AND 20000),
-    account    text NOT NULL REFERENCES account,
-    created_at timestamptz NOT NULL,
-    changed_at timestamptz NOT NULL,
-    ended_at   timestamptz
-);
-CREATE INDEX bulk_exchange_live ON bulk_exchange (id) WHERE state IN ('running', 'paused');
-CREATE TABLE bulk_exchange_row (
-    bulk     bigint NOT NULL REFERENCES bulk_exchange,
-    line     integer NOT NULL,
-    entry    text NOT NULL,
-    standby  text NOT NULL,
-    reason   text NOT NULL DEFAULT '',
-    state    text NOT NULL CHECK (state IN ('refused', 'waiting', 'exchanged', 'failed', 'cancelled')),
-    why      text NOT NULL DEFAULT '',
-    exchange bigint REFERENCES exchange,
-    PRIMARY KEY (bulk, line)
-);
-CREATE INDEX bulk_exchange_waiting ON bulk_exchange_row (bulk, line) WHERE state = 'waiting';
 
 CREATE TRIGGER append_only BEFORE UPDATE OR DELETE ON stock_ledger
     FOR EACH ROW EXECUTE FUNCTION refuse_change();

@@ -19,19 +19,62 @@ CREATE TABLE news_cursor (
 ) WITH (fillfactor = 50);
 INSERT INTO news_cursor (xid, id, highest) SELECT '0', 0, coalesce(max(id), 0) FROM outbox;
 
--- disabled_why: 'person', or 'gone' when the receiver answered 410. failing_since: since when nothing went through.
-ALTER TABLE subscription
-    ADD disabled_why text NOT NULL DEFAULT '' CHECK (disabled_why IN ('', 'person', 'gone')),
-    ADD failing_since timestamptz,
-    ADD CONSTRAINT disabled_for_a_reason CHECK ((disabled_at IS NULL) = (disabled_why = ''));
+-- Who is told of what. contract NULL: of all contracts. topics: patterns like 'exchange.*'. secret: sealed; signs
+-- webhooks. address: an e-mail address or an https URL. disabled_why: 'person', or 'gone' when the receiver answered 410.
+-- failing_since: since when nothing went through.
+CREATE TABLE subscription (
+    id            bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    contract      text REFERENCES contract,
+    channel       text NOT NULL CHECK (channel IN ('mail', 'webhook')),
+    address       text NOT NULL CHECK (length(address) BETWEEN 3 AND 500),
+    language      text NOT NULL DEFAULT 'ja' CHECK (language IN ('ja', 'en')),
+    topics        text[] NOT NULL CHECK (cardinality(topics) BETWEEN 1 AND 50),
+    secret        bytea,
+    account       text NOT NULL REFERENCES account,
+    created_at    timestamptz NOT NULL,
+    disabled_at   timestamptz,
+    disabled_why  text NOT NULL DEFAULT '' CHECK (disabled_why IN ('', 'person', 'gone')),
+    failing_since timestamptz,
+    CONSTRAINT webhooks_are_signed CHECK ((channel = 'webhook') = (secret IS NOT NULL)),
+    CONSTRAINT disabled_for_a_reason CHECK ((disabled_at IS NULL) = (disabled_why = ''))
+);
 CREATE INDEX ON subscription (contract, id);
 
--- key: what receivers know it by (webhook-id, Message-ID). It is made of what is told and to whom, so that the same
--- piece of news has the same key even when it is taken again after a restore, and another piece under the same number
--- has not.
-ALTER TABLE delivery ADD key uuid NOT NULL;
-DROP INDEX delivery_waiting;
+-- One piece of news for one subscriber. outbox rows are forgotten after a while: what was sent is kept here. key: what
+-- receivers know it by (webhook-id, Message-ID). It is made of what is told and to whom, so that the same piece of news has
+-- the same key even when it is taken again after a restore, and another piece under the same number has not.
+CREATE TABLE delivery (
+    id           bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    subscription bigint NOT NULL REFERENCES subscription,
+    news         bigint NOT NULL,
+    at           timestamptz NOT NULL,
+    topic        text NOT NULL,
+    subject      text NOT NULL,
+    contract     text,
+    payload      jsonb NOT NULL,
+    state        text NOT NULL DEFAULT 'waiting' CHECK (state IN ('waiting', 'sending', 'delivered', 'failed', 'cancelled')),
+    attempts     integer NOT NULL DEFAULT 0,
+    due_at       timestamptz NOT NULL,
+    fence        integer NOT NULL DEFAULT 0,
+    lease_until  timestamptz,
+    ended_at     timestamptz,
+    key          uuid NOT NULL,
+    CONSTRAINT one_delivery_of_a_piece_of_news UNIQUE (subscription, news),
+    CONSTRAINT sending_has_a_lease CHECK ((state = 'sending') = (lease_until IS NOT NULL))
+);
 CREATE INDEX delivery_waiting ON delivery (subscription, due_at, id) WHERE state = 'waiting';
+CREATE INDEX delivery_lease ON delivery (lease_until) WHERE state = 'sending';
+CREATE INDEX delivery_failed ON delivery (id) WHERE state = 'failed';
+CREATE INDEX ON delivery (subscription, id DESC);
+CREATE INDEX ON delivery (ended_at) WHERE ended_at IS NOT NULL;
+CREATE TABLE delivery_attempt (
+    delivery   bigint NOT NULL REFERENCES delivery ON DELETE CASCADE,
+    at         timestamptz NOT NULL,
+    outcome    text NOT NULL,
+    status     integer,
+    duration_s real NOT NULL
+);
+CREATE INDEX ON delivery_attempt (delivery, at);
 
 -- A number in a piece of news, NULL when there is none. What is no number must not hold up all that comes after it.
 CREATE FUNCTION news_number(p_payload jsonb, p_name text) RETURNS bigint LANGUAGE sql IMMUTABLE AS $$
