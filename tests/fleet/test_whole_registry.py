@@ -20,8 +20,8 @@ from tests.fleet.registry.world import Worlds
 
 RUNS = int(os.environ.get("HIKITSUGI_WHOLE_REGISTRY", "0"))
 USUAL = settings(
-    max_examples=RUNS or 8,
-    stateful_step_count=60 if RUNS else 40,
+    max_examples=RUNS or 14,
+    stateful_step_count=60 if RUNS else 45,
     derandomize=not RUNS,
     deadline=None,
     database=None,

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from controller.domain.calendar import DEFAULT
 from controller.domain.exchange import LIVES, Actor, Event, Kind, State, possible
+from controller.domain.stock import Stock
 from controller.services import exchanges
 from controller.services.exchanges import Given, Report
 from tests.fleet.registry.snapshot import Snapshot, chosen
@@ -52,7 +53,7 @@ class Advance:
 
 @dataclass(frozen=True, slots=True)
 class GoesOn:
-    """What people may do with an open exchange, with a unit from the shelf where one is needed."""
+    """What people may do with an open exchange, with a unit from the shelf, or one on its way to another case."""
 
     exchange: int
     choice: int
@@ -69,8 +70,10 @@ class GoesOn:
         ]
         if not events:
             return None
-        shelf = now.shelf(now.adapters[row["old_adapter"]]["series"]) or ["SER00001"]
-        return await advance(world, row["id"], chosen(events, self.choice), chosen(shelf, self.unit), 1)
+        on_the_way = [serial for serial, each in sorted(now.adapters.items()) if each["stock"] == Stock.IN_TRANSIT]
+        units = now.shelf(now.adapters[row["old_adapter"]]["series"]) + on_the_way
+        unit = chosen(units, self.unit) if units else row["old_adapter"]
+        return await advance(world, row["id"], chosen(events, self.choice), unit, 1)
 
 
 async def advance(world: World, exchange: int, event: Event, unit: str, by: int) -> exchanges.Moved:

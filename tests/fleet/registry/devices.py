@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from controller.services import check_in, reaches
 from protocol.arms.codes import ResultCode
-from tests.fleet.registry.snapshot import Snapshot, chosen
+from tests.fleet.registry.snapshot import Snapshot, chosen, taken
 from tests.fleet.registry.units import MESSAGES, SOURCE, Unit
 from tests.fleet.registry.world import World
 
@@ -168,9 +168,12 @@ class Beat:
         before = await world.value(_BEATS, unit.serial)
         await beats(world, unit, said)
         stored = await world.value(_BEATS, unit.serial) - before
-        may = now.passphrases.get(unit.serial) == said and now.adapters[unit.serial]["locked_out_at"] is None
+        may = any(self._may(unit.serial, said, each) for each in (now, await taken(world)))  # others act meanwhile
         assert stored == 0 or may, f"a heartbeat of {unit.serial} was taken"
         return None
+
+    def _may(self, serial: str, passphrase: str, now: Snapshot) -> bool:
+        return now.passphrases.get(serial) == passphrase and now.adapters[serial]["locked_out_at"] is None
 
 
 _BEATS = "SELECT count(*) FROM heartbeat WHERE adapter = $1"
