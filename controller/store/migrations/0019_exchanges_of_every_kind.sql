@@ -110,7 +110,6 @@ CREATE INDEX ON exchange (ordered_at);
 CREATE INDEX exchange_case_by_state ON exchange (state, id) WHERE kind <> 'swap';
 CREATE INDEX exchange_case_by_kind ON exchange (kind, id) WHERE kind <> 'swap';
 CREATE INDEX exchange_stuck ON exchange (id) WHERE stuck_at IS NOT NULL;
-CREATE INDEX exchange_stuck ON exchange (id) WHERE stuck_at IS NOT NULL AND ended_at IS NULL;
 
 -- The journal of a case: each move after its opening. note: what the person wrote; data: what came with it.
 CREATE TABLE exchange_move (
