@@ -28,6 +28,7 @@ from controller.domain.exchange_deadlines import ChangeRule
 from controller.faces import http, metrics
 from controller.faces.api import ROUTES, Context
 from controller.faces.api.doors import KeptAnswers, authenticator
+from controller.faces.figures import Figures
 from controller.files import replace
 from controller.parts import Parts, utc_now
 from controller.services import access, audit, bulk_turn, housekeeping, kept_sessions, news, preflight, work

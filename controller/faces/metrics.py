@@ -65,11 +65,17 @@ def add(
     metrics: Metrics,
     checks: Mapping[str, Check],
     authenticate: Callable[[web.Request], Awaitable[Caller | None]],
+    read: Callable[[], Awaitable[None]] | None = None,
 ) -> None:
-    """Serve /metrics, /healthz and /readyz. checks: name ("database", "migrations") -> is it ready?"""
+    """Serve /metrics, /healthz and /readyz. checks: name ("database", "migrations") -> is it ready?
+
+    read: sets figures that are not at hand, each time before they are shown.
+    """
 
     async def show(request: web.Request) -> web.Response:
         await _admit(request, authenticate)
+        if read is not None:
+            await read()
         return web.Response(
             body=generate_latest(metrics.registry), headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"}
         )

@@ -55,7 +55,7 @@ class Filter:
     """Which exchanges; None: all. contract: of this one. code: entry or standby. adapter: the old or the new one.
 
     open: something is still expected. overdue: open, and its deadline has passed. due_before: open, and its deadline
-    is earlier than this.
+    is earlier than this. stuck: open, and the controller could not do what was due; its `why` says what is in the way.
     """
 
     kind: Kind | None = None
@@ -66,6 +66,7 @@ class Filter:
     open: bool | None = None
     overdue: bool = False
     due_before: datetime | None = None
+    stuck: bool = False
 
 
 async def one(db: Database, exchange: int, caller: Caller) -> Row:
@@ -115,7 +116,13 @@ async def page(
         "due_before": min(until, default=None),
     }
     return await exchange_pages.page(
-        db, asked, kind=wanted.kind, is_open=wanted.open, by_deadline=order == "deadline", after=after, limit=limit
+        *(db, asked),
+        kind=wanted.kind,
+        is_open=wanted.open,
+        is_stuck=wanted.stuck,
+        by_deadline=order == "deadline",
+        after=after,
+        limit=limit,
     )
 
 

@@ -32,6 +32,7 @@ async def page(
     *,
     kind: Kind | None,
     is_open: bool | None,
+    is_stuck: bool,
     by_deadline: bool,
     after: tuple[datetime | None, int] | None,
     limit: int,
@@ -46,6 +47,7 @@ async def page(
     clauses = [
         _OPEN[is_open],
         _KINDS[kind] if kind else "true",
+        "x.stuck_at IS NOT NULL AND x.ended_at IS NULL" if is_stuck else "true",
         *(filters[name].format(f"${n}") for n, name in enumerate(asked, 1)),
     ]
     if "state" in asked:

@@ -45,6 +45,7 @@ async def test_what_the_clock_cannot_do_is_told_once_a_day_and_keeps_nobody(desk
     assert (await desk.state(bad), await desk.state(good)) == ("dispatched", "registration-changed")
     assert (await desk.news(bad)).count("stuck") == 1
     assert locked.serial in (await desk.has(bad))["why"]
+    assert await _stuck(desk) == [bad]
     await desk.passes(days=1)
     assert (await desk.news(bad)).count("stuck") == 2
 
@@ -52,6 +53,7 @@ async def test_what_the_clock_cannot_do_is_told_once_a_day_and_keeps_nobody(desk
     await desk.passes(seconds=5)
     row = await desk.has(bad)
     assert (row["state"], row["why"], row["stuck_at"]) == ("registration-changed", "", None)
+    assert await _stuck(desk) == []
 
 
 async def test_a_mistake_of_ours_in_one_case_keeps_nobody(desk: Desk) -> None:
@@ -149,3 +151,11 @@ async def _collecting(desk: Desk, case: int) -> None:
 
 def test_the_clock_is_nobody_who_could_log_in() -> None:
     assert (CONTROLLER.account, CONTROLLER.role.value) == ("controller", "controller")
+
+
+async def _stuck(desk: Desk) -> list[int]:
+    """Of those in this database, newest first."""
+    wanted = exchanges.Filter(stuck=True, contract="C1")
+    rows = await exchanges.page(desk.registry.db, wanted, caller=OPERATOR, now=desk.clock(), limit=50)
+    assert await exchanges.page(desk.registry.db, wanted, caller=STRANGER, now=desk.clock(), limit=50) == []
+    return [row["id"] for row in rows]

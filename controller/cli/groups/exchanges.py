@@ -18,7 +18,7 @@ KIND = _("swap, send-back, on-site or return.")
 _REMINDERS = (Column(_("reminder"), "what"), Column(_("due"), "due_at"), Column(_("done"), "done_at"))
 
 
-@exchange.command("list", help=_("List exchanges, newest first or by their next deadline."))
+@exchange.command("list", help=_("List exchanges, newest first; or open ones by their next deadline."))
 @exchange.command("ls", hidden=True, help=_("The same as exchange list."))
 def list_exchanges(
     session: Session,
@@ -30,7 +30,15 @@ def list_exchanges(
     open_: Annotated[bool, typer.Option("--open", help=_("Only those that have not ended."))] = False,
     overdue: Annotated[bool, typer.Option("--overdue", help=_("Only those whose next thing is late."))] = False,
     due_before: Annotated[str, typer.Option(help=_("Only with a deadline before this ISO time."))] = "",
-    by_deadline: Annotated[bool, typer.Option("--by-deadline", help=_("The nearest deadline first."))] = False,
+    stuck: Annotated[
+        bool, typer.Option("--stuck", help=_("Only those that the controller cannot move on; show says why."))
+    ] = False,
+    by_deadline: Annotated[
+        bool,
+        typer.Option(
+            "--by-deadline", help=_("The nearest deadline first, without those that have ended or have no deadline.")
+        ),
+    ] = False,
     limit: Annotated[int, typer.Option(help=_("At most so many rows."), min=1)] = 50,
 ) -> None:
     query = {
@@ -41,6 +49,7 @@ def list_exchanges(
         "state": state or None,
         "open": open_ or None,
         "overdue": overdue or None,
+        "stuck": stuck or None,
         "due_before": moment(due_before),
         "order": "deadline" if by_deadline else None,
     }

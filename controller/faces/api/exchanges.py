@@ -29,7 +29,9 @@ async def list_exchanges(
     state: Annotated[State | None, Query("only in this state")] = None,
     open: Annotated[bool | None, Query("true: only those that have not ended; false: only those that have")] = None,  # noqa: A002  # the word on the wire
     overdue: Annotated[bool, Query("only those whose next thing is late")] = False,
-    stuck: Annotated[bool, Query("only those that the controller cannot move on; their `why` says what is in the way")] = False,
+    stuck: Annotated[
+        bool, Query("only those that the controller cannot move on; their `why` says what is in the way")
+    ] = False,
     due_before: Annotated[Moment | None, Query("only open ones with a deadline before this")] = None,
     order: Annotated[
         Literal["newest", "deadline"],

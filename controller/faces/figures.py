@@ -1,0 +1,74 @@
+"""Figures of /metrics that the database knows: open exchanges, late and stuck ones, news on their way.
+
+Read when somebody asks, for all who ask within FRESH_S. Every controller of a database tells the same.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from datetime import datetime
+from typing import Final
+
+import structlog
+from prometheus_client import CollectorRegistry, Gauge
+
+from controller.domain.exchange import WAITS, Kind
+from controller.store import figures
+from controller.store.pool import TROUBLE, Database
+
+log = structlog.get_logger("hikitsugi.health")
+
+FRESH_S: Final = 10.0
+DEADLINE_S: Final = 2.0
+
+
+class Figures:
+    """Gauges in the registry, and `read`, which sets them. While the database does not answer there are none: a figure
+    of an hour ago would say that all is well."""
+
+    def __init__(self, db: Database, clock: Callable[[], datetime], registry: CollectorRegistry) -> None:
+        self._db, self._clock = db, clock
+        self._reading = asyncio.Lock()
+        self._stale_at = 0.0
+
+        def gauge(name: str, what: str, *labels: str) -> Gauge:
+            return Gauge(f"hikitsugi_{name}", what, labels, registry=registry)
+
+        self._open = gauge("exchanges_open", "Exchanges that have not ended", "kind", "state")
+        self._overdue = gauge("exchanges_overdue", "Open exchanges whose next thing is late", "kind")
+        self._stuck = gauge("exchanges_stuck", "Open exchanges that the controller cannot move on", "kind")
+        self._deliveries = gauge("deliveries", "Pieces of news by what became of them", "state")
+
+    async def read(self) -> None:
+        """Set the gauges, unless that was done a moment ago. Raises nothing when the database is away."""
+        async with self._reading:
+            time = asyncio.get_running_loop().time
+            if time() < self._stale_at:
+                return
+            try:
+                async with asyncio.timeout(DEADLINE_S):
+                    await self._read()
+            except TROUBLE as error:
+                log.warning("there are no figures without the database", error=repr(error))
+                self._clear()
+            self._stale_at = time() + FRESH_S
+
+    async def _read(self) -> None:
+        exchanges = await figures.exchanges(self._db, self._clock())
+        deliveries = await figures.deliveries(self._db)
+        self._clear()
+        for kind, state in WAITS:
+            self._open.labels(kind, state).set(0)
+        for row in exchanges:
+            self._open.labels(row["kind"], row["state"]).set(row["open"])
+        for kind in Kind:
+            of_it = [row for row in exchanges if row["kind"] == kind]
+            self._overdue.labels(kind).set(sum(row["overdue"] for row in of_it))
+            self._stuck.labels(kind).set(sum(row["stuck"] for row in of_it))
+        for what, count in deliveries.items():
+            self._deliveries.labels(what).set(count)
+
+    def _clear(self) -> None:
+        for gauge in (self._open, self._overdue, self._stuck, self._deliveries):
+            gauge.clear()
