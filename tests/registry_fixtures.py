@@ -10,9 +10,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from controller.domain.access import Caller, Role
-from controller.services import inventory
+from controller.services import exchanges, inventory
 from controller.store import accounts
-from controller.store.pool import Database
+from controller.store.pool import Database, Row
 from controller.store.secrets import Secrets
 from tests.rows import HEADER, csv_row
 
@@ -48,6 +48,10 @@ class Registry:
     operator: Caller = OPERATOR
     stranger: Caller = STRANGER
     support: Caller = SUPPORT
+
+    async def exchange(self, number: int) -> Row:
+        """As the administrator sees it."""
+        return await exchanges.one(self.db, number, self.administrator)
 
     async def load(self, csv: str) -> inventory.Imported:
         return await inventory.import_file(

@@ -1,6 +1,6 @@
-"""Exchanges: what a plan is made from, what the clock does to swaps, and the questions people ask.
+"""Swaps: what a plan is made from, and those whose deadline has passed.
 
-The exchanging itself is in store/registration_change.py, cases of the other kinds in store/exchange_cases.py.
+The exchanging itself is in store/registration_change.py, cases in store/exchange_cases.py, lists in exchange_pages.py.
 """
 
 from __future__ import annotations
@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Collection
 from datetime import datetime
 
-from controller.domain.exchange import State
 from controller.store.pool import Database, Row
 
 _SLOTS = """
@@ -66,25 +65,3 @@ async def lapse(db: Database, now: datetime, *, limit: int = 500) -> list[tuple[
     """Move exchanges whose deadline passed to LAPSED; returns (id, entry) of each, at most `limit`."""
     async with db.connection() as connection:
         return [(row["id"], row["entry"]) for row in await connection.fetch(_LAPSE, now, limit)]
-
-
-_COLUMNS = """id, kind, contract, entry, standby, new_adapter, old_adapter, firmware_target, state, ordered_at,
-    deadline_at, pulled_at, confirmed_at, lapsed_at, superseded_at, account, reason"""
-
-
-async def one(db: Database, exchange: int) -> Row | None:
-    """One exchange, None when there is no such id."""
-    async with db.connection() as connection:
-        return await connection.fetchrow(f"SELECT {_COLUMNS} FROM exchange WHERE id = $1", exchange)  # noqa: S608
-
-
-async def page(
-    db: Database, *, contract: str | None, code: str | None, state: State | None, before: int | None, limit: int
-) -> list[Row]:
-    """Exchanges, newest first. contract, code, state: None for all; before: id of the last one already seen."""
-    query = f"""SELECT {_COLUMNS} FROM exchange
-        WHERE ($1::text IS NULL OR contract = $1) AND ($2::text IS NULL OR entry = $2 OR standby = $2)
-          AND ($3::text IS NULL OR state = $3) AND ($4::bigint IS NULL OR id < $4)
-        ORDER BY id DESC LIMIT $5"""  # noqa: S608 (constant column list)
-    async with db.connection() as connection:
-        return await connection.fetch(query, contract, code, state, before, limit)

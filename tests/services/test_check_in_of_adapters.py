@@ -149,13 +149,13 @@ async def test_a_swap_is_pulled_when_the_config_was_served_and_confirmed_when_th
 ) -> None:
     number = await exchange(registry, entry, standby)
     await standby.ask_ls()
-    assert (await exchanges.one(registry.db, number))["state"] == "ordered"
+    assert (await registry.exchange(number))["state"] == "ordered"
 
     await standby.ask_rs()
-    assert (await exchanges.one(registry.db, number))["state"] == "pulled"
+    assert (await registry.exchange(number))["state"] == "pulled"
     await standby.ask_method()
 
-    assert (await exchanges.one(registry.db, number))["state"] == "confirmed"
+    assert (await registry.exchange(number))["state"] == "confirmed"
 
 
 async def test_a_lapsed_swap_accepts_a_late_adapter(registry, entry, standby) -> None:
@@ -165,7 +165,7 @@ async def test_a_lapsed_swap_accepts_a_late_adapter(registry, entry, standby) ->
 
     await standby.boot()
 
-    assert (await exchanges.one(registry.db, number))["state"] == "confirmed"
+    assert (await registry.exchange(number))["state"] == "confirmed"
 
 
 async def test_the_running_config_is_what_was_served_not_what_was_written_meanwhile(registry, entry) -> None:
@@ -217,7 +217,7 @@ async def test_a_lapsed_swap_is_not_confirmed_by_a_device_that_never_pulled_the_
 
     await standby.ask_method()
 
-    assert (await exchanges.one(registry.db, number))["state"] == "lapsed"
+    assert (await registry.exchange(number))["state"] == "lapsed"
 
 
 async def test_an_operator_sees_who_locked_an_adapter_of_the_own_contract_out(registry, entry) -> None:

@@ -12,7 +12,6 @@ import pytest
 
 from controller.ports import AnswerLost, NotSent, Reach
 from controller.services import push_work, reaches
-from controller.store import exchanges
 from controller.store import registry as codes
 from protocol.arms.codes import ResultCode
 from protocol.arms.messages import Kind, NoValue, PullConfig, PullFrom, PushRequest, PushResponse
@@ -56,7 +55,7 @@ class Pair:
         """Both orders done, the exchange confirmed."""
         async with self.registry.db.connection() as connection:
             states = await connection.fetch("SELECT state FROM operation WHERE exchange = $1", number)
-        row = await exchanges.one(self.registry.db, number)
+        row = await self.registry.exchange(number)
         return {each["state"] for each in states} == {"done"} and row["state"] == "confirmed"
 
     async def confirmed(self) -> int:

@@ -69,7 +69,7 @@ async def test_the_old_adapter_is_ordered_to_the_location_server_and_a_warm_spar
     )
     async with registry.db.connection() as connection:
         rows = await connection.fetch("SELECT expires_at, contract, account FROM operation WHERE exchange = $1", number)
-    deadline = (await exchanges.one(registry.db, number))["deadline_at"]
+    deadline = (await registry.exchange(number))["deadline_at"]
     assert {tuple(row) for row in rows} == {(deadline, "C1", "olga")}
 
 
@@ -85,7 +85,7 @@ async def test_a_cold_spare_needs_no_order_its_next_question_is_answered_with_th
     answer = await standby.ask_rs()
     assert answer.configs[0].body == CONFIG.encode()
     await standby.ask_method()
-    assert (await exchanges.one(registry.db, number))["state"] == "confirmed"
+    assert (await registry.exchange(number))["state"] == "confirmed"
 
 
 @pytest.mark.parametrize("state", ["waiting", "sent"])
@@ -102,7 +102,7 @@ async def test_an_order_is_done_when_the_adapter_has_pulled_told_or_not(registry
     assert {row[3] for row in await orders(registry, entry, warm)} == {"done"}
     assert await news(registry, entry) == await news(registry, warm) == ["operation.done"]
     await warm.ask_method()
-    assert (await exchanges.one(registry.db, number))["state"] == "confirmed"
+    assert (await registry.exchange(number))["state"] == "confirmed"
 
 
 async def test_repeated_and_late_pulls_change_nothing_more(registry, entry, warm) -> None:
@@ -113,14 +113,14 @@ async def test_repeated_and_late_pulls_change_nothing_more(registry, entry, warm
         await entry.ask_ls()
         await entry.ask_rs()
     await warm.ask_method()
-    confirmed_at = (await exchanges.one(registry.db, number))["confirmed_at"]
+    confirmed_at = (await registry.exchange(number))["confirmed_at"]
 
     for _ in range(2):
         await warm.ask_method()
         await warm.ask_rs()
 
     assert await news(registry, entry) == await news(registry, warm) == ["operation.done"]
-    after = await exchanges.one(registry.db, number)
+    after = await registry.exchange(number)
     assert (after["state"], after["confirmed_at"]) == ("confirmed", confirmed_at)
 
 
@@ -188,7 +188,7 @@ async def test_an_exchange_between_config_and_method_query_leaves_the_spare_out_
     await standby.ask_method()
 
     assert (await codes.adapter(registry.db, standby.serial))["in_service_at"] is None
-    assert (await exchanges.one(registry.db, number))["state"] == "ordered"
+    assert (await registry.exchange(number))["state"] == "ordered"
     assert [row[2:] for row in await orders(registry, standby)] == [("RS", "waiting")]
 
 
@@ -225,5 +225,5 @@ async def test_a_lapsed_exchange_still_ends_its_order_with_a_late_pull(registry,
     await warm.ask_rs()
     await warm.ask_method()
 
-    assert (await exchanges.one(registry.db, number))["state"] == "confirmed"
+    assert (await registry.exchange(number))["state"] == "confirmed"
     assert [row[3] for row in await orders(registry, warm)] == ["done"]

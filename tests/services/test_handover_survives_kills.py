@@ -12,7 +12,6 @@ import signal
 import asyncpg
 import pytest
 
-from controller.store import exchanges
 from controller.store import registry as codes
 from protocol.arms.messages import ConfigSolicitation
 from tests.rows import HEADER, csv_row
@@ -46,7 +45,7 @@ async def recorded(registry, entry: Device, spare: Device) -> tuple[str, list[st
         told = await connection.fetchval(
             "SELECT count(*) FROM outbox WHERE subject = $1 AND topic = 'operation.done'", spare.serial
         )
-    return (await exchanges.one(registry.db, number))["state"], [row["state"] for row in orders], told
+    return (await registry.exchange(number))["state"], [row["state"] for row in orders], told
 
 
 @pytest.mark.parametrize("step", ["pull", "operation", "audit"])

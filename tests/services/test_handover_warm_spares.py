@@ -11,7 +11,7 @@ from controller.domain.errors import Invalid, NotFound
 from controller.domain.firmware import Image
 from controller.series import ALL
 from controller.services import check_in, swap
-from controller.store import audit, exchanges
+from controller.store import audit
 from controller.store import configs as stages
 from controller.store import firmware as catalogue
 from controller.store import registry as codes
@@ -74,7 +74,7 @@ async def test_it_moves_no_stage_of_a_config_and_no_exchange(registry, entry, st
     assert isinstance(await entry.boot(), ConfigSolicitation)
 
     assert await stages.stages(registry.db, f"S{standby.number}") == []
-    assert (await exchanges.one(registry.db, done))["state"] == "ordered"
+    assert (await registry.exchange(done))["state"] == "ordered"
     assert await stages.body(registry.db, f"E{entry.number}", 0, "running") is None
 
 

@@ -11,8 +11,8 @@ import pytest
 
 from controller.domain.errors import Conflict, Invalid
 from controller.domain.exchange import State
-from controller.services import exchange_evidence, preflight, swap
-from controller.store import accounts, audit, exchanges
+from controller.services import exchange_evidence, exchanges, preflight, swap
+from controller.store import accounts, audit
 from controller.store.pool import Row
 from tests.registry_fixtures import ADMINISTRATOR, Registry
 from tests.services import outgoing
@@ -139,9 +139,8 @@ async def test_the_case_of_its_return_has_the_swaps_evidence(registry, pair) -> 
     taken = await pair.order()
     await goes_on(registry, taken.exchange)
 
-    (case,) = await exchanges.page(
-        registry.db, contract="C1", code=pair.standby, state=State.WAITING, before=None, limit=5
-    )
+    wanted = exchanges.Filter(code=pair.standby, state=State.WAITING)
+    (case,) = await exchanges.page(registry.db, wanted, caller=registry.operator, now=registry.clock(), limit=5)
 
     found = await exchange_evidence.of(registry.db, case["id"], caller=registry.operator, now=registry.clock())
     assert (found.standing.exchange, found.standing.evidence) == (taken.exchange, "collected")

@@ -126,7 +126,7 @@ async def test_an_open_swap_is_undone_by_naming_it(registry, pair) -> None:
     await order(registry, entry, standby, replaces=first)
 
     assert await held(registry, entry) == before
-    assert (await exchanges.one(registry.db, first))["state"] == "superseded"
+    assert (await registry.exchange(first))["state"] == "superseded"
 
 
 async def test_a_standby_of_another_series_is_refused(registry, numbers) -> None:
@@ -169,10 +169,8 @@ async def test_opposite_swaps_do_not_deadlock(registry, numbers) -> None:
     async def hammer(entry: str, standby: str) -> None:
         for _ in range(10):
             try:
-                open_now = await exchanges.page(
-                    registry.db, contract=None, code=entry, state=None, before=None, limit=1
-                )
-                replaces = open_now[0]["id"] if open_now and open_now[0]["state"] == "ordered" else None
+                rows = await exchanges.slots(registry.db, [entry])
+                replaces = rows[entry]["open_exchange"] if rows[entry]["open_state"] == "ordered" else None
                 await order(registry, entry, standby, replaces=replaces)
             except ControllerError:
                 continue
@@ -201,7 +199,7 @@ async def test_swaps_that_each_want_the_standby_of_the_other_are_both_told_it_is
         assert [type(error) for error in refused] == [Conflict, Conflict]
 
     for exchange in (one, other):
-        assert (await exchanges.one(registry.db, exchange))["state"] == "ordered"
+        assert (await registry.exchange(exchange))["state"] == "ordered"
 
 
 async def test_an_unseen_swap_lapses_at_its_deadline_and_is_listed_once(registry, pair) -> None:
