@@ -154,5 +154,8 @@ def midnight(day: date) -> datetime:
 
 
 def return_due(at: datetime) -> datetime:
-    """The last second, in UTC, of the 30th day in Japan after the day of `at` (R3.9)."""
+    """The last second, in UTC, of the 30th day in Japan after the day of `at` (R3.9).
+
+    The database reckons so itself, by its function of the same name (migration 0020); a test holds the two together.
+    """
     return midnight(day_of(at) + timedelta(RETURN_DAYS + 1)) - timedelta(seconds=1)

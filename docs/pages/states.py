@@ -45,13 +45,6 @@ _EXCHANGE = {
     exchange.State.REGISTERED: "The standby code holds the replacement.",
     exchange.State.CLOSED: "With its evidence, or with the reason why there is none.",
 }
-_EXCHANGE_EVENTS = {
-    exchange.Event.ORDER: "the evidence is there, or the time for it is over",
-    exchange.Event.CONFIG_SERVED: "config-solicitation of the new adapter, answered with the code's config",
-    exchange.Event.CAME_BACK: "push-method-query of the new adapter: real clients send it only with the config applied",
-    exchange.Event.DEADLINE_PASSED: "housekeeping, every few seconds",
-    exchange.Event.REPLACED: "a newer swap that names this one",
-}
 _OPERATION = {
     operation.State.WAITING: "For its time, for the adapter to be reachable, or for its turn. Can be cancelled.",
     operation.State.SENT: "Written down before a byte leaves; the answer is awaited.",
