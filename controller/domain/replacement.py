@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from controller.domain import taking_over
 from controller.domain.errors import Conflict, ForStaff
 from controller.domain.firmware import Image, newest
 from controller.domain.sentence import Sentence, sentence
@@ -152,51 +153,27 @@ def _reads_the_config(facts: Facts) -> None:
 
 
 def _findings(facts: Facts, version: str | None) -> tuple[Sentence, ...]:
-    firmware = (
-        sentence("The firmware target of {code} becomes {version}.", code=facts.code, version=version)
-        if version
-        else sentence("No firmware image is catalogued for {model}: no target is set.", model=facts.new_model)
-    )
+    units = {"old": facts.old_adapter, "old_model": facts.old_model, "new": facts.new_adapter}
     return (
-        sentence(
-            "{code}: {old} ({old_model}) goes out, {new} ({new_model}) comes in.",
-            code=facts.code,
-            old=facts.old_adapter,
-            old_model=facts.old_model,
-            new=facts.new_adapter,
-            new_model=facts.new_model,
-        ),
+        taking_over.who_comes_in(facts.code, **units, new_model=facts.new_model),
         sentence("{old} is locked out from then on: everything it asks for is refused.", old=facts.old_adapter),
         sentence("The change cannot be taken back."),
-        *((firmware,) if facts.is_entry else ()),
+        *((taking_over.firmware_of(facts.code, facts.new_model, version),) if facts.is_entry else ()),
         sentence("Plugging {new} in is the whole exchange.", new=facts.new_adapter),
     )
 
 
 def _warnings(facts: Facts, version: str | None) -> tuple[Sentence, ...]:
-    found: list[Sentence] = []
-    if facts.new_model != facts.old_model:
-        found.append(
-            sentence(
-                "The models differ ({old_model}, {new_model}): the config may name interfaces that do not exist.",
-                old_model=facts.old_model,
-                new_model=facts.new_model,
-            )
-        )
-    if facts.is_entry and version and facts.new_firmware and facts.new_firmware != version:
-        found.append(
-            sentence(
-                "{new} last ran {firmware}; it updates to {version} before it starts service.",
-                new=facts.new_adapter,
-                firmware=facts.new_firmware,
-                version=version,
-            )
-        )
-    if facts.open_tasks:
-        found.append(
-            sentence(
-                "{tasks} open task(s) of the code: waiting ones end with a note, running ones finish.",
-                tasks=facts.open_tasks,
-            )
-        )
-    return tuple(found)
+    found = taking_over.to_think_about(
+        old_model=facts.old_model,
+        new=facts.new_adapter,
+        new_model=facts.new_model,
+        firmware=facts.new_firmware,
+        version=version if facts.is_entry else None,
+    )
+    if not facts.open_tasks:
+        return tuple(found)
+    tasks = sentence(
+        "{tasks} open task(s) of the code: waiting ones end with a note, running ones finish.", tasks=facts.open_tasks
+    )
+    return (*found, tasks)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from controller.domain import taking_over
 from controller.domain.errors import Conflict, Invalid
 from controller.domain.exchange import Kind, State
 from controller.domain.firmware import Image, newest
@@ -294,27 +295,15 @@ def _case_of(standby: Slot, new: Unit) -> tuple[Sentence, ...]:
 
 
 def _findings(entry: str, standby: str, new: Unit, old: Unit, version: str | None) -> tuple[Sentence, ...]:
-    firmware = (
-        sentence("The firmware target of {code} becomes {version}.", code=entry, version=version)
-        if version
-        else sentence("No firmware image is catalogued for {model}: no target is set.", model=new.model)
-    )
     return (
-        sentence(
-            "{code}: {old} ({old_model}) goes out, {new} ({new_model}) comes in.",
-            code=entry,
-            old=old.serial,
-            old_model=old.model,
-            new=new.serial,
-            new_model=new.model,
-        ),
+        taking_over.who_comes_in(entry, old=old.serial, old_model=old.model, new=new.serial, new_model=new.model),
         sentence(
             "{code}: holds {old} from then on; it gets the stand-by answer and its keys end.",
             code=standby,
             old=old.serial,
         ),
         sentence("{code} keeps its config, description and history.", code=entry),
-        firmware,
+        taking_over.firmware_of(entry, new.model, version),
         sentence("Neither adapter needs to be connected; plugging the new one in is the whole exchange."),
     )
 
@@ -322,24 +311,8 @@ def _findings(entry: str, standby: str, new: Unit, old: Unit, version: str | Non
 def _warnings(
     standby: str, new: Unit, old: Unit, version: str | None, tasks: int, was_warm: bool
 ) -> tuple[Sentence, ...]:
-    found: list[Sentence] = []
-    if new.model != old.model:
-        found.append(
-            sentence(
-                "The models differ ({old_model}, {new_model}): the config may name interfaces that do not exist.",
-                old_model=old.model,
-                new_model=new.model,
-            )
-        )
-    if version and new.firmware and new.firmware != version:
-        found.append(
-            sentence(
-                "{new} last ran {firmware}; it updates to {version} before it starts service.",
-                new=new.serial,
-                firmware=new.firmware,
-                version=version,
-            )
-        )
+    models = {"old_model": old.model, "new": new.serial, "new_model": new.model}
+    found = [*taking_over.to_think_about(**models, firmware=new.firmware, version=version)]
     if tasks:
         found.append(
             sentence(
