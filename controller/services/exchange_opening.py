@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 
 from controller.domain import exchange_deadlines as deadlines
 from controller.domain.access import Caller, Role, require_contract
@@ -69,6 +69,45 @@ async def open_case(db: Database, report: Report, calendar: Calendar, *, caller:
 
 
 async def _open(
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """What a case would begin as, and what it is about, in words. why: as of Opened."""
+
+    state: State
+    why: Sentence | None
+    findings: tuple[Sentence, ...]
+
+
+async def preview_case(db: Database, report: Report, calendar: Calendar, *, caller: Caller, now: datetime) -> Expected:
+    """What `open_case` would do. Raises what it would raise; nothing is changed, no registration in any case."""
+    async with db.transaction() as tx:
+        place = await _place(tx, report, caller)
+        await _require_sound(tx, report, place, now)
+        asked = await exchange_evidence.can_begin(tx, report.code, place["adapter"], now)
+    why = _declined(place)
+    return Expected(State.DECLINED, why, ()) if why else _expected(report, place, calendar, asks=asked)
+
+
+def _expected(report: Report, place: Row, calendar: Calendar, *, asks: bool) -> Expected:
+    about = {"adapter": place["adapter"], "code": report.code}
+    evidence = (
+        sentence("Config, status and log of adapter {adapter} are collected at once.", **about)
+        if asks
+        else sentence("Adapter {adapter} does not answer now; evidence is collected when it is heard of.", **about)
+    )
+    findings = (
+        sentence("Adapter {adapter} on {code} is the one that is to be replaced.", **about),
+        sentence("The report counts for {day}.", day=_counts_for(report, calendar)),
+        evidence,
+        sentence("Opening it changes no registration."),
+    )
+    return Expected(_BEGINS[report.kind], None, findings)
+
+
+def _counts_for(report: Report, calendar: Calendar) -> date:
+    return received_on(report.received_at, Channel(report.channel), calendar, _TOPICS[report.kind])
+
+
     tx: Connection, report: Report, place: Row, calendar: Calendar, caller: Caller, now: datetime
 ) -> Opened:
     why = _declined(place)
@@ -92,7 +131,6 @@ def _new(
     now: datetime,
 ) -> exchange_cases.New:
     on_entry = place["kind"] == "entry"
-    counts_for = received_on(report.received_at, Channel(report.channel), calendar, _TOPICS[report.kind])
     return exchange_cases.New(
         kind=report.kind,
         contract=place["contract"],
@@ -105,7 +143,7 @@ def _new(
         fault=report.fault,
         received_at=report.received_at,
         channel=report.channel,
-        received_on=counts_for,
+        received_on=_counts_for(report, calendar),
         address=report.address,
         reported_by=report.reported_by,
         why=str(why or ""),

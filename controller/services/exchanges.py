@@ -16,12 +16,13 @@ from controller.domain.errors import NotFound
 from controller.domain.exchange import WAITS, Actor, Kind, State
 from controller.services.exchange_effects import Given
 from controller.services.exchange_moving import Moved, OutOfOrder, Preview, advance, preview
-from controller.services.exchange_opening import Opened, Report, open_case
+from controller.services.exchange_opening import Expected, Opened, Report, open_case, preview_case
 from controller.services.exchange_turn import turn
 from controller.store import exchange_cases, exchange_pages
 from controller.store.pool import Database, Row
 
 __all__ = [
+    "Expected",
     "Given",
     "Moved",
     "Opened",
@@ -31,6 +32,7 @@ __all__ = [
     "advance",
     "open_case",
     "preview",
+    "preview_case",
     "turn",
 ]
 

@@ -222,3 +222,33 @@ async def test_contract_maintenance_shows_and_changes_one_thing_at_a_time(by: By
 
     assert "4-5-6 Nishi, Osaka" in shown.out
     assert shown.out.splitlines()[-1].split()[-1] == "yes"
+
+
+async def test_whether_a_case_could_be_opened_is_tried_first(by: By, placed, registry) -> None:
+    """R3.3: nothing is opened, and no registration would change."""
+    send_back = ("sato", "exchange", "open", placed[0], "--kind", "send-back", *FAULT)
+
+    tried = await by(*send_back, *REPORTED, "--dry-run")
+    refused = await by(*send_back, "--reported-by", "otto", "--dry-run")
+    as_json = await by(*send_back, *REPORTED, "--dry-run", "--json")
+
+    assert tried.code == Exit.OK, tried.err
+    assert placed[1] in tried.out and "Opening it changes no registration." in tried.out
+    assert tried.out.splitlines()[-1] == "It would be reported then. Nothing was changed (dry run)."
+    assert refused.code == Exit.REFUSED and "no registered operator" in refused.err
+    assert (as_json.json()["exchange"], as_json.json()["state"]) == (None, "reported")
+    async with registry.db.connection() as connection:
+        assert not await connection.fetchval("SELECT count(*) FROM exchange WHERE old_adapter = $1", placed[1])
+
+
+async def test_what_would_be_declined_says_so_before_it_is_opened(by: By, placed, registry) -> None:
+    """R3.1."""
+    async with registry.db.connection() as connection:
+        query = "UPDATE adapter SET ownership = 'purchased', reseller = 'Umeda Trading' WHERE serial = $1"
+        await connection.execute(query, placed[1])
+
+    tried = await by(
+        *("sato", "exchange", "open", placed[0], "--kind", "send-back", *FAULT, *REPORTED, "--dry-run"),
+    )
+
+    assert "Umeda Trading" in tried.out and "It would be declined then." in tried.out

@@ -60,10 +60,16 @@ def open_exchange(
 
 def _tell_opened(session: Session, opened: Mapping[str, Any]) -> None:
     """Any: JSON."""
-    session.out.say(_("Exchange {exchange} is {state}.", **opened))
+    for finding in opened["findings"]:
+        session.out.say(f"  {finding}")
+    if opened["exchange"] is not None:
+        session.out.say(_("Exchange {exchange} is {state}.", **opened))
     if opened["why"]:
         session.out.say(_("  Why: {why}", **opened))
-    tell_next(session, session.api.get(f"/exchanges/{opened['exchange']}"))
+    if opened["exchange"] is None:
+        session.out.say(_("It would be {to_state} then. Nothing was changed (dry run).", to_state=opened["state"]))
+    else:
+        tell_next(session, session.api.get(f"/exchanges/{opened['exchange']}"))
 
 
 @exchange.command("advance", help=_("Let one event happen to an exchange; `exchange show` says which may happen."))

@@ -131,13 +131,14 @@ class NewExchange(Swap):
 
 class OpenedExchange(Answer):
     exchange: int | None
-    """null: dry run of a swap."""
+    """null: dry run."""
     kind: Kind
     state: State | None
+    """Of a dry run: what it would begin as; null: dry run of a swap."""
     why: str
     """Of a case that is declined at once: the adapter was bought from a reseller (R3.1)."""
     findings: list[str]
-    """Of a swap: what happens, in words."""
+    """Of a swap, and of a dry run: what happens, in words."""
     warnings: list[str]
     return_address: str | None
     """Of a swap with a fault: where the adapter that goes out is to be sent; "": ask the desk; null: nothing is."""
@@ -161,12 +162,29 @@ async def open_exchange(call: Call, body: NewExchange, context: Context) -> Open
         body.address.strip(),
         body.reported_by.strip(),
     )
-    opened = await exchanges.open_case(
-        context.db, report, await calendar.current(context.db), caller=call.caller, now=now
-    )
+    days = await calendar.current(context.db)
+    if body.dry_run:
+        return _expected(
+            call, body, await exchanges.preview_case(context.db, report, days, caller=call.caller, now=now)
+        )
+    opened = await exchanges.open_case(context.db, report, days, caller=call.caller, now=now)
     context.wake.set()  # evidence is collected by tasks
     why = said([opened.why], call.language)[0] if opened.why else ""
     return await _opened(call, context, opened.id, why=why, findings=[], warnings=[], return_address=None)
+
+
+def _expected(call: Call, body: NewExchange, found: exchanges.Expected) -> OpenedExchange:
+    return OpenedExchange(
+        exchange=None,
+        kind=body.kind,
+        state=found.state,
+        why=said([found.why], call.language)[0] if found.why else "",
+        findings=said(found.findings, call.language),
+        warnings=[],
+        return_address=None,
+        waits_for=None,
+        overdue=False,
+    )
 
 
 async def _swap_opened(call: Call, body: NewExchange, context: Context) -> OpenedExchange:
@@ -206,10 +224,6 @@ def _check_fields(body: NewExchange) -> None:
         for name in _USELESS[swap_]
         if getattr(body, name)
     ]
-    if body.dry_run and not swap_:
-        faults.append(
-            Fault("dry_run", "Opening an exchange of kind {kind} changes no registration; leave it out.", kind)
-        )
     if faults:
         raise Invalid(
             "Nothing was opened: {fields}.",
