@@ -10,10 +10,9 @@ from dataclasses import dataclass, field
 from typing import Any, TextIO
 
 from controller.domain.bulk_exchange import MAX_ROWS, Pair
-from controller.domain.errors import Fault
+from controller.domain.table_file import Faults, csv_rows, header_is_right, tellable
 
 MAX_BYTES = 4 << 20
-MAX_FAULTS = 1000
 
 REQUIRED = ("entry", "standby")
 COLUMNS = (*REQUIRED, "reason", "fault")
@@ -29,17 +28,10 @@ _LONGEST = {"reason": 500, "fault": 2000}
 
 
 @dataclass(slots=True)
-class Reading:
-    """What was read: pairs in the file's order, and every fault. wrong: how many; the first MAX_FAULTS are kept."""
+class Reading(Faults):
+    """What was read: pairs in the file's order, and every fault."""
 
     pairs: list[Pair] = field(default_factory=list)
-    faults: list[Fault] = field(default_factory=list)
-    wrong: int = 0
-
-    def fault(self, line: int, column: str, sentence: str, **params: object) -> None:
-        self.wrong += 1
-        if len(self.faults) < MAX_FAULTS:
-            self.faults.append(Fault(column, sentence, params, location="file", line=line))
 
 
 def read_csv(file: TextIO) -> Reading:
@@ -48,8 +40,8 @@ def read_csv(file: TextIO) -> Reading:
     reader = csv.reader(file, strict=True)
     try:
         header = [name.strip() for name in next(reader, [])]
-        if _header_is_right(reading, header):
-            _collect(reading, _csv_cells(reading, reader, header))
+        if header_is_right(reading, header, COLUMNS, REQUIRED, also=REPORTED):
+            _collect(reading, csv_rows(reading, reader, header, is_row=any))
     except csv.Error as error:
         reading.fault(reader.line_num, "", "This line is not CSV: {why}.", why=error)
     except UnicodeDecodeError as error:
@@ -74,30 +66,6 @@ def read_json(file: TextIO) -> Reading:
     return reading
 
 
-def _header_is_right(reading: Reading, header: list[str]) -> bool:
-    for name in sorted(set(header) - {*COLUMNS, *REPORTED}):
-        reading.fault(1, _tellable(name), "There is no such column; the columns are {columns}.", columns=COLUMNS)
-    for name in sorted({name for name in header if header.count(name) > 1}):
-        reading.fault(1, _tellable(name), "This column is there twice.")
-    for name in REQUIRED:
-        if name not in header:
-            reading.fault(1, name, "This column is missing.")
-    return not reading.faults
-
-
-def _csv_cells(reading: Reading, reader: Any, header: list[str]) -> Iterator[tuple[int, dict[str, str]]]:
-    """Any: csv's reader has no public type."""
-    line = reader.line_num + 1
-    for cells in reader:
-        if any(cells) and len(cells) != len(header):
-            reading.fault(
-                line, "", "This row has {cells} cells, the header {columns}.", cells=len(cells), columns=len(header)
-            )
-        elif any(cells):
-            yield line, dict(zip(header, cells, strict=True))
-        line = reader.line_num + 1
-
-
 def _json_cells(reading: Reading, items: list[Any]) -> Iterator[tuple[int, dict[str, str]]]:
     """Any: whatever the file holds."""
     for line, item in enumerate(items, 1):
@@ -105,7 +73,7 @@ def _json_cells(reading: Reading, items: list[Any]) -> Iterator[tuple[int, dict[
             reading.fault(line, "", "An object is wanted here.")
             continue
         for name in sorted(set(item) - {*COLUMNS, *REPORTED}):
-            reading.fault(line, _tellable(name), "There is no such column; the columns are {columns}.", columns=COLUMNS)
+            reading.fault(line, tellable(name), "There is no such column; the columns are {columns}.", columns=COLUMNS)
         given = {name: item[name] for name in COLUMNS if item.get(name) is not None}
         wrong = [name for name, value in given.items() if not isinstance(value, str)]
         for name in wrong:
@@ -144,8 +112,3 @@ def _is_right(reading: Reading, pair: Pair) -> bool:
         if len(getattr(pair, name)) > most or _NO_TEXT.search(getattr(pair, name)):
             reading.fault(pair.line, name, "Up to {most} characters without control characters are wanted.", most=most)
     return reading.wrong == before
-
-
-def _tellable(name: str) -> str:
-    """A name from outside, short and such that it can be sent back."""
-    return _NO_TEXT.sub("?", name[:40])

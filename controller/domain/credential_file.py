@@ -12,27 +12,21 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from controller.domain.credential import Credential
-from controller.domain.errors import Fault
+from controller.domain.table_file import Faults, csv_rows, header_is_right
 
 COLUMNS = ("serial", "username", "password", "private_key")
 MAX_ROWS = 100_000
-MAX_FAULTS = 1000
 
 
 @dataclass(slots=True)
-class CredentialFile:
-    """What was read: the credential of each serial, the line each stands in, and the first MAX_FAULTS faults.
+class CredentialFile(Faults):
+    """What was read: the credential of each serial, the line each stands in, and every fault.
 
     An empty username means: the one that is in use now.
     """
 
     credentials: dict[str, Credential] = field(default_factory=dict)
     lines: dict[str, int] = field(default_factory=dict)
-    faults: list[Fault] = field(default_factory=list)
-
-    def fault(self, line: int, column: str, sentence: str, **params: object) -> None:
-        if len(self.faults) < MAX_FAULTS:
-            self.faults.append(Fault(column, sentence, params, location="file", line=line))
 
 
 def read(content: bytes) -> CredentialFile:
@@ -56,30 +50,19 @@ def read(content: bytes) -> CredentialFile:
 
 
 def _header_is_right(found: CredentialFile, header: list[str]) -> bool:
-    for name in sorted(set(header) - set(COLUMNS)):
-        found.fault(1, name[:40], "There is no such column; the columns are {columns}.", columns=COLUMNS)
-    for name in sorted({name for name in header if header.count(name) > 1}):
-        found.fault(1, name[:40], "This column is there twice.")
-    if "serial" not in header:
-        found.fault(1, "serial", "This column is missing.")
+    header_is_right(found, header, COLUMNS, ("serial",))
     if not {"password", "private_key"} & set(header):
         found.fault(1, "password", "This column is missing.")
     return not found.faults
 
 
 def _rows(found: CredentialFile, reader: Any, header: list[str]) -> Iterator[tuple[int, dict[str, str]]]:
-    """Rows with the line each begins in: a quoted private key has several. Any: csv's reader has no public type."""
-    line = reader.line_num + 1
-    for cells in reader:
-        if cells and len(cells) != len(header):
-            wrong = {"cells": len(cells), "columns": len(header)}
-            found.fault(line, "", "This row has {cells} cells, the header {columns}.", **wrong)
-        elif len(found.lines) >= MAX_ROWS:
+    """Any: csv's reader has no public type."""
+    for line, cells in csv_rows(found, reader, header):
+        if len(found.lines) >= MAX_ROWS:
             found.fault(line, "", "A file has at most {most} rows.", most=MAX_ROWS)
             return
-        elif cells:
-            yield line, dict(zip(header, cells, strict=True))
-        line = reader.line_num + 1
+        yield line, cells
 
 
 def _take(found: CredentialFile, line: int, cells: dict[str, str]) -> None:

@@ -14,11 +14,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, TextIO
 
-from controller.domain.errors import Fault
 from controller.domain.firmware import version_key
+from controller.domain.table_file import Faults, csv_rows, header_is_right, tellable
 
 MAX_CONFIG = 1 << 20
-MAX_FAULTS = 1000  # a file in the wrong encoding would otherwise answer with a million sentences
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,31}\Z")
 _SERIAL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z")
@@ -65,12 +64,10 @@ REQUIRED = ("serial", "series", "model", "distribution_id")
 
 
 @dataclass(slots=True)
-class Reading:
-    """What was read: rows, and every fault. wrong: how many there are; the first MAX_FAULTS are kept."""
+class Reading(Faults):
+    """What was read: rows, and every fault."""
 
     rows: list[Row] = field(default_factory=list)
-    faults: list[Fault] = field(default_factory=list)
-    wrong: int = 0
     _wrong_lines: set[int] = field(default_factory=set)
 
     @property
@@ -79,10 +76,8 @@ class Reading:
         return [row for row in self.rows if row.line not in self._wrong_lines] if self._wrong_lines else self.rows
 
     def fault(self, line: int, column: str, sentence: str, **params: object) -> None:
-        self.wrong += 1
         self._wrong_lines.add(line)
-        if len(self.faults) < MAX_FAULTS:
-            self.faults.append(Fault(column, sentence, params, location="file", line=line))
+        Faults.fault(self, line, column, sentence, **params)
 
 
 def read_csv(file: TextIO, models: Mapping[str, tuple[str, ...]], tick: Callable[[int], None]) -> Reading:
@@ -91,9 +86,8 @@ def read_csv(file: TextIO, models: Mapping[str, tuple[str, ...]], tick: Callable
     reader = csv.reader(file, strict=True)
     try:
         header = next(reader, [])
-        if not _header_is_right(reading, header):
-            return reading
-        _collect(reading, _csv_cells(reading, reader, header), models, tick)
+        if header_is_right(reading, header, COLUMNS, REQUIRED):
+            _collect(reading, csv_rows(reading, reader, header), models, tick)
     except csv.Error as error:
         reading.fault(reader.line_num, "", "This line is not CSV: {why}.", why=error)
     except UnicodeDecodeError as error:
@@ -116,30 +110,6 @@ def read_json(file: TextIO, models: Mapping[str, tuple[str, ...]], tick: Callabl
     return reading
 
 
-def _header_is_right(reading: Reading, header: list[str]) -> bool:
-    for name in sorted(set(header) - set(COLUMNS)):
-        reading.fault(1, name, "There is no such column; the columns are {columns}.", columns=COLUMNS)
-    for name in sorted({name for name in header if header.count(name) > 1}):
-        reading.fault(1, name, "This column is there twice.")
-    for name in REQUIRED:
-        if name not in header:
-            reading.fault(1, name, "This column is missing.")
-    return not reading.faults
-
-
-def _csv_cells(reading: Reading, reader: Any, header: list[str]) -> Iterator[tuple[int, dict[str, str]]]:
-    """Any: csv's reader has no public type."""
-    line = reader.line_num + 1
-    for cells in reader:
-        if cells and len(cells) != len(header):
-            reading.fault(
-                line, "", "This row has {cells} cells, the header {columns}.", cells=len(cells), columns=len(header)
-            )
-        elif cells:
-            yield line, dict(zip(header, cells, strict=True))
-        line = reader.line_num + 1
-
-
 def _json_cells(reading: Reading, items: list[Any]) -> Iterator[tuple[int, dict[str, str]]]:
     """Any: whatever the file holds; what is not an object of texts and numbers is a fault."""
     for line, item in enumerate(items, 1):
@@ -148,16 +118,11 @@ def _json_cells(reading: Reading, items: list[Any]) -> Iterator[tuple[int, dict[
             continue
         wrong = [n for n, v in item.items() if not isinstance(v, str | int | None) or isinstance(v, bool)]
         for name in wrong:
-            reading.fault(line, _tellable(name), "A text is wanted here.")
+            reading.fault(line, tellable(name), "A text is wanted here.")
         for name in sorted(set(item) - set(COLUMNS)):
-            reading.fault(line, _tellable(name), "There is no such column; the columns are {columns}.", columns=COLUMNS)
+            reading.fault(line, tellable(name), "There is no such column; the columns are {columns}.", columns=COLUMNS)
         if not wrong:
             yield line, {name: "" if value is None else str(value) for name, value in item.items() if name in COLUMNS}
-
-
-def _tellable(name: str) -> str:
-    """A name from outside, short and such that it can be sent back."""
-    return _NO_TEXT.sub("?", name[:40])
 
 
 def _collect(

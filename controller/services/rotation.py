@@ -12,9 +12,10 @@ from dataclasses import dataclass, replace
 from typing import BinaryIO
 
 from controller.domain.credential import Credential, fingerprint, of_public
-from controller.domain.credential_file import MAX_FAULTS, read
+from controller.domain.credential_file import read
 from controller.domain.errors import Fault, Invalid
 from controller.domain.inventory import is_address
+from controller.domain.table_file import MAX_FAULTS
 from controller.store import credentials, jump_hosts
 from controller.store.credentials import Change, Scope, Sealed
 from controller.store.jump_hosts import SealedJump
