@@ -8,7 +8,10 @@ from dataclasses import astuple, dataclass
 from datetime import date, datetime
 from typing import Any
 
+from asyncpg import UniqueViolationError
+
 from controller.domain.access import Caller
+from controller.domain.errors import Conflict
 from controller.store.pool import Connection, Database, Row
 
 _ALL = "SELECT x.*, coalesce(x.entry, x.standby) AS code FROM exchange x"
@@ -154,9 +157,17 @@ async def move(
 ) -> Row | None:
     """Compare and set; the row as it is now, None when it was no longer in that state.
 
-    Raises asyncpg.UniqueViolationError when another exchange holds the code, or another case awaits the replacement.
+    Raises Conflict when another exchange has taken the code, or another case the replacement, since both were looked
+    at: a late adapter that takes up its lapsed swap again waits for nobody who has the standby.
     """
-    return await tx.fetchrow(_MOVE, exchange, before, after, now, deadline_at, ended, *astuple(changes))
+    try:
+        return await tx.fetchrow(_MOVE, exchange, before, after, now, deadline_at, ended, *astuple(changes))
+    except UniqueViolationError as error:
+        raise Conflict(
+            "Another exchange took the code or the replacement at the same moment; nothing was changed.",
+            next_step="Look at it (hikitsugi exchange show {exchange}), then decide again.",
+            exchange=exchange,
+        ) from error
 
 
 _OPENED = """
