@@ -198,12 +198,16 @@ class Wait:
 
 
 WAITS: dict[tuple[Kind, State], Wait] = {
-    (Kind.SWAP, State.PRE_FLIGHT): Wait(Actor.CLOCK, "Evidence of the old adapter is collected, then it is ordered."),
+    (Kind.SWAP, State.PRE_FLIGHT): Wait(
+        Actor.CLOCK, "Evidence of the old adapter is being collected; the swap is ordered after that."
+    ),
     (Kind.SWAP, State.ORDERED): Wait(Actor.OPERATOR, "Plug the new adapter in."),
-    (Kind.SWAP, State.PULLED): Wait(Actor.ADAPTER, "The new adapter applies the config and comes back."),
+    (Kind.SWAP, State.PULLED): Wait(Actor.ADAPTER, "The new adapter has to apply the config and come back."),
     (Kind.SEND_BACK, State.REPORTED): Wait(Actor.DESK, "Recognise the fault, or decline it."),
     (Kind.SEND_BACK, State.RECOGNISED): Wait(Actor.DESK, "Choose a replacement and dispatch it."),
-    (Kind.SEND_BACK, State.DISPATCHED): Wait(Actor.CLOCK, "The registration changes before the replacement arrives."),
+    (Kind.SEND_BACK, State.DISPATCHED): Wait(
+        Actor.CLOCK, "The registration will change before the replacement arrives."
+    ),
     (Kind.SEND_BACK, State.REGISTRATION_CHANGED): Wait(Actor.OPERATOR, "Plug the replacement in when it arrives."),
     (Kind.SEND_BACK, State.DELIVERED): Wait(Actor.OPERATOR, "Send the faulty adapter back."),
     (Kind.SEND_BACK, State.OVERDUE): Wait(Actor.OPERATOR, "Send the faulty adapter back; it is overdue."),
@@ -217,7 +221,9 @@ WAITS: dict[tuple[Kind, State], Wait] = {
     (Kind.RETURN, State.WAITING): Wait(Actor.OPERATOR, "Send the faulty adapter to the return address."),
     (Kind.RETURN, State.OVERDUE): Wait(Actor.OPERATOR, "Send the faulty adapter back; it is overdue."),
     (Kind.RETURN, State.RECEIVED): Wait(Actor.DESK, "Choose a replacement and dispatch it."),
-    (Kind.RETURN, State.DISPATCHED): Wait(Actor.CLOCK, "The replacement is registered on the standby code."),
+    (Kind.RETURN, State.DISPATCHED): Wait(
+        Actor.CLOCK, "The replacement will be registered on the standby code before it arrives."
+    ),
     (Kind.RETURN, State.REGISTERED): Wait(Actor.DESK, "Close the case."),
 }
 

@@ -160,7 +160,7 @@ async def _advance(
     if (move is None or expect not in (None, state)) and await _led_here(tx, row, event, given):
         return Moved(state, state, already=True)
     if move is None or expect not in (None, state):
-        _out_of_order(row, event, expect if move else None)
+        _out_of_order(row, event, given, expect if move else None)
     _require_given(move, event, given)
     _require_may(move, event, caller)
     step = Step(tx, vault, row, event, given, calendar, caller, now, rule)
@@ -241,7 +241,7 @@ def _not_yours(event: Event, by: frozenset[Actor]) -> NoReturn:
     )
 
 
-def _out_of_order(row: Row, event: Event, expected: State | None) -> NoReturn:
+def _out_of_order(row: Row, event: Event, given: Given, expected: State | None) -> NoReturn:
     """expected: the state that the caller believes it is in, when that alone forbids the event."""
     kind, state = Kind(row["kind"]), State(row["state"])
     asked = {"exchange": row["id"], "code": row["code"], "state": state, "event": event}
@@ -254,7 +254,8 @@ def _out_of_order(row: Row, event: Event, expected: State | None) -> NoReturn:
         )
     if expected is not None:
         raise OutOfOrder(
-            "Exchange {exchange} of {code} is {state} and not {expected}; nothing was changed. {waits}",
+            "Exchange {exchange} of {code} is {state} and not {expected}; nothing was changed. It waits for this:"
+            " {waits}",
             next_step="Look at it (hikitsugi exchange show {exchange}), then decide again.",
             waits=sentence(wait.what),
             expected=expected,
@@ -263,9 +264,14 @@ def _out_of_order(row: Row, event: Event, expected: State | None) -> NoReturn:
     events = [each.value for each, move in possible(kind, state).items() if move.by & _PEOPLE]
     events = [each for each in events if each != Event.REPLACED]  # comes with the order of another swap
     raise OutOfOrder(
-        "Exchange {exchange} of {code} is {state}: {event} is out of order. {waits}",
+        "Exchange {exchange} of {code} is {state} already, with adapter {chosen}: {event} of another one is out of"
+        " order, and nothing was changed. It waits for this: {waits}"
+        if row["new_adapter"] and given.adapter not in ("", row["new_adapter"])
+        else "Exchange {exchange} of {code} is {state}: {event} is out of order, and nothing was changed. It waits for"
+        " this: {waits}",
         next_step="Possible now: {possible}." if events else "It goes on by itself.",
         waits=sentence(wait.what),
+        chosen=row["new_adapter"],
         possible=events,
         **asked,
     )

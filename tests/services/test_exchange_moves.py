@@ -92,10 +92,28 @@ async def test_out_of_order_says_what_it_waits_for_and_what_is_possible(desk: De
         await desk.does(case, "close")
 
     assert str(refused.value) == (
-        f"Exchange {case} of {(await desk.has(case))['code']} is recognised: close is out of order. "
-        "Choose a replacement and dispatch it. Possible now: dispatch, withdraw."
+        f"Exchange {case} of {(await desk.has(case))['code']} is recognised: close is out of order, and nothing was "
+        "changed. It waits for this: Choose a replacement and dispatch it. Possible now: dispatch, withdraw."
     )
     assert refused.value.code == "out-of-order"
+
+
+async def test_another_replacement_for_a_dispatched_return_does_not_read_as_if_it_were_done(desk: Desk) -> None:
+    """R3.13: nothing is registered yet, and the one that was chosen stays."""
+    standby, chosen, other = await desk.on("standby"), await desk.spare(), await desk.spare()
+    case = await desk.swaps(await desk.on(), standby)
+    await standby.boot()
+    await desk.does(case, "receive")
+    await desk.does(case, "dispatch", adapter=chosen.serial)
+
+    with pytest.raises(OutOfOrder) as refused:
+        await desk.does(case, "dispatch", adapter=other.serial)
+
+    assert str(refused.value) == (
+        f"Exchange {case} of {(await desk.has(case))['code']} is dispatched already, with adapter {chosen.serial}: "
+        "dispatch of another one is out of order, and nothing was changed. It waits for this: The replacement will be "
+        "registered on the standby code before it arrives. Possible now: change-registration, withdraw."
+    )
 
 
 async def test_what_only_the_order_of_another_swap_does_is_not_offered(desk: Desk) -> None:
