@@ -5,11 +5,15 @@ Babel reads the catalogue into memory on the first use of a language, so nothing
 
 import re
 from collections.abc import Mapping
+from enum import StrEnum
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from controller.domain.errors import fill
 from controller.domain.sentence import Sentence
+from controller.domain.why import Why, is_kept, parts
+from controller.terms import word
 
 LANGUAGES = ("en", "ja")
 _LOCALE = Path(__file__).parent / "locale"
@@ -33,7 +37,8 @@ def translate(sentence: str, language: str) -> str:
 
 
 def say(sentence: str, params: Mapping[str, object], language: str) -> str:
-    """The sentence in that language with its parameters put in; a parameter may be a Sentence, or several."""
+    """The sentence in that language with its parameters put in; a parameter may be a Sentence, a word of exchanges (a
+    State, say), or several."""
     told = {name: _told(value, language) for name, value in params.items()}
     return fill(translate(sentence, language), told)
 
@@ -42,10 +47,33 @@ def _told(value: object, language: str) -> object:
     match value:
         case Sentence():
             return say(value.template, value.params, language)
+        case StrEnum():
+            return word(type(value), value.value, language)
         case list() | tuple():
             return [_told(each, language) for each in value]
+        case set() | frozenset():
+            return [_told(each, language) for each in sorted(value)]
         case _:
             return value
+
+
+def told(why: Why | None, language: str) -> str:
+    """A reason as it is kept (domain/why.py), in that language; what a person wrote as it was written; "" for none."""
+    if why is None:
+        return ""
+    said = (say(one.template, one.params, language) if isinstance(one, Sentence) else one for one in parts(why))
+    return " ".join(said)
+
+
+def in_words(values: Mapping[str, Any], language: str) -> dict[str, Any]:
+    """The same JSON object with each reason in it, and each of a list, as text. Any: JSON values."""
+    return {name: _in_words(value, language) for name, value in values.items()}
+
+
+def _in_words(value: Any, language: str) -> Any:
+    if is_kept(value):
+        return told(value, language)
+    return [_in_words(each, language) for each in value] if isinstance(value, list) else value
 
 
 def negotiate(accept_language: str) -> str:

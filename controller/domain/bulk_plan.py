@@ -8,10 +8,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from controller.domain.bulk_exchange import Pair, RowState
-from controller.domain.errors import ControllerError, spoken
 from controller.domain.firmware import Image
 from controller.domain.sentence import Sentence, sentence
 from controller.domain.swap import Plan, Slot, Unit, described, plan
+from controller.domain.why import Why
 
 _NEVER = datetime.max.replace(tzinfo=UTC)  # a plan has no deadline before it is carried out
 
@@ -54,7 +54,7 @@ class Judged:
 
     pair: Pair
     units: Units | None = None
-    why: Mapping[str, Any] | None = None
+    why: Why | None = None
     after_lines: tuple[int, ...] = ()
     contracts: frozenset[str] = frozenset()
 
@@ -129,17 +129,6 @@ def judge(entry: Code, standby: Code, *, now: datetime, fault: str) -> Plan:
     """
     free = [replace(each.slot, open_exchange=None) for each in (entry, standby)]
     return plan(free[0], free[1], entry.images, now=now, deadline=timedelta(0), replaces=None, fault=fault)
-
-
-def kept(error: ControllerError) -> dict[str, Any]:
-    """A refusal as it is kept with its row, to be said in any language. Any: JSON values."""
-    params = {name: value if isinstance(value, str | int) else spoken(value) for name, value in error.params.items()}
-    return {"sentence": error.sentence, "next_step": error.next_step, "params": params}
-
-
-def sentences(why: Mapping[str, Any]) -> tuple[Sentence, ...]:
-    """What `kept` kept."""
-    return tuple(Sentence(why[part], why["params"]) for part in ("sentence", "next_step") if why[part])
 
 
 def units_of(plan: Mapping[str, Any]) -> Units:

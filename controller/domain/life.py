@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
+from controller.domain.exchange import Kind, State
 from controller.domain.sentence import Sentence, sentence
+from controller.domain.stock import Stock
 
 
 class Row(Protocol):
@@ -25,10 +27,13 @@ def told(event: Row) -> Sentence:
         case "moved":
             return sentence(
                 "Exchange {exchange} ({kind}) moved from {before} to {after}.",
-                **{name: event[name] for name in ("exchange", "kind", "before", "after")},
+                exchange=event["exchange"],
+                kind=Kind(event["kind"]),
+                before=State(event["before"]),
+                after=State(event["after"]),
             )
         case "stock":
-            return sentence("Stock: from {before} to {after}.", before=event["before"], after=event["after"])
+            return _in_stock(event)
         case "firmware":
             return sentence("It was seen with firmware {version}.", version=event["after"])
         case "locked-out":
@@ -38,6 +43,15 @@ def told(event: Row) -> Sentence:
     raise ValueError(f"{event['what']} is no event of a unit's life")
 
 
+def _in_stock(event: Row) -> Sentence:
+    before, after = Stock(event["before"]), Stock(event["after"])
+    if event["side"] == "old":
+        return sentence("Stock: from code {code} to {after}.", code=event["code"], after=after)
+    if event["side"] == "new":
+        return sentence("Stock: from {before} to code {code}.", code=event["code"], before=before)
+    return sentence("Stock: from {before} to {after}.", before=before, after=after)
+
+
 def _registered(event: Row) -> Sentence:
     if event["exchange"] is None:
         return sentence("It was registered on {code}: {cause}.", code=event["code"], cause=event["kind"])
@@ -45,12 +59,12 @@ def _registered(event: Row) -> Sentence:
         "It was registered on {code} by exchange {exchange} ({kind}).",
         code=event["code"],
         exchange=event["exchange"],
-        kind=event["kind"],
+        kind=Kind(event["kind"]),
     )
 
 
 def _opened(event: Row) -> Sentence:
-    values = {name: event[name] for name in ("exchange", "kind", "code")}
+    values = {"exchange": event["exchange"], "kind": Kind(event["kind"]), "code": event["code"]}
     if event["side"] == "old":
         return sentence("Exchange {exchange} ({kind}) of {code} was opened to take it out.", **values)
     return sentence("Exchange {exchange} ({kind}) of {code} was opened to bring it in.", **values)
@@ -72,7 +86,7 @@ def why(code: str, row: Row) -> tuple[Sentence, ...]:
         first = sentence(
             "Exchange {exchange} ({kind}), opened by {account}, put {adapter} on {code} in place of {replaced}.",
             exchange=row["exchange"],
-            kind=row["kind"],
+            kind=Kind(row["kind"]),
             account=row["opened_by"],
             adapter=row["adapter"],
             code=code,

@@ -20,6 +20,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, TemplateError
 from controller.domain.errors import spoken
 from controller.domain.news import TEST
 from controller.news import words
+from controller.words import in_words
 
 log = structlog.get_logger()
 
@@ -57,7 +58,7 @@ def render(
     subject: what the news is about (a code, a serial). payload: as written in the outbox. return_address: where faulty
     units are sent (R3.9), one line or several; "": none is set.
     """
-    given = {name: _one_line(value) for name, value in payload.items()}
+    given = {name: _one_line(value) for name, value in in_words(payload, language).items()}
     facts = given | {
         "topic": topic,
         "subject": _one_line(subject),

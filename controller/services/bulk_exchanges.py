@@ -11,6 +11,7 @@ from controller.domain.access import Caller
 from controller.domain.bulk_exchange import AT_ONCE, Event, Pair, RowState, State, advance, states_before
 from controller.domain.bulk_plan import Judged
 from controller.domain.errors import Conflict, NotFound
+from controller.domain.why import written
 from controller.services.bulk_planning import contract_of, judge_all
 from controller.store import bulk_exchanges as store
 from controller.store.pool import Connection, Database, Row
@@ -129,7 +130,7 @@ async def _steer(db: Database, bulk: int, event: Event, reason: str, caller: Cal
         if event is Event.ABORTED:
             await store.cancel_waiting(tx, bulk)
         run_by = caller.account if to is State.RUNNING else None
-        await store.move(tx, row, to, reason, caller=caller, now=now, run_by=run_by)
+        await store.move(tx, row, to, written(reason), caller=caller, now=now, run_by=run_by)
 
 
 async def _has_work(tx: Connection, bulk: int) -> None:
@@ -150,7 +151,7 @@ def _not_now(row: Row, event: Event) -> Conflict:
         "Bulk exchange {bulk} is {state}; only these can be {event}: {wanted}.",
         next_step="hikitsugi exchange bulk show {bulk} says how far it is.",
         bulk=row["id"],
-        state=row["state"],
+        state=State(row["state"]),
         event=event,
         wanted=states_before(event),
     )

@@ -14,8 +14,9 @@ from typing import BinaryIO, Literal
 from controller.domain.access import Caller
 from controller.domain.bulk_exchange import Pair
 from controller.domain.bulk_exchange_file import Reading, read_csv, read_json
-from controller.domain.bulk_plan import Board, Code, Judged, kept
+from controller.domain.bulk_plan import Board, Code, Judged
 from controller.domain.errors import ControllerError, Invalid
+from controller.domain.why import kept
 from controller.services.swap import images, slot
 from controller.store import bulk_exchanges, exchanges
 from controller.store.pool import Database, Row

@@ -8,9 +8,10 @@ from datetime import datetime, timedelta
 
 from controller.domain.access import CONTROLLER, Caller, Role
 from controller.domain.bulk_exchange import ROW_MOVES, RowEvent, RowState, State, apart
-from controller.domain.bulk_plan import judge, kept
+from controller.domain.bulk_plan import judge
 from controller.domain.errors import Conflict, ControllerError
 from controller.domain.swap import Plan
+from controller.domain.why import kept
 from controller.services import preflight, swap
 from controller.services.bulk_planning import code_of
 from controller.services.swap import Order
@@ -172,7 +173,7 @@ async def _again(at: Turn, taken: Sequence[Candidate]) -> int:
 async def fail(at: Turn, row: Row, before: RowState, error: ControllerError, contract: str | None) -> None:
     """A row in that state has failed: it is noted in `at.became`, audited and told. contract: the entry's."""
     at.became.append(Became(row["line"], ROW_MOVES[before, RowEvent.REFUSED], why=kept(error)))
-    await bulk_rows.tell_failure(at.tx, at.id, row, contract, str(error), caller=at.caller, now=at.now)
+    await bulk_rows.tell_failure(at.tx, at.id, row, contract, kept(error), str(error), caller=at.caller, now=at.now)
 
 
 def too_many(at: Turn, failures: int) -> bool:

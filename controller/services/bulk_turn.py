@@ -15,6 +15,8 @@ import structlog
 from controller.domain.access import CONTROLLER, Caller, Role
 from controller.domain.bulk_exchange import ROW_MOVES, Event, RowEvent, RowState, State, advance
 from controller.domain.errors import Conflict
+from controller.domain.sentence import Sentence, sentence
+from controller.domain.why import kept, parts
 from controller.services import swap
 from controller.services.bulk_rows import Candidate, Turn, exchange_rows, fail, judged_rows, too_many
 from controller.store import bulk_exchanges, bulk_rows
@@ -41,7 +43,7 @@ async def turn(db: Database, vault: Secrets, *, now: datetime, deadline: timedel
             if is_away(error):
                 raise
             log.exception("bulk exchange was stopped by a mistake in the controller", bulk=bulk["id"])
-            await _stop(db, bulk["id"], "Internal error; the log has the rest.", now)
+            await _stop(db, bulk["id"], now)
     return moved
 
 
@@ -87,20 +89,21 @@ async def _turned(at: Turn, judged: Mapping[int, Candidate]) -> int:
         failures = await exchange_rows(at, judged, room, failures)
     await bulk_rows.put(at.tx, at.id, at.became)
     if permitted and not await bulk_rows.has_more(at.tx, at.id):
-        await _move(at, Event.ALL_ENDED, "")
+        await _move(at, Event.ALL_ENDED, None)
     elif permitted and too_many(at, failures):
-        await _move(at, Event.TOO_MANY_FAILED, f"{failures} rows failed.")
+        await _move(at, Event.TOO_MANY_FAILED, sentence("{failures} rows failed.", failures=failures))
     return len(at.became)
 
 
-async def _move(at: Turn, event: Event, why: str) -> None:
+async def _move(at: Turn, event: Event, why: Sentence | None) -> None:
     to = advance(State.RUNNING, event)
     assert to is not None
-    await bulk_exchanges.move(at.tx, at.bulk, to, why, caller=CONTROLLER, now=at.now)
-    log.info("bulk exchange moved", bulk=at.id, state=to.value, why=why)
+    await bulk_exchanges.move(at.tx, at.bulk, to, kept(why) if why else None, caller=CONTROLLER, now=at.now)
+    log.info("bulk exchange moved", bulk=at.id, state=to.value, why=str(why or ""))
 
 
-async def _stop(db: Database, bulk: int, why: str, now: datetime) -> None:
+async def _stop(db: Database, bulk: int, now: datetime) -> None:
+    why = kept(sentence("Internal error; the log has the rest."))
     async with db.transaction() as tx:
         row = await bulk_exchanges.locked(tx, bulk)
         if row is not None and row["state"] == State.RUNNING:
@@ -112,11 +115,12 @@ async def _is_permitted(at: Turn) -> bool:
     found = await bulk_rows.runner(at.tx, at.bulk["run_by"])
     account, contract = at.bulk["run_by"], found["contract"] if found else None
     if found is None or found["disabled"]:
-        await _move(at, Event.NOT_PERMITTED, f"Account {account}, which runs it, is disabled.")
-    elif found["role"] not in (Role.OPERATOR, Role.ADMINISTRATOR) or contract not in (None, at.bulk["contract"]):
         await _move(
-            at, Event.NOT_PERMITTED, f"Account {account}, which runs it, may not exchange these codes any more."
+            at, Event.NOT_PERMITTED, sentence("Account {account}, which runs it, is disabled.", account=account)
         )
+    elif found["role"] not in (Role.OPERATOR, Role.ADMINISTRATOR) or contract not in (None, at.bulk["contract"]):
+        refused = sentence("Account {account}, which runs it, may not exchange these codes any more.", account=account)
+        await _move(at, Event.NOT_PERMITTED, refused)
     else:
         at.caller = Caller(account, Role(found["role"]), contract, "")
         return True
@@ -134,7 +138,8 @@ async def _settle(at: Turn) -> int:
             at.became.append(Became(row["line"], ROW_MOVES[RowState.PRE_FLIGHT, RowEvent.ABORTED]))
         else:
             refused += 1
-            error = Conflict("Its exchange {exchange} was withdrawn: {why}", exchange=row["exchange"], why=row["why"])
+            why = parts(row["why"])[0] if row["why"] else ""
+            error = Conflict("Its exchange {exchange} was withdrawn: {why}", exchange=row["exchange"], why=why)
             await fail(at, row, RowState.PRE_FLIGHT, error, row["contract"])
     return await bulk_rows.failed(at.tx, at.id, refused) if refused else int(at.bulk["failures"])
 
@@ -142,5 +147,5 @@ async def _settle(at: Turn) -> int:
 async def _withdraw(db: Database, bulk: int, now: datetime) -> None:
     """Swaps of an aborted one that wait for evidence are not ordered any more."""
     for number in await bulk_rows.in_preflight(db, bulk):
-        why = f"Bulk exchange {bulk} was aborted."
-        await preflights.withdraw(db, number, why, caller=CONTROLLER, now=now)
+        why = sentence("Bulk exchange {bulk} was aborted.", bulk=bulk)
+        await preflights.withdraw(db, number, kept(why), caller=CONTROLLER, now=now)

@@ -21,7 +21,8 @@ from controller.domain.exchange_deadlines import ChangeRule
 from controller.domain.normal_boot import Boot, missing
 from controller.domain.sentence import Sentence, sentence
 from controller.domain.stock import Stock
-from controller.services import registration_change, stock
+from controller.domain.why import kept, written
+from controller.services import exchange_evidence, registration_change, stock
 from controller.store import exchange_cases
 from controller.store.exchange_cases import Changes
 from controller.store.pool import Connection, Row
@@ -119,7 +120,7 @@ async def _end(step: Step) -> Effect:
     if row["state"] in (State.DISPATCHED, State.DRIVER_ASSIGNED):
         to = Stock.UNDER_RETURN if row["state"] == State.DISPATCHED else Stock.IN_STOCK
         await _leaves_transit(step, to)
-    return Effect(Changes(why=step.given.reason))
+    return Effect(Changes(why=written(step.given.reason)))
 
 
 async def _dispatch(step: Step) -> Effect:
@@ -189,8 +190,8 @@ async def _require_code(step: Step) -> None:
             next_step="Let it end first; hikitsugi exchange show {other} says what it waits for.",
             code=row["code"],
             other=holder["id"],
-            kind=holder["kind"],
-            state=holder["state"],
+            kind=Kind(holder["kind"]),
+            state=State(holder["state"]),
         )
 
 
@@ -246,8 +247,8 @@ async def _collect(step: Step) -> Effect:
         return Effect()
     lacking = await boot_lacks(step.tx, step.row)
     await _leaves_transit(step, Stock.IN_STOCK)
-    data = {"boot": "not confirmed", "missing": [str(each) for each in lacking]}
-    return Effect(Changes(why=step.given.reason), data)
+    data = {"boot": "not confirmed", "missing": [kept(each) for each in lacking]}
+    return Effect(Changes(why=written(step.given.reason)), data)
 
 
 async def boot_lacks(connection: Connection, row: Row) -> tuple[Sentence, ...]:
@@ -269,18 +270,18 @@ async def _receive(step: Step) -> Effect:
 async def _write_off(step: Step) -> Effect:
     await _old_goes(step, Stock.RETIRED)
     reason = step.given.reason
-    lacks_evidence = await exchange_cases.evidence_of(step.tx, step.id) != Evidence.COLLECTED
-    return Effect(Changes(why=reason, evidence_reason=reason if lacks_evidence else None))
+    evidence = (await exchange_evidence.standing(step.tx, step.id)).evidence
+    return Effect(Changes(why=written(reason), evidence_reason=None if evidence is Evidence.COLLECTED else reason))
 
 
 async def _close(step: Step) -> Effect:
     """Not without the evidence, or a written reason."""
-    evidence = await exchange_cases.evidence_of(step.tx, step.id)
+    evidence = (await exchange_evidence.standing(step.tx, step.id)).evidence
     reason = None
-    if evidence != Evidence.COLLECTED:
+    if evidence is not Evidence.COLLECTED:
         reason = step.given.reason.strip()
         if not reason:
-            of_it = {"evidence": evidence}
+            of_it = {"evidence": Evidence(evidence)}
             fault = Fault("reason", "The evidence is {evidence}, so say why the case is closed without.", of_it)
             raise Invalid("The case stays open.", next_step="Give a reason.", faults=[fault])
     if step.kind is Kind.ON_SITE:

@@ -308,13 +308,13 @@ async def _refused(
     now: datetime,
 ) -> None:
     detail = {"exchange": exchange, "why": str(error), "faults": [str(fault) for fault in error.faults]}
-    told = {"exchange": exchange, "why": told_to_contract(error)} if isinstance(error, ForStaff) else None
+    told = {"exchange": exchange, "why": str(told_to_contract(error))} if isinstance(error, ForStaff) else None
     await audit.refused(db, caller, f"exchange.{event}", code, now=now, contract=contract, detail=detail, told=told)
 
 
 _FOR_STAFF = sentence("A unit cannot be used for it as things stand; the desk knows why and sees to it.")
 
 
-def told_to_contract(error: ControllerError) -> str:
+def told_to_contract(error: ControllerError) -> ControllerError | Sentence:
     """Why not, as the trail, the journal and the news of the contract say it: no unit, code or reseller of others."""
-    return str(_FOR_STAFF if isinstance(error, ForStaff) else error)
+    return _FOR_STAFF if isinstance(error, ForStaff) else error

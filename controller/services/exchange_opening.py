@@ -16,6 +16,7 @@ from controller.domain.errors import Conflict, ControllerError, Fault, Forbidden
 from controller.domain.exchange import Kind, State
 from controller.domain.reception import Channel, Topic, received_on
 from controller.domain.sentence import Sentence, sentence
+from controller.domain.why import kept
 from controller.services import exchange_evidence
 from controller.store import audit, exchange_cases, investigation_moves
 from controller.store.pool import Connection, Database, Row
@@ -146,7 +147,7 @@ def _new(
         received_on=_counts_for(report, calendar),
         address=report.address,
         reported_by=report.reported_by,
-        why=str(why or ""),
+        why=kept(why) if why else None,
         ended_at=now if why else None,
     )
 
@@ -203,8 +204,8 @@ async def _require_sound(tx: Connection, report: Report, place: Row, now: dateti
             next_step="hikitsugi exchange show {exchange} says what it waits for.",
             adapter=place["adapter"],
             exchange=place["open_case"],
-            kind=place["open_kind"],
-            state=place["open_state"],
+            kind=Kind(place["open_kind"]),
+            state=State(place["open_state"]),
         )
 
 

@@ -18,6 +18,8 @@ from controller.domain.errors import ControllerError, ForStaff
 from controller.domain.evidence import COLLECT_WITHIN
 from controller.domain.exchange import Event
 from controller.domain.exchange_deadlines import ChangeRule
+from controller.domain.sentence import sentence
+from controller.domain.why import kept
 from controller.services.exchange_effects import Given, boot_lacks
 from controller.services.exchange_moving import OutOfOrder, advance, told_to_contract
 from controller.store import exchange_cases, exchange_due
@@ -27,7 +29,7 @@ from controller.store.secrets import Secrets
 log = structlog.get_logger()
 
 _PAGE = 100
-_INTERNAL = "An internal error keeps it from going on; the controller's log has it."
+_INTERNAL = sentence("An internal error keeps it from going on; the controller's log has it.")
 
 
 async def turn(
@@ -74,15 +76,15 @@ async def _act(db: Database, vault: Secrets, calendar: Calendar, now: datetime, 
     except OutOfOrder:
         return False  # somebody was quicker
     except ControllerError as error:
-        whole = str(error) if isinstance(error, ForStaff) else None
-        if await exchange_due.stuck(db, exchange, told_to_contract(error), now, for_staff=whole):
+        whole = kept(error) if isinstance(error, ForStaff) else None
+        if await exchange_due.stuck(db, exchange, kept(told_to_contract(error)), now, for_staff=whole):
             log.warning("an exchange cannot go on", exchange=exchange, cause=event.value, error=str(error))
         return False
     except Exception as error:
         if is_away(error):
             raise
         log.exception("an exchange cannot go on", exchange=exchange, cause=event.value)
-        await exchange_due.stuck(db, exchange, _INTERNAL, now)
+        await exchange_due.stuck(db, exchange, kept(_INTERNAL), now)
         return False
     if not moved.already:
         log.info("an exchange went on by the clock", exchange=exchange, cause=event.value, state=moved.to_state.value)

@@ -27,6 +27,7 @@ from controller.store import news
 from controller.store.news import Ended
 from controller.store.pool import TROUBLE, Database, Row
 from controller.store.secrets import Secrets
+from controller.words import in_words
 
 log = structlog.get_logger()
 
@@ -163,8 +164,9 @@ async def _mail(mailer: Mailer | None, row: Row, return_address: str) -> Told:
 
 
 def as_json(row: Row) -> bytes:
-    """The body of a webhook: the same bytes at each attempt."""
-    data: dict[str, Any] = {"subject": row["subject"], "contract": row["contract"], **row["payload"]}  # Any: JSON
+    """The body of a webhook: the same bytes at each attempt. Reasons are in the language of the subscription."""
+    data: dict[str, Any] = {"subject": row["subject"], "contract": row["contract"]}  # Any: JSON
+    data |= in_words(row["payload"], row["language"])
     body = {"type": row["topic"], "timestamp": row["at"].isoformat(), "news": row["news"], "data": data}
     return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
 

@@ -19,6 +19,7 @@ from controller.domain.evidence import COLLECT_WITHIN, Evidence
 from controller.domain.exchange import State
 from controller.domain.sentence import sentence
 from controller.domain.swap import Plan
+from controller.domain.why import kept
 from controller.services import exchange_evidence, swap
 from controller.services.swap import Order
 from controller.store import preflight as store
@@ -193,15 +194,17 @@ async def _go_on(db: Database, vault: Secrets, row: Row, now: datetime, deadline
     try:
         await _ordered(db, vault, row, now, deadline)
     except ControllerError as error:
-        if not await store.withdraw(db, row["id"], str(error), caller=CONTROLLER, now=now):
+        if not await store.withdraw(db, row["id"], kept(error), caller=CONTROLLER, now=now):
             return False  # the operator was quicker
         log.warning("swap was withdrawn: it is refused now", exchange=row["id"], entry=row["entry"], why=str(error))
     except Exception as error:
         if is_away(error):
             raise
         log.exception("swap was withdrawn by a mistake in the controller", exchange=row["id"], entry=row["entry"])
-        why = f"Internal error; the log has the rest under exchange={row['id']}. Order it again."
-        return await store.withdraw(db, row["id"], why, caller=CONTROLLER, now=now)
+        why = sentence(
+            "Internal error; the log has the rest under exchange={exchange}. Order it again.", exchange=row["id"]
+        )
+        return await store.withdraw(db, row["id"], kept(why), caller=CONTROLLER, now=now)
     return True
 
 

@@ -42,7 +42,7 @@ def _row(key: str, field: FieldInfo) -> str:
 
 def _default(field: FieldInfo) -> str:
     if field.default_factory is None:
-        return "unset" if field.default in (None, (), PydanticUndefined) else f"`{field.default}`"
+        return "unset" if field.default in (None, (), "", PydanticUndefined) else f"`{field.default}`"
     if field.default_factory is default_data_dir:
         return "`~/.local/share/hikitsugi`"
     named = field.get_default(call_default_factory=True, validated_data={"data_dir": Path("data_dir")})

@@ -9,6 +9,7 @@ from typing import Any
 
 from controller.domain.access import Caller
 from controller.domain.bulk_exchange import ENDED, RowState, State
+from controller.domain.why import Why
 from controller.store import audit
 from controller.store.pool import Connection, Database, Row
 
@@ -65,7 +66,7 @@ async def locked(tx: Connection, bulk: int, *, contract: str | None = None) -> R
 
 
 async def move(
-    tx: Connection, row: Row, to: State, why: str, *, caller: Caller, now: datetime, run_by: str | None = None
+    tx: Connection, row: Row, to: State, why: Why | None, *, caller: Caller, now: datetime, run_by: str | None = None
 ) -> None:
     """Move one that is locked, with audit row and news. run_by: who runs it from now on; its failures count anew."""
     await tx.execute(

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from controller.domain.access import Caller
+from controller.domain.why import Why
 from controller.store import audit
 from controller.store.pool import Connection, Database, Row
 
@@ -143,12 +144,21 @@ async def has_more(tx: Connection, bulk: int) -> bool:
 
 
 async def tell_failure(
-    tx: Connection, bulk: int, row: Row, contract: str | None, why: str, *, caller: Caller, now: datetime
+    tx: Connection,
+    bulk: int,
+    row: Row,
+    contract: str | None,
+    why: Why,
+    in_english: str,
+    *,
+    caller: Caller,
+    now: datetime,
 ) -> None:
-    """The audit row of the refused swap, and the news. row: line, entry and standby."""
-    detail = {"bulk": bulk, "line": row["line"], "standby": row["standby"], "why": why}
+    """The audit row of the refused swap, and the news. row: line, entry and standby. why: for the news, in_english: the
+    same for the trail."""
+    detail = {"bulk": bulk, "line": row["line"], "standby": row["standby"], "why": in_english}
     await audit.write(tx, caller, "swap", row["entry"], now=now, contract=contract, detail=detail, refused=True)
     await tx.execute(
         "INSERT INTO outbox (at, topic, subject, payload) VALUES ($1, 'bulk-exchange.row-failed', $2, $3)",
-        *(now, row["entry"], {**detail, "code": row["entry"], "contract": contract}),
+        *(now, row["entry"], {**detail, "why": why, "code": row["entry"], "contract": contract}),
     )

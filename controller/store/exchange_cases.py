@@ -12,6 +12,7 @@ from asyncpg import UniqueViolationError
 
 from controller.domain.access import Caller
 from controller.domain.errors import Conflict
+from controller.domain.why import Why
 from controller.store.pool import Connection, Database, Row
 
 _ALL = "SELECT x.*, coalesce(x.entry, x.standby) AS code FROM exchange x"
@@ -97,7 +98,7 @@ class New:
     received_on: date
     address: str
     reported_by: str
-    why: str
+    why: Why | None
     ended_at: datetime | None
 
 
@@ -127,7 +128,7 @@ class Changes:
     arrives_on: date | None = None
     change_at: datetime | None = None
     returned_at: datetime | None = None
-    why: str | None = None
+    why: Why | None = None
     evidence_reason: str | None = None
 
 
@@ -138,7 +139,7 @@ _MOVE = """
         address = coalesce($10, address), dispatched_at = coalesce($11, dispatched_at),
         arrives_on = coalesce($12, arrives_on), change_at = coalesce($13, change_at),
         returned_at = coalesce($14, returned_at),
-        why = coalesce($15, CASE WHEN stuck_at IS NULL THEN why ELSE '' END),
+        why = coalesce($15, CASE WHEN stuck_at IS NULL THEN why END),
         evidence_reason = coalesce($16, evidence_reason), stuck_at = NULL
     WHERE id = $1 AND state = $2
     RETURNING x.*, coalesce(x.entry, x.standby) AS code"""
@@ -232,14 +233,6 @@ async def collecting_since(tx: Connection, exchange: int) -> datetime | None:
                WHERE x.id = $1 AND x.evidence = 'collecting'"""
     since: datetime | None = await tx.fetchval(query, exchange)
     return since
-
-
-async def evidence_of(tx: Connection, exchange: int) -> str:
-    """What was collected of the unit that is exchanged; for a return, of its swap."""
-    query = """SELECT coalesce(s.evidence, x.evidence) FROM exchange x LEFT JOIN exchange s ON s.id = x.of_exchange
-               WHERE x.id = $1"""
-    evidence: str = await tx.fetchval(query, exchange)
-    return evidence
 
 
 _BOOT = """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from controller.domain.why import Why
 from controller.store.pool import Database, Row
 
 # Evidence comes before removal; what has been collected since before $3 is not waited for any longer.
@@ -90,17 +91,17 @@ _STUCK = """
         WHERE id = $1 AND ended_at IS NULL AND (stuck_at IS NULL OR stuck_at <= $2::timestamptz - interval '1 day')
         RETURNING id, kind, state, coalesce(entry, standby) AS code, old_adapter, new_adapter
     ), journal AS (
-        INSERT INTO exchange_move (exchange, at, event, from_state, to_state, account, role, note, data)
-        SELECT id, $2, 'stuck', state, state, 'controller', 'controller', $3,
-               jsonb_strip_nulls(jsonb_build_object('for_staff', $4::text)) FROM stuck
+        INSERT INTO exchange_move (exchange, at, event, from_state, to_state, account, role, data)
+        SELECT id, $2, 'stuck', state, state, 'controller', 'controller',
+               jsonb_strip_nulls(jsonb_build_object('why', $3::jsonb, 'for_staff', $4::jsonb)) FROM stuck
     )
     INSERT INTO outbox (at, topic, subject, payload)
     SELECT $2, 'exchange.stuck', code, jsonb_build_object('exchange', id, 'kind', kind, 'code', code, 'state', state,
-           'old_adapter', old_adapter, 'new_adapter', new_adapter, 'why', $3::text) FROM stuck
+           'old_adapter', old_adapter, 'new_adapter', new_adapter, 'why', $3::jsonb) FROM stuck
     RETURNING true"""
 
 
-async def stuck(db: Database, exchange: int, why: str, now: datetime, *, for_staff: str | None = None) -> bool:
+async def stuck(db: Database, exchange: int, why: Why, now: datetime, *, for_staff: Why | None = None) -> bool:
     """Say, once a day at most, that the clock cannot go on with it, and why; True when it was said.
 
     for_staff: what only staff read in the journal, where `why` does not say all.

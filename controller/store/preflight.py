@@ -11,6 +11,7 @@ from asyncpg import UniqueViolationError
 
 from controller.domain.access import Caller
 from controller.domain.exchange import Event, State
+from controller.domain.why import Why
 from controller.store import audit
 from controller.store.pool import Connection, Database, Row
 
@@ -107,15 +108,15 @@ _WITHDRAW = """
     WHERE id = $1 AND state = 'pre-flight' RETURNING id"""
 
 
-async def withdraw(db: Database, exchange: int, why: str, *, caller: Caller, now: datetime) -> bool:
+async def withdraw(db: Database, exchange: int, why: Why, *, caller: Caller, now: datetime) -> bool:
     """Withdraw a swap in pre-flight, with journal, audit and outbox rows; False when it is in pre-flight no more."""
     async with db.transaction() as tx:
         if await tx.fetchval(_WITHDRAW, exchange, why, now) is None:
             return False
         await tx.execute(
-            "SELECT exchange_moved($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+            "SELECT exchange_moved($1, $2, $3, $4, $5, $6, $7, $8, '', $9)",
             *(exchange, Event.WITHDRAW.value, State.PRE_FLIGHT.value, State.WITHDRAWN.value, now),
-            *(caller.account, caller.role.value, caller.source, why),
+            *(caller.account, caller.role.value, caller.source, {"why": why}),
         )
     return True
 

@@ -10,6 +10,7 @@ import pytest
 from controller.domain.errors import Conflict
 from controller.services import bulk_exchanges, swap
 from controller.store import accounts, arrangement
+from controller.words import told
 from tests.registry_fixtures import ADMINISTRATOR, OPERATOR
 from tests.services.bulk_moves import Bulk
 
@@ -214,7 +215,7 @@ async def test_it_stops_when_who_runs_it_was_disabled_and_another_goes_on(bulk) 
         await bulk.turns()
         assert (await bulk.state(), await bulk.exchanges()) == ("stopped", [])
         why = await bulk.fetch("SELECT why FROM bulk_exchange WHERE id = $1", bulk.id)
-        assert why[0]["why"] == "Account olga, which runs it, is disabled."
+        assert told(why[0]["why"], "en") == "Account olga, which runs it, is disabled."
         await bulk.steer("resume", caller=ADMINISTRATOR)
         await bulk.turns()
     finally:

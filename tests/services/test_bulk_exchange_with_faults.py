@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from controller.services import exchange_evidence, preflight
+from controller.words import told
 from tests.services import outgoing
 from tests.services.bulk_moves import DAY, Bulk
 
@@ -77,7 +78,7 @@ async def test_one_that_is_withdrawn_has_failed_and_says_why(bulk: Bulk) -> None
 
     assert (await bulk.rows(), await bulk.state()) == (["failed", "waiting"], "stopped")
     (row,) = await bulk.fetch("SELECT why FROM bulk_exchange_row WHERE bulk = $1 AND state = 'failed'", bulk.id)
-    assert "locked out" in row["why"]["params"]["why"]
+    assert "locked out" in told(row["why"], "en") and "締め出" in told(row["why"], "ja")
 
 
 async def test_an_abort_withdraws_what_waits_for_evidence(bulk: Bulk) -> None:

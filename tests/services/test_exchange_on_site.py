@@ -11,6 +11,7 @@ from controller.domain.exchange import Kind
 from controller.domain.exchange_deadlines import ChangeRule
 from controller.services.exchanges import OutOfOrder
 from controller.store import accounts
+from controller.words import told
 from tests.registry_fixtures import ADMINISTRATOR
 from tests.services.cases import Desk
 
@@ -115,10 +116,10 @@ async def test_collecting_without_a_confirmed_boot_needs_a_reason_and_is_marked(
 
     assert [fault.field for fault in refused.value.faults] == ["reason"]
     assert str(refused.value.faults[0]).startswith("No normal boot is confirmed.")
-    assert (await desk.has(case))["why"] == "The line is down until Thursday."
+    assert told((await desk.has(case))["why"], "ja") == "The line is down until Thursday."
     move = await desk.row("SELECT data FROM exchange_move WHERE exchange = $1 AND event = 'collect'", case)
     assert move["data"]["boot"] == "not confirmed"
-    assert "no heartbeat has come since the change" in move["data"]["missing"]
+    assert "no heartbeat has come since the change" in [told(each, "en") for each in move["data"]["missing"]]
 
 
 async def test_the_faulty_unit_is_not_collected_before_the_change(desk: Desk) -> None:

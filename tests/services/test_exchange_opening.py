@@ -11,6 +11,7 @@ from controller.domain.errors import Conflict, Forbidden, Invalid, NotFound
 from controller.domain.exchange import Kind
 from controller.services import exchanges
 from controller.services.exchanges import Opened
+from controller.words import told
 from tests.registry_fixtures import ADMINISTRATOR, OPERATOR, STRANGER
 from tests.rows import HEADER, csv_row
 from tests.services.cases import MONDAY, Desk
@@ -44,7 +45,7 @@ async def test_a_purchased_adapter_is_declined_and_the_reseller_named(desk: Desk
 
     row = await desk.has(opened.id)
     assert (opened.state, row["ended_at"], row["evidence"]) == ("declined", desk.clock(), "none")
-    assert row["why"].startswith(f"Adapter {faulty.serial} was bought from Shop, who maintains it")
+    assert told(row["why"], "en").startswith(f"Adapter {faulty.serial} was bought from Shop, who maintains it")
     assert await desk.news(opened.id) == ["declined"]
 
 

@@ -10,6 +10,7 @@ from controller.domain.access import CONTROLLER
 from controller.domain.errors import Conflict
 from controller.domain.exchange import Kind, State
 from controller.services import exchanges
+from controller.words import told
 from tests.registry_fixtures import OPERATOR, STRANGER
 from tests.services.cases import Desk
 
@@ -44,7 +45,7 @@ async def test_what_the_clock_cannot_do_is_told_once_a_day_and_keeps_nobody(desk
         await desk.passes(hours=1)
     assert (await desk.state(bad), await desk.state(good)) == ("dispatched", "registration-changed")
     assert (await desk.news(bad)).count("stuck") == 1
-    assert locked.serial in (await desk.has(bad))["why"]
+    assert locked.serial in told((await desk.has(bad))["why"], "en")
     assert await _stuck(desk) == [bad]
     await desk.passes(days=1)
     assert (await desk.news(bad)).count("stuck") == 2
@@ -52,7 +53,7 @@ async def test_what_the_clock_cannot_do_is_told_once_a_day_and_keeps_nobody(desk
     await desk.value("UPDATE adapter SET locked_out_at = NULL WHERE serial = $1", locked.serial)
     await desk.passes(seconds=5)
     row = await desk.has(bad)
-    assert (row["state"], row["why"], row["stuck_at"]) == ("registration-changed", "", None)
+    assert (row["state"], row["why"], row["stuck_at"]) == ("registration-changed", None, None)
     assert await _stuck(desk) == []
 
 
@@ -67,7 +68,9 @@ async def test_a_mistake_of_ours_in_one_case_keeps_nobody(desk: Desk) -> None:
     await desk.passes(days=5)
 
     assert (await desk.state(bad), await desk.state(good)) == ("dispatched", "registration-changed")
-    assert (await desk.has(bad))["why"] == "An internal error keeps it from going on; the controller's log has it."
+    why = (await desk.has(bad))["why"]
+    assert told(why, "en") == "An internal error keeps it from going on; the controller's log has it."
+    assert told(why, "ja").startswith("内部エラー")
     assert await desk.stock(unlucky) == "in-transit"
 
 

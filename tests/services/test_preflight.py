@@ -9,6 +9,7 @@ from datetime import timedelta
 
 import pytest
 
+from controller import words
 from controller.domain.errors import Conflict, Invalid
 from controller.domain.exchange import State
 from controller.services import exchange_evidence, exchanges, preflight, swap
@@ -235,7 +236,7 @@ async def test_what_is_refused_when_its_time_comes_is_withdrawn_and_told(registr
 
     row = await goes_on(registry, taken.exchange)
 
-    assert row["state"] == "withdrawn" and pair.new in row["why"] and row["ended_at"]
+    assert row["state"] == "withdrawn" and pair.new in words.told(row["why"], "en") and row["ended_at"]
     assert await pair.holder() == pair.old
     assert (await moves(registry, taken.exchange))[-1] == ("withdraw", "pre-flight", "withdrawn", "controller")
     assert (await told(registry, taken.exchange))[-1] == "exchange.withdrawn"
@@ -254,7 +255,7 @@ async def test_a_mistake_of_ours_gives_the_codes_back(registry, pair) -> None:
     moved = await preflight.turn(registry.db, Broken(), now=registry.clock(), deadline=DEADLINE)
 
     row = await outgoing.row(registry, taken.exchange)
-    assert (moved, row["state"]) == (1, "withdrawn") and f"exchange={taken.exchange}" in row["why"]
+    assert (moved, row["state"]) == (1, "withdrawn") and f"exchange={taken.exchange}" in words.told(row["why"], "ja")
     assert (await pair.order(at_once=True)).state is State.ORDERED
 
 
@@ -269,7 +270,7 @@ async def test_nothing_is_ordered_for_an_account_that_was_disabled_meanwhile(reg
     row = await goes_on(registry, taken.exchange)
 
     assert (row["state"], await pair.holder()) == ("withdrawn", pair.old)
-    assert name in row["why"]
+    assert name in words.told(row["why"], "ja")
 
 
 async def test_of_two_orders_at_once_one_is_taken_on(registry, pair) -> None:

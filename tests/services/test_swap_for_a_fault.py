@@ -11,6 +11,7 @@ from controller.domain.errors import Conflict
 from controller.services import swap
 from controller.store import audit
 from controller.store.pool import Row
+from controller.words import told, translate
 from tests.registry_fixtures import Registry
 from tests.rows import HEADER, csv_row
 
@@ -70,7 +71,12 @@ async def test_an_adapter_that_was_bought_is_declined_at_once_and_the_reseller_n
     case = await return_of(registry, await order(registry, pair))
 
     assert (case["state"], case["return_due_at"]) == ("declined", None)
-    assert "Sato Denki" in case["why"]
+    said = [told(case["why"], language) for language in ("en", "ja")]
+    assert said == [
+        f"Adapter {old} was bought from Sato Denki, who maintains it; the provider does not exchange it (R3.1).",
+        translate(case["why"]["sentence"], "ja").format(adapter=old, reseller="Sato Denki"),
+    ]
+    assert said[0] != said[1]
     assert not await rows(registry, "SELECT FROM exchange_reminder WHERE exchange = $1", case["id"])
 
 

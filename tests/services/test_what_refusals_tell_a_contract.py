@@ -12,6 +12,7 @@ from controller.faces.api.exchange_views import in_full
 from controller.services import exchanges, preflight, swap
 from controller.services.bulk_planning import contract_of, judge_all
 from controller.store import audit
+from controller.words import told
 from tests.registry_fixtures import ADMINISTRATOR, OPERATOR, SUPPORT
 from tests.rows import HEADER, csv_row
 from tests.services.cases import Desk
@@ -90,7 +91,7 @@ async def test_what_the_clock_meets_is_told_without_the_place_of_others(desk: De
     await desk.passes(days=5)
 
     row = await desk.has(case)
-    assert (row["state"], row["why"]) == ("dispatched", TOLD)
+    assert (row["state"], told(row["why"], "en")) == ("dispatched", TOLD)
     news = await desk.value("SELECT payload::text FROM outbox WHERE topic = 'exchange.stuck' ORDER BY id DESC LIMIT 1")
     assert TOLD in news and code not in news
     journal = await exchanges.journal(desk.registry.db, case)

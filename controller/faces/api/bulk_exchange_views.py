@@ -7,10 +7,11 @@ from datetime import datetime
 from typing import Any
 
 from controller.domain.bulk_exchange import Pair, RowState, State
-from controller.domain.bulk_plan import report, sentences, units_of
+from controller.domain.bulk_plan import report, units_of
 from controller.faces.api.exchange_views import said
 from controller.faces.http.payload import Answer
 from controller.store.pool import Row
+from controller.words import told
 
 
 class BulkExchange(Answer):
@@ -92,14 +93,15 @@ class BulkPlan(Answer):
     """Dry run: every row. Else the refused ones, 1000 at most; GET …/rows has all."""
 
 
-def in_short(row: Row) -> BulkExchange:
+def in_short(row: Row, language: str) -> BulkExchange:
     """As it stands in a list. row: of store/bulk_exchanges.one."""
-    return BulkExchange.from_row(row, **_counts(row))
+    return BulkExchange.from_row(row, why=told(row["why"], language), **_counts(row))
 
 
-def in_full(row: Row, exchanges: dict[str, int]) -> BulkExchangeInFull:
+def in_full(row: Row, exchanges: dict[str, int], language: str) -> BulkExchangeInFull:
     """All there is to say about it."""
-    return BulkExchangeInFull.from_row(row, **_counts(row), exchanges=exchanges)
+    why = told(row["why"], language)
+    return BulkExchangeInFull.from_row(row, why=why, **_counts(row), exchanges=exchanges)
 
 
 def _counts(row: Row) -> dict[str, int]:
@@ -120,7 +122,7 @@ def bulk_row(row: Mapping[str, Any] | Row, language: str) -> BulkRow:
         reason=pair.reason,
         fault=pair.fault,
         state=row["state"],
-        why=" ".join(said(sentences(row["why"]), language)) if row["why"] else "",
+        why=told(row["why"], language),
         old_adapter=units.old_adapter if units else None,
         new_adapter=units.new_adapter if units else None,
         firmware_target=units.firmware_target if units else None,

@@ -84,7 +84,7 @@ async def list_bulk_exchanges(
     rows = await service.page(
         context.db, caller=call.caller, contract=contract, state=state, before=paging.after, limit=paging.rows
     )
-    return Page[BulkExchange].of(rows, paging, lambda row: row["id"], in_short)
+    return Page[BulkExchange].of(rows, paging, lambda row: row["id"], lambda row: in_short(row, call.language))
 
 
 async def show_bulk_exchange(call: Call, bulk: Number, context: Context) -> BulkExchangeInFull:
@@ -157,7 +157,7 @@ async def _steered(call: Call, bulk: int, body: Steering, context: Context, stee
 
 async def _shown(call: Call, bulk: int, context: Context) -> BulkExchangeInFull:
     row = await service.one(context.db, bulk, caller=call.caller)
-    return in_full(row, await store.outcomes(context.db, bulk))
+    return in_full(row, await store.outcomes(context.db, bulk), call.language)
 
 
 _TAGS = ("bulk exchanges",)

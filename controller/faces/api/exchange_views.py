@@ -15,7 +15,7 @@ from controller.faces.http.payload import Answer
 from controller.services import exchanges
 from controller.services.exchange_moving import ACTS_AS
 from controller.store.pool import Row
-from controller.words import say, translate
+from controller.words import in_words, say, told, translate
 
 
 class Waiting(Answer):
@@ -157,7 +157,7 @@ class ExchangeInFull(Exchange):
 
 def in_short(row: Row, now: datetime, language: str) -> Exchange:
     """As it stands in a list."""
-    return Exchange.from_row(row, **waiting(row, now, language))
+    return Exchange.from_row(row, why=told(row["why"], language), **waiting(row, now, language))
 
 
 def in_full(
@@ -170,29 +170,30 @@ def in_full(
     caller: Caller,
     now: datetime,
     language: str,
-    return_address: str,
+    return_address: str = "",
 ) -> ExchangeInFull:
     """All there is to say about it to this caller."""
     return ExchangeInFull.from_row(
         row,
+        why=told(row["why"], language),
         **waiting(row, now, language),
         return_exchange=return_exchange,
         return_address=return_address if (row["kind"], row["state"]) in AWAITS_OLD_UNIT else None,
         boot_lacks=said(boot_lacks, language),
         evidence=Evidence(state=row["evidence"], campaign=row["evidence_campaign"], reason=row["evidence_reason"]),
         delivery=_delivery(row, calendar, now, language),
-        moves=[_move(one, caller) for one in journal],
+        moves=[_move(one, caller, language) for one in journal],
         possible=events(row, caller),
         reminders=[Reminder.from_row(one) for one in reminders],
     )
 
 
-def _move(row: Row, caller: Caller) -> Move:
-    """Where units of others stand in the way, the whole reason is for staff."""
+def _move(row: Row, caller: Caller, language: str) -> Move:
+    """With the reason of what the controller did; where units of others stand in the way, the whole one for staff."""
     data = dict(row["data"])
-    whole = data.pop("for_staff", None)
-    note = whole if whole and caller.contract is None else row["note"]
-    return Move.from_row(row, data=data, note=note)
+    why, whole = data.pop("why", None), data.pop("for_staff", None)
+    note = told(whole if whole and caller.contract is None else why, language) or row["note"]
+    return Move.from_row(row, data=in_words(data, language), note=note)
 
 
 def events(row: Row, caller: Caller) -> list[Possible]:

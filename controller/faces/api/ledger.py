@@ -8,6 +8,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from controller import words
 from controller.domain.errors import NotFound
 from controller.domain.life import replaced, told, why
 from controller.domain.sentence import Sentence
@@ -116,7 +117,9 @@ async def show_life(
         rows,
         paging,
         lambda row: (row["at"], row["part"], row["id"]),
-        lambda row: LifeEvent.from_row(row, text=_said(told(row), call)),
+        lambda row: LifeEvent.from_row(
+            row, text=_said(told(row), call), note=row["note"] or words.told(row["why"], call.language)
+        ),
     )
 
 

@@ -14,6 +14,7 @@ from controller.faces.http.payload import Answer, Payload
 from controller.services import subscriptions as service
 from controller.services.subscriptions import Change, Wanted
 from controller.store import subscriptions
+from controller.words import in_words
 
 Topics = Annotated[list[Annotated[str, Field(max_length=100)]], Field(min_length=1, max_length=service.MAX_TOPICS)]
 Address = Annotated[str, Field(min_length=3, max_length=service.MAX_ADDRESS)]
@@ -172,7 +173,8 @@ async def list_deliveries(
 
 async def show_delivery(call: Call, delivery: DeliveryNumber, context: Context) -> DeliveryShown:
     row, tried = await service.own_delivery(context.db, delivery, call.caller)
-    return DeliveryShown.from_row(row, tried=[Attempt.from_row(each) for each in tried])
+    tried_ = [Attempt.from_row(each) for each in tried]
+    return DeliveryShown.from_row(row, payload=in_words(row["payload"], call.language), tried=tried_)
 
 
 async def replay_delivery(call: Call, delivery: DeliveryNumber, context: Context) -> DeliveryMade:

@@ -41,7 +41,7 @@ CREATE INDEX ON stock_ledger (adapter, id DESC);
 -- declined, withdrawn, written off, or collected without a confirmed boot (R3.17).
 -- evidence: what was collected before removal; evidence_reason: why a case was closed without. reported_by: account of
 -- the operator whose report it was, '' when nobody wrote it down (R1.2). stuck_at: since when the clock could not do what
--- was due; why says what stood in its way, and goes with the next move.
+-- was due; why says what stood in its way, and goes with the next move. What why looks like: domain/why.py.
 ALTER TABLE exchange
     DROP CONSTRAINT exchange_kind_check,
     ADD CONSTRAINT exchange_kind_check CHECK (kind IN ('swap', 'send-back', 'on-site', 'return')),
@@ -72,7 +72,7 @@ ALTER TABLE exchange
     ADD returned_at timestamptz,
     ADD ended_at timestamptz,
     ADD of_exchange bigint REFERENCES exchange,
-    ADD why text NOT NULL DEFAULT '',
+    ADD why jsonb,
     ADD evidence text NOT NULL DEFAULT 'none'
         CHECK (evidence IN ('none', 'unreachable', 'collecting', 'partial', 'collected')),
     ADD evidence_campaign bigint REFERENCES campaign,

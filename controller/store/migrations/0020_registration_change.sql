@@ -283,8 +283,10 @@ BEGIN
     SELECT c.return_case, 'return', c.contract, c.standby, c.old_adapter,
            CASE c.reseller WHEN '' THEN 'waiting' ELSE 'declined' END, c.at, c.at,
            CASE WHEN c.reseller <> '' THEN c.at END, due.at, due.at, c.account, c.reason, c.fault, c.at, c.exchange,
-           CASE WHEN c.reseller <> '' THEN format('Adapter %s was bought from %s, who maintains it.', c.old_adapter,
-                                                  c.reseller) ELSE '' END, c.old_firmware
+           CASE WHEN c.reseller <> '' THEN jsonb_build_object(
+               'sentence', 'Adapter {adapter} was bought from {reseller}, who maintains it; the provider does not exchange'
+                           || ' it (R3.1).',
+               'params', jsonb_build_object('adapter', c.old_adapter, 'reseller', c.reseller)) END, c.old_firmware
     FROM unnest(v) c, LATERAL (SELECT CASE c.reseller WHEN '' THEN return_due(c.at) END AS at) due
     WHERE c.return_case IS NOT NULL;
     PERFORM return_reminders(c.return_case, return_due(c.at)) FROM unnest(v) c

@@ -93,7 +93,7 @@ CREATE FUNCTION exchange_pulled(
 BEGIN
     UPDATE exchange x SET state = p_to,
         state_since = CASE WHEN p_to <> p_from THEN p_at ELSE state_since END,
-        why = CASE WHEN p_to <> p_from AND stuck_at IS NOT NULL THEN '' ELSE why END,
+        why = CASE WHEN p_to <> p_from AND stuck_at IS NOT NULL THEN NULL ELSE why END,
         stuck_at = CASE WHEN p_to = p_from THEN stuck_at END,
         pulled_at = CASE WHEN p_event = 'config-served' THEN p_at ELSE pulled_at END,
         confirmed_at = CASE WHEN p_event = 'came-back' THEN p_at ELSE confirmed_at END,

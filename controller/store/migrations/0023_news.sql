@@ -102,7 +102,7 @@ CREATE FUNCTION news_of_exchange(p_exchange bigint, p_state text) RETURNS jsonb 
     SELECT jsonb_strip_nulls(jsonb_build_object(
         'kind', kind, 'code', coalesce(entry, standby), 'standby', CASE WHEN kind = 'swap' THEN standby END,
         'state', state, 'old_adapter', old_adapter, 'new_adapter', new_adapter, 'fault', nullif(fault, ''),
-        'why', nullif(why, ''), 'arrives_on', arrives_on, 'return_due_at', return_due_at,
+        'why', why, 'arrives_on', arrives_on, 'return_due_at', return_due_at,
         'of_exchange', of_exchange,
         'deadline_at', CASE WHEN coalesce(p_state, state) = state THEN deadline_at END))
     FROM exchange WHERE id = p_exchange

@@ -2,13 +2,13 @@
 
 -- contract: the one that all its codes are of, NULL when they are of several. at_once: how many of its exchanges may be
 -- open. run_by: in whose name its exchanges are ordered, who started or resumed it last; NULL: not started. failures: rows
--- that failed since then.
+-- that failed since then. why: why it was paused, stopped or aborted, as domain/why.py has it.
 CREATE TABLE bulk_exchange (
     id         bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     contract   text REFERENCES contract,
     reason     text NOT NULL DEFAULT '',
     state      text NOT NULL CHECK (state IN ('planned', 'running', 'paused', 'stopped', 'aborted', 'finished')),
-    why        text NOT NULL DEFAULT '',
+    why        jsonb,
     at_once    integer NOT NULL CHECK (at_once BETWEEN 1 AND 1000),
     stop_after integer CHECK (stop_after BETWEEN 1 AND 20000),
     account    text NOT NULL REFERENCES account,
@@ -21,7 +21,7 @@ CREATE TABLE bulk_exchange (
 CREATE INDEX bulk_exchange_live ON bulk_exchange (id) WHERE state IN ('running', 'paused');
 CREATE INDEX ON bulk_exchange (contract, id DESC);
 
--- why: of a row that was refused or failed, {sentence, next_step, params}. plan: who goes out and who comes in, as it was
+-- why: of a row that was refused or failed, as above. plan: who goes out and who comes in, as it was
 -- planned. after_lines: earlier rows that share a code with it. tries: how often its codes were taken at the moment it was
 -- ordered. is_open: its exchange counts for at_once.
 CREATE TABLE bulk_exchange_row (
