@@ -261,7 +261,7 @@ def _out_of_order(row: Row, event: Event, given: Given, expected: State | None) 
             expected=expected,
             **asked,
         )
-    events = [each.value for each, move in possible(kind, state).items() if move.by & _PEOPLE]
+    events = [each for each, move in possible(kind, state).items() if move.by & _PEOPLE]
     events = [each for each in events if each != Event.REPLACED]  # comes with the order of another swap
     raise OutOfOrder(
         "Exchange {exchange} of {code} is {state} already, with adapter {chosen}: {event} of another one is out of"

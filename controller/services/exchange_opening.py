@@ -69,7 +69,6 @@ async def open_case(db: Database, report: Report, calendar: Calendar, *, caller:
         raise
 
 
-async def _open(
 @dataclass(frozen=True, slots=True)
 class Expected:
     """What a case would begin as, and what it is about, in words. why: as of Opened."""
@@ -109,6 +108,7 @@ def _counts_for(report: Report, calendar: Calendar) -> date:
     return received_on(report.received_at, Channel(report.channel), calendar, _TOPICS[report.kind])
 
 
+async def _open(
     tx: Connection, report: Report, place: Row, calendar: Calendar, caller: Caller, now: datetime
 ) -> Opened:
     why = _declined(place)
