@@ -18,7 +18,7 @@ from controller.cli.output import Column
 from tests.api.conftest import Api, api
 from tests.faces.example_api import SECRET, Example, served_in_a_thread
 from tests.registry_fixtures import numbers, placed, registry
-from tests.rows import HEADER, distribution_id
+from tests.rows import HEADER, csv_row, distribution_id
 from tests.services.campaigning import fleet
 
 __all__ = ["api", "fleet", "numbers", "placed", "registry"]
@@ -159,3 +159,11 @@ async def spare(registry, numbers) -> str:
     row = f",,,SER{number:05d},seil8,SEIL/X4,{distribution_id(number)},ls-{number},pw-{number},\r\n"
     await registry.load(HEADER + row)
     return f"SER{number:05d}"
+
+
+@pytest.fixture
+async def standby(registry, numbers) -> str:
+    """A standby code of C1 that holds an adapter."""
+    number = numbers()
+    await registry.load(HEADER + csv_row(f"S{number}", number, kind="standby"))
+    return f"S{number}"

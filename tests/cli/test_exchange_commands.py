@@ -8,15 +8,7 @@ import pytest
 
 from controller.cli.failures import Exit
 from tests.cli.conftest import FAULT, REPORTED, By
-from tests.rows import HEADER, csv_row
 from tests.services import outgoing
-
-
-@pytest.fixture
-async def standby(registry, numbers) -> str:
-    number = numbers()
-    await registry.load(HEADER + csv_row(f"S{number}", number, kind="standby"))
-    return f"S{number}"
 
 
 @pytest.fixture

@@ -6,16 +6,8 @@ import pytest
 
 from tests.api.conftest import RETURN_ADDRESS, Api
 from tests.cli.conftest import FAULT, REPORTED, By
-from tests.rows import HEADER, csv_row
 
 SHOWN = "  Return address:\n    Hikitsugi Returns\n    4-5-6 Kanda, Tokyo\n"
-
-
-@pytest.fixture
-async def standby(registry, numbers) -> str:
-    number = numbers()
-    await registry.load(HEADER + csv_row(f"S{number}", number, kind="standby"))
-    return f"S{number}"
 
 
 @pytest.fixture

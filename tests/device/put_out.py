@@ -40,6 +40,14 @@ async def replace(registry: Registry, number: int, spare: int) -> None:
         await registration_change.replace(tx, registry.vault, change, caller=registry.support, now=registry.clock())
 
 
+@pytest.fixture
+async def number(registry: Registry, numbers: Callable[[], int]) -> int:
+    """Of an adapter on entry E<number>."""
+    number = numbers()
+    await registry.load(HEADER + csv_row(f"E{number}", number))
+    return number
+
+
 @pytest.fixture(params=["locked by an administrator", "replaced by an exchange"])
 def put_out(registry: Registry, numbers: Callable[[], int], request: pytest.FixtureRequest) -> PutOut:
     """Put the adapter of that number out, in either way."""

@@ -12,25 +12,17 @@ from controller.services import kept_sessions
 from controller.store import registry as units
 from controller.transports.ssh.collect import SshCollector
 from controller.transports.ssh.kept import Kept
-from tests.device.put_out import PutOut, lock, put_out
+from tests.device.put_out import PutOut, lock, number, put_out
 from tests.registry_fixtures import Registry
-from tests.rows import HEADER, csv_row
 from tests.services import tasks_at_work as at_work
 from tests.services.tasks_at_work import Scripted
 from tests.transports.collecting import ANSWERS, LINES, so
 from tests.transports.scripted_adapter import QUICK, Script, ScriptedAdapter
 from tests.waiting import until
 
-__all__ = ["put_out"]
+__all__ = ["number", "put_out"]
 
 clean = at_work.clean
-
-
-@pytest.fixture
-async def number(registry: Registry, numbers) -> int:
-    number = numbers()
-    await registry.load(HEADER + csv_row(f"E{number}", number))
-    return number
 
 
 @pytest.fixture

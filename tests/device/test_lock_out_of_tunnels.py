@@ -15,20 +15,13 @@ from protocol.arms.messages import Kind, NoArguments, PushConfirmationStartReque
 from protocol.arms.tunnel import ACCEPTED, END
 from protocol.ids import DistributionId
 from tests.device.doors import Port, authority, port
-from tests.device.put_out import PutOut, put_out
+from tests.device.put_out import PutOut, number, put_out
 from tests.device.raw_adapter import RawAdapter, rs_key
 from tests.registry_fixtures import Registry
 from tests.rows import HEADER, csv_row, distribution_id
 from tests.waiting import until
 
-__all__ = ["authority", "port", "put_out"]
-
-
-@pytest.fixture
-async def number(registry: Registry, numbers) -> int:
-    number = numbers()
-    await registry.load(HEADER + csv_row(f"E{number}", number))
-    return number
+__all__ = ["authority", "number", "port", "put_out"]
 
 
 @pytest.fixture
