@@ -162,7 +162,8 @@ class Beat:
     passphrase: int = 0
 
     async def do(self, world: World, now: Snapshot) -> object:
-        unit = meant(world, now, self.unit)
+        told = [unit for unit in world.units if unit.passphrases] or world.units
+        unit = chosen(told, self.unit)
         known = unit.passphrases[::-1]
         said = known[self.passphrase] if self.passphrase < len(known) else "wrong"
         before = await world.value(_BEATS, unit.serial)

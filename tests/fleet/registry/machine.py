@@ -157,9 +157,9 @@ async def happens(world: World, now: Snapshot, act: Act, death: Death | None) ->
         await _refusable(act.do(world, await taken(world)))
         return
     if death is None:
-        done = await _refusable(act.do(world, now))
+        refused = await _refusable(act.do(world, now))
         if isinstance(act, swaps.Swap):
-            assert done == act.must(now), f"{act} was {'carried out' if done else 'refused'}"
+            assert (refused is None) == act.must(now), f"{act} was refused: {refused}" if refused else f"{act} was done"
 
 
 async def _dies(world: World, now: Snapshot, act: Act, death: Death) -> bool:
@@ -172,14 +172,14 @@ async def _dies(world: World, now: Snapshot, act: Act, death: Death) -> bool:
         world.dying = False
 
 
-async def _refusable(doing: Awaitable[object]) -> bool:
-    """False when it was refused. Every other error is one."""
+async def _refusable(doing: Awaitable[object]) -> ControllerError | None:
+    """Why it was refused, None when it was not. Every other error is one."""
     try:
         await doing
     except ControllerError as error:
         assert str(error), "a refusal says why"
-        return False
-    return True
+        return error
+    return None
 
 
 async def _all_at_once(world: World, now: Snapshot, acts: list[Act]) -> None:

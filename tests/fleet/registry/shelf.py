@@ -48,7 +48,7 @@ class Lock:
     locked: bool
 
     async def do(self, world: World, now: Snapshot) -> object:
-        serial = chosen(sorted(now.adapters), self.unit)
+        serial = chosen(sorted(now.places if self.locked else now.adapters), self.unit)
         return await registry.set_locked_out(world.db, serial, self.locked, caller=ADMINISTRATOR, now=world.clock())
 
 
