@@ -281,7 +281,7 @@ async def _close(step: Step) -> Effect:
     if evidence is not Evidence.COLLECTED:
         reason = step.given.reason.strip()
         if not reason:
-            of_it = {"evidence": Evidence(evidence)}
+            of_it = {"evidence": evidence}
             fault = Fault("reason", "The evidence is {evidence}, so say why the case is closed without.", of_it)
             raise Invalid("The case stays open.", next_step="Give a reason.", faults=[fault])
     if step.kind is Kind.ON_SITE:
