@@ -15,8 +15,6 @@ from controller.cli.words import _
 
 campaign = group("campaign", _("Campaigns: one set of commands over many adapters."))
 
-LIVE = ("running", "paused")
-
 CAMPAIGNS = (
     Column(_("campaign"), "id", right=True),
     Column(_("state"), "state"),
