@@ -183,7 +183,10 @@ async def _refusable(doing: Awaitable[object]) -> ControllerError | None:
 
 
 async def _all_at_once(world: World, now: Snapshot, acts: list[Act]) -> None:
-    ended = await asyncio.gather(*(_refusable(act.do(world, now)) for act in acts), return_exceptions=True)
+    async def one(act: Act) -> None:
+        await _refusable(act.do(world, now))
+
+    ended = await asyncio.gather(*map(one, acts), return_exceptions=True)
     for each in ended:
-        if isinstance(each, BaseException):
+        if each is not None:
             raise each
