@@ -20,13 +20,15 @@ class State(StrEnum):
 
 
 class Cause(StrEnum):
-    """Why a state was entered. TUNNEL and ENDPOINT also come from the transaction that confirms one (confirm_push)."""
+    """Why a state was entered. TUNNEL and ENDPOINT also come from the transaction that confirms one (confirm_push),
+    LOCKED_OUT from the one that locks the adapter out, by hand or because it was replaced (R3.7)."""
 
     TUNNEL = "tunnel"
     ENDPOINT = "endpoint"
     HEARTBEAT = "heartbeat"
     TUNNEL_LOST = "tunnel-lost"
     NO_HEARTBEAT = "no-heartbeat"
+    LOCKED_OUT = "locked-out"
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,11 +64,16 @@ _TO_JUDGE = """
     FROM connection c
     WHERE c.adapter > $1 AND (c.checked_at IS NULL OR c.checked_at <= $2 OR c.checked_at >= $3
                               OR c.tunnel_lost_at <= $4 AND c.state = 'connected')
+      AND (c.state = 'connected' OR NOT EXISTS (
+           SELECT FROM adapter a WHERE a.serial = c.adapter AND a.locked_out_at IS NOT NULL))
     ORDER BY c.adapter LIMIT $5 FOR UPDATE OF c SKIP LOCKED"""
 
 
 async def to_judge(tx: Connection, rule: Rule, now: datetime, *, after: str, limit: int) -> dict[str, Known]:
-    """Adapters a verdict may be due for, by serial, in its order from `after` on; their rows stay locked."""
+    """Adapters a verdict may be due for, by serial, in its order from `after` on; their rows stay locked.
+
+    Who is locked out and disconnected is judged when it is let in again.
+    """
     rows = await tx.fetch(_TO_JUDGE, after, now - rule.check, now + rule.check, now - rule.tunnel_grace, limit)
     return {row["adapter"]: _known(row) for row in rows}
 

@@ -39,7 +39,10 @@ _CODE = """
     LEFT JOIN adapter a ON a.serial = r.adapter
     LEFT JOIN contact k ON k.adapter = r.adapter
     LEFT JOIN connection n ON n.adapter = r.adapter
-    LEFT JOIN LATERAL (SELECT id, state FROM exchange e WHERE e.entry = c.code ORDER BY id DESC LIMIT 1) x ON true"""
+    LEFT JOIN LATERAL (
+        (SELECT id, state FROM exchange e WHERE e.entry = c.code ORDER BY id DESC LIMIT 1)
+        UNION ALL (SELECT id, state FROM exchange e WHERE e.standby = c.code ORDER BY id DESC LIMIT 1)
+        ORDER BY id DESC LIMIT 1) x ON true"""
 
 
 async def adapter(db: Database, serial: str) -> Record | None:
@@ -209,13 +212,12 @@ async def pin_host_key(db: Database, serial: str, host_key: str, *, caller: Call
 
 
 async def set_locked_out(db: Database, serial: str, locked: bool, *, caller: Caller, now: datetime) -> None:
-    """Lock an adapter out (its pulls get 501, its firmware requests 403), or let it in again.
+    """Lock an adapter out (its pulls get 501, its firmware requests 403; it is disconnected), or let it in again.
 
     Raises NotFound, and Conflict for a unit that an exchange put out: stock lets it in when it is checked (R3.7).
     """
     query = """UPDATE adapter SET locked_out_at = CASE WHEN $2 THEN coalesce(locked_out_at, $3) END
-               WHERE serial = $1 RETURNING (SELECT c.contract FROM registration r JOIN code c USING (code)
-                                            WHERE r.adapter = serial) AS contract"""
+               WHERE serial = $1 RETURNING (SELECT code FROM registration r WHERE r.adapter = serial) AS code"""
     action = "adapter.lock" if locked else "adapter.unlock"
     async with db.transaction() as tx:
         if not locked:
@@ -223,7 +225,10 @@ async def set_locked_out(db: Database, serial: str, locked: bool, *, caller: Cal
         row = await tx.fetchrow(query, serial, locked, now)
         if row is None:
             raise NotFound("No adapter {serial}.", next_step="hikitsugi adapter ls lists them.", serial=serial)
-        await audit.write(tx, caller, action, serial, now=now, contract=row["contract"])
+        if locked:
+            await tx.execute("SELECT connection_is_locked_out($1, $2, $3)", serial, row["code"], now)
+        contract = await tx.fetchval("SELECT contract FROM code WHERE code = $1", row["code"])
+        await audit.write(tx, caller, action, serial, now=now, contract=contract)
 
 
 async def _require_not_replaced(tx: Connection, serial: str) -> None:

@@ -12,6 +12,7 @@ from controller.domain.errors import Conflict, Invalid
 from controller.services import swap
 from controller.services.bulk_planning import judge_all
 from controller.services.exchanges import OutOfOrder
+from controller.store import registry as codes
 from tests.registry_fixtures import OPERATOR
 from tests.services.cases import Desk
 
@@ -155,3 +156,18 @@ async def test_a_bulk_exchange_refuses_a_standby_whose_unit_the_desk_has(desk: D
 
     assert refused is not None and "the desk has received it" in refused["sentence"]
     assert refused["params"]["exchange"] == case
+
+
+async def test_a_code_shows_its_newest_exchange_on_whichever_side_it_is(desk: Desk) -> None:
+    """R3.10, R3.13: the swap of both codes, then the return that belongs to the standby alone."""
+    entry, standby = await desk.on(), await desk.on("standby")
+    swap = await desk.swaps_only(entry, standby)
+
+    for side in (entry, standby):
+        shown = await codes.code(desk.registry.db, desk.code(side))
+        assert shown is not None and (shown["exchange"], shown["exchange_state"]) == (swap, "ordered")
+
+    await standby.boot()
+    case = await desk.swaps(entry, standby)
+    shown = await codes.code(desk.registry.db, desk.code(standby))
+    assert shown is not None and (shown["exchange"], shown["exchange_state"]) == (case, "waiting")

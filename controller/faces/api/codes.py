@@ -54,7 +54,7 @@ class Code(Answer):
     last_address: str | None
     in_service_at: datetime | None
     exchange: int | None
-    """The entry's newest exchange."""
+    """The newest exchange in which it is the entry or the standby."""
     exchange_state: str | None
 
 

@@ -240,6 +240,19 @@ BEGIN
     UPDATE code k SET warm = false FROM unnest(v) c WHERE c.was_warm AND k.code = coalesce(c.standby, c.code);
 END $$;
 
+-- Who is locked out is disconnected from that moment, whatever is still open to it for the fraction of a second until it is
+-- closed (R3.7); it counts as checked, so that a heartbeat from before does not connect it when it is let in again.
+CREATE FUNCTION connection_is_locked_out(p_adapter text, p_code text, p_at timestamptz) RETURNS void
+LANGUAGE plpgsql AS $$
+BEGIN
+    UPDATE connection SET state = 'disconnected', since = p_at, cause = 'locked-out', downs = 0, checked_at = p_at,
+        tunnel_lost_at = NULL
+    WHERE adapter = p_adapter AND state = 'connected';
+    IF FOUND THEN
+        PERFORM connection_changed(p_adapter, p_code, 'disconnected', 'locked-out', p_at);
+    END IF;
+END $$;
+
 -- The old unit leaves its code for good (R3.7, R3.8); the new one is there by registration, and may still be on its way.
 -- The unit of a return has been received before.
 CREATE FUNCTION units_are_replaced(v registration_change[]) RETURNS void LANGUAGE plpgsql AS $$
@@ -249,6 +262,8 @@ BEGIN
     UPDATE adapter a SET locked_out_at = coalesce(a.locked_out_at, c.at), locked_by_exchange = c.exchange,
         stock = CASE c.kind WHEN 'return' THEN 'returned' ELSE 'under-return' END, stock_since = c.at
     FROM unnest(v) c WHERE a.serial = c.old_adapter AND c.kind <> 'swap';
+    PERFORM connection_is_locked_out(c.old_adapter, c.code, c.at)
+    FROM (SELECT * FROM unnest(v) WHERE kind <> 'swap' ORDER BY old_adapter) c;
     UPDATE adapter a SET stock = 'in-transit', stock_since = c.at
     FROM unnest(v) c WHERE a.serial = c.new_adapter AND c.kind <> 'swap' AND c.new_stock <> 'in-transit';
     INSERT INTO stock_ledger (at, adapter, from_stock, to_stock, exchange, account)
