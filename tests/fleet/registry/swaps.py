@@ -59,6 +59,8 @@ class Swap:
             holders.discard(order.replaces)
         if self.fault and now.case_of(old["serial"]):
             return False
+        if (case := now.case_of(new["serial"])) and case["kind"] == "return" and case["state"] == "received":
+            return False
         return not holders and old["series"] == new["series"] and new["locked_out_at"] is None
 
 
