@@ -14,6 +14,7 @@ from typing import Final
 from controller.domain.calendar import Calendar, day_of, midnight
 from controller.domain.delivery import BUSINESS_DAYS
 from controller.domain.exchange import Kind, State
+from controller.domain.sentence import Sentence, sentence
 
 
 class ChangeRule(StrEnum):
@@ -102,6 +103,34 @@ def change_at(rule: ChangeRule, kind: Kind, now: datetime, arrives_on: date | No
             return max(midnight(arrives_on), now)
         case _:
             return None
+
+
+def announced(
+    rule: ChangeRule, arrives_on: date | None, change_at: datetime | None, **about: object
+) -> tuple[Sentence, ...]:
+    """When a replacement that is dispatched arrives (R3.4), and when the registration changes (R3.6), in words.
+
+    about: adapter, code, exchange.
+    """
+    arrival = (sentence("{adapter} arrives on {day}.", day=arrives_on, **about),) if arrives_on else ()
+    if rule is ChangeRule.AT_DISPATCH:
+        return (*arrival, sentence("The registration of {code} changes to it at once.", **about))
+    if change_at is not None:
+        change = sentence(
+            "The registration of {code} changes to it at {at}, or when it calls home, if that is earlier.",
+            at=change_at,
+            **about,
+        )
+        return (*arrival, change)
+    change = sentence(
+        "The registration of {code} changes to it when the desk says so: "
+        "hikitsugi exchange advance {exchange} change-registration."
+        if rule is ChangeRule.BY_HAND
+        else "The registration of {code} changes to it when it calls home, or when the desk says so: "
+        "hikitsugi exchange advance {exchange} change-registration.",
+        **about,
+    )
+    return (*arrival, change)
 
 
 def _end(day: date) -> datetime:

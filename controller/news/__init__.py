@@ -62,7 +62,7 @@ def render(
     facts = given | {
         "topic": topic,
         "subject": _one_line(subject),
-        "contract": contract,
+        "contract": _one_line(contract),
         "at": at,
         "payload": given,
         "return_address": return_address.splitlines(),
@@ -83,7 +83,8 @@ def _name(topic: str, language: str) -> str:
 def _rendered(name: str, language: str, facts: Mapping[str, Any]) -> Text:
     text = _environment(language).get_template(name).render(facts)
     first, _, rest = text.partition("\n")
-    return Text(" ".join(first.split()), rest.strip("\n") + "\n")
+    lines = (_one_line(line) for line in rest.strip("\n").split("\n"))
+    return Text(_one_line(" ".join(first.split())), "\n".join(lines) + "\n")
 
 
 @cache
@@ -107,8 +108,13 @@ def _environment(language: str) -> Environment:
 
 def _one_line(value: Any) -> Any:  # Any: JSON values
     """Text from adapters and people without what would end a line or steer a terminal."""
-    if isinstance(value, str):
-        return "".join(character if character.isprintable() else " " for character in value)
+    match value:
+        case str():
+            return "".join(character if character.isprintable() else " " for character in value)
+        case list():
+            return [_one_line(each) for each in value]
+        case dict():
+            return {_one_line(name): _one_line(each) for name, each in value.items()}
     return value
 
 

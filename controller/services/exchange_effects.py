@@ -92,10 +92,14 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """changes: what the move writes into the row. data: what the journal keeps, JSON values."""
+    """changes: what the move writes into the row. data: what the journal keeps, JSON values.
+
+    findings: what else comes of it, for whoever caused it.
+    """
 
     changes: Changes = field(default_factory=Changes)
     data: dict[str, Any] = field(default_factory=dict)
+    findings: tuple[Sentence, ...] = ()
 
 
 async def nothing(_: Step) -> Effect:
@@ -116,11 +120,20 @@ async def _with_its_order(step: Step) -> Effect:
 
 async def _end(step: Step) -> Effect:
     """Declined, or withdrawn: a replacement that is on its way comes back to us, one that never left stays."""
-    row = step.row
-    if row["state"] in (State.DISPATCHED, State.DRIVER_ASSIGNED):
-        to = Stock.UNDER_RETURN if row["state"] == State.DISPATCHED else Stock.IN_STOCK
-        await _leaves_transit(step, to)
-    return Effect(Changes(why=written(step.given.reason)))
+    changes, row = Changes(why=written(step.given.reason)), step.row
+    if row["state"] not in (State.DISPATCHED, State.DRIVER_ASSIGNED):
+        return Effect(changes)
+    to = Stock.UNDER_RETURN if row["state"] == State.DISPATCHED else Stock.IN_STOCK
+    if not await _leaves_transit(step, to):
+        return Effect(changes)
+    if to is Stock.IN_STOCK:
+        return Effect(changes, findings=(sentence("{serial} goes back into stock.", serial=row["new_adapter"]),))
+    told = sentence(
+        "{serial} is under return from now on. When it has come back, the desk books it in: "
+        "hikitsugi stock move {serial} returned.",
+        serial=row["new_adapter"],
+    )
+    return Effect(changes, findings=(told,))
 
 
 async def _dispatch(step: Step) -> Effect:
@@ -139,7 +152,9 @@ async def _dispatch(step: Step) -> Effect:
         arrives_on=arrives_on,
         change_at=deadlines.change_at(step.rule, step.kind, step.now, arrives_on),
     )
-    return Effect(changes, {"arrives_on": arrives_on.isoformat()} if arrives_on else {})
+    data = {"arrives_on": arrives_on.isoformat()} if arrives_on else {}
+    about = {"adapter": given.adapter, "code": step.row["code"], "exchange": step.id}
+    return Effect(changes, data, deadlines.announced(step.rule, arrives_on, changes.change_at, **about))
 
 
 def _received_on(step: Step) -> date:
@@ -296,11 +311,12 @@ async def _old_goes(step: Step, to: Stock) -> None:
     await stock.move(step.tx, old, to, exchange=step.id, note=note, caller=step.caller, now=step.now)
 
 
-async def _leaves_transit(step: Step, to: Stock) -> None:
-    """The replacement, if it is still on its way: a later case may have moved it since."""
+async def _leaves_transit(step: Step, to: Stock) -> bool:
+    """The replacement, if it is still on its way: a later case may have moved it since; then False."""
     unit = await exchange_cases.unit(step.tx, step.row["new_adapter"])
-    if unit is not None and unit["stock"] == Stock.IN_TRANSIT:
-        await stock.move(step.tx, unit["serial"], to, exchange=step.id, caller=step.caller, now=step.now)
+    if unit is None or unit["stock"] != Stock.IN_TRANSIT:
+        return False
+    return await stock.move(step.tx, unit["serial"], to, exchange=step.id, caller=step.caller, now=step.now)
 
 
 EFFECTS: dict[Event, Callable[[Step], Awaitable[Effect]]] = {

@@ -7,7 +7,7 @@ audit and news happen together or not at all.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NoReturn
 
@@ -38,11 +38,12 @@ _ANNOUNCED_OTHERWISE = frozenset({State.DELIVERED, State.WAITING, State.OVERDUE}
 
 @dataclass(frozen=True, slots=True)
 class Moved:
-    """already: the event had led here before; nothing was done again."""
+    """already: the event had led here before; nothing was done again. findings: what else came of it, in words."""
 
     from_state: State
     to_state: State
     already: bool = False
+    findings: tuple[Sentence, ...] = field(default=(), compare=False)
 
 
 class OutOfOrder(Conflict):
@@ -122,7 +123,7 @@ async def preview(
         dry_run=True,
     )
     if event is not Event.CHANGE_REGISTRATION or moved.already:
-        return Preview(moved)
+        return Preview(moved, moved.findings)
     async with db.connection() as connection:
         row = await exchange_cases.one(connection, exchange)
     if row is None or row["changed_at"] is not None:
@@ -166,7 +167,7 @@ async def _advance(
     step = Step(tx, vault, row, event, given, calendar, caller, now, rule)
     effect = await EFFECTS.get(event, nothing)(step)
     await _write(step, move.to, effect)
-    return Moved(state, move.to)
+    return Moved(state, move.to, findings=effect.findings)
 
 
 async def _write(step: Step, to: State, effect: Effect) -> None:

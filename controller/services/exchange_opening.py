@@ -11,10 +11,10 @@ from datetime import date, datetime
 
 from controller.domain import exchange_deadlines as deadlines
 from controller.domain.access import Caller, Role, require_contract
-from controller.domain.calendar import Calendar
-from controller.domain.errors import Conflict, ControllerError, Fault, Forbidden, Invalid, NotFound
+from controller.domain.calendar import Calendar, day_of
+from controller.domain.errors import JST, Conflict, ControllerError, Fault, Forbidden, Invalid, NotFound
 from controller.domain.exchange import Kind, State
-from controller.domain.reception import Channel, Topic, received_on
+from controller.domain.reception import Channel, Topic, next_opening, received_on
 from controller.domain.sentence import Sentence, sentence
 from controller.domain.why import kept
 from controller.services import exchange_evidence
@@ -46,11 +46,12 @@ class Report:
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """state: reported or requested; or declined, and why (R3.1)."""
+    """state: reported or requested; or declined, and why (R3.1). warnings: it came outside the reception hours."""
 
     id: int
     state: State
     why: Sentence | None = None
+    warnings: tuple[Sentence, ...] = ()
 
 
 async def open_case(db: Database, report: Report, calendar: Calendar, *, caller: Caller, now: datetime) -> Opened:
@@ -71,11 +72,12 @@ async def open_case(db: Database, report: Report, calendar: Calendar, *, caller:
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """What a case would begin as, and what it is about, in words. why: as of Opened."""
+    """What a case would begin as, and what it is about, in words. why, warnings: as of Opened."""
 
     state: State
     why: Sentence | None
     findings: tuple[Sentence, ...]
+    warnings: tuple[Sentence, ...] = ()
 
 
 async def preview_case(db: Database, report: Report, calendar: Calendar, *, caller: Caller, now: datetime) -> Expected:
@@ -101,11 +103,29 @@ def _expected(report: Report, place: Row, calendar: Calendar, *, asks: bool) -> 
         evidence,
         sentence("Opening it changes no registration."),
     )
-    return Expected(_BEGINS[report.kind], None, findings)
+    return Expected(_BEGINS[report.kind], None, findings, _outside_hours(report, calendar))
 
 
 def _counts_for(report: Report, calendar: Calendar) -> date:
     return received_on(report.received_at, Channel(report.channel), calendar, _TOPICS[report.kind])
+
+
+def _outside_hours(report: Report, calendar: Calendar) -> tuple[Sentence, ...]:
+    """R1.3, R3.4: the desk writes down what comes while it is closed, and says for which day it counts."""
+    channel = Channel(report.channel)
+    opens = next_opening(_TOPICS[report.kind], channel, report.received_at, calendar)
+    if opens == report.received_at:
+        return ()
+    return (
+        sentence(
+            "Reported at {at}, outside the reception hours ({channel}): "
+            "it counts for {day}, the desk opens at {opens}.",
+            at=report.received_at,
+            channel=channel,
+            day=day_of(opens),
+            opens=f"{opens.astimezone(JST):%H:%M} JST",
+        ),
+    )
 
 
 async def _open(
@@ -119,7 +139,7 @@ async def _open(
     if why is None:
         await exchange_evidence.begin(tx, row["id"], caller=caller, now=now)
         await exchange_cases.reminded_when_late(tx, row["id"], f"late-{state}", row["deadline_at"])
-    return Opened(row["id"], state, why)
+    return Opened(row["id"], state, why, () if why else _outside_hours(report, calendar))
 
 
 def _new(

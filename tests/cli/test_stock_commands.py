@@ -50,4 +50,4 @@ async def test_a_proposal_leads_to_the_dispatch_of_its_best_unit(by: By, spare: 
         await connection.execute("UPDATE adapter SET locked_out_at = now() WHERE serial <> $1", serial)
     nothing = ok(await by("sato", "stock", "propose", "--code", code))
     assert spare in nothing.out and "is locked out" in nothing.out
-    assert f"None of these can replace {serial}." in nothing.err
+    assert f"Nothing here can replace {serial}." in nothing.err

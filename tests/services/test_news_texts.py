@@ -130,3 +130,24 @@ def test_reminders_of_a_return_say_where_it_goes(language: str) -> None:
     )
 
     assert "\n  Kanda 1-2\n" in text.body
+
+
+@pytest.mark.parametrize("language", news.LANGUAGES)
+@pytest.mark.parametrize("topic", ["exchange.declined", "exchange.stuck", "bulk-exchange.row-failed", "operation.done"])
+def test_no_control_character_reaches_a_mail_however_deep_it_was_written(topic: str, language: str) -> None:
+    evil = "a\x1b[2J\x00\u202e\r\nBcc: x"
+    deep = {"words": evil} if topic.startswith(("exchange", "bulk")) else [{"x": [evil]}, evil]
+    facts = {"exchange": 7, "kind": "swap", "code": "E1", "state": "declined", "bulk": 1, "line": 2, "standby": "S1"}
+
+    text = news.render(
+        *(topic, language),
+        subject=f"E1{evil}",
+        contract=evil,
+        at=AT,
+        payload={**facts, "why": deep},
+        return_address=evil,
+    )
+
+    assert "Bcc: x" in text.body
+    assert all(line.isprintable() for line in [text.subject, *text.body.split("\n")])
+    assert not any(line.startswith("Bcc") for line in text.body.split("\n"))

@@ -66,6 +66,8 @@ def _tell_opened(session: Session, opened: Mapping[str, Any]) -> None:
         session.out.say(_("Exchange {exchange} is {state}.", **opened))
     if opened["why"]:
         session.out.say(_("  Why: {why}", **opened))
+    for warning in opened["warnings"]:
+        session.out.say(_("  Note: {warning}", warning=warning))
     if opened["exchange"] is None:
         session.out.say(_("It would be {to_state} then. Nothing was changed (dry run).", to_state=opened["state"]))
     else:

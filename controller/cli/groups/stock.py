@@ -107,13 +107,22 @@ def propose(
         session.out.document(found)
         return
     session.out.table(found["units"], PROPOSALS)
-    _next_step(session, found)
+    _next_step(session, found, only=bool(adapter))
 
 
-def _next_step(session: Session, found: Mapping[str, Any]) -> None:  # Any: a JSON object
+def _next_step(session: Session, found: Mapping[str, Any], *, only: bool) -> None:  # Any: a JSON object
+    """only: one unit was judged, and no other."""
     best = next((unit["serial"] for unit in found["units"] if unit["fits"]), None)
     if best is None:
-        session.out.note(_("None of these can replace {serial}.", serial=found["replaces"]))
+        session.out.note(_("Nothing here can replace {serial}.", serial=found["replaces"]))
+        session.out.note(
+            _("Next: see which can, without --adapter.")
+            if only
+            else _(
+                "Next: check those that came back (hikitsugi stock ls --state returned) and put them in stock "
+                "(hikitsugi stock move SERIAL in-stock --note TEXT), or bring in others (hikitsugi inventory import)."
+            )
+        )
     elif found["kind"] == "on-site":
         session.out.note(
             _(

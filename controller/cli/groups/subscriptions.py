@@ -1,6 +1,7 @@
 """`hikitsugi subscription` and `hikitsugi delivery`: who is told of what, and the log of what was sent."""
 
 import time
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 import typer
@@ -24,6 +25,14 @@ _SUBSCRIPTIONS = (
     Column(_("ended"), "disabled_at"),
     Column(_("by"), "account"),
 )
+
+
+def _for_receiver(row: Mapping[str, Any]) -> str:  # Any: JSON
+    """As it stands in what was sent: the header webhook-id, or the beginning of the Message-ID."""
+    digits = str(row["key"]).replace("-", "")
+    return f"msg_{digits}" if row["channel"] == "webhook" else digits
+
+
 _DELIVERIES = (
     Column(_("delivery"), "id", right=True),
     Column(_("subscription"), "subscription", right=True),
@@ -39,7 +48,7 @@ _SHOWN = (
     *_DELIVERIES,
     Column(_("channel"), "channel"),
     Column(_("address"), "address"),
-    Column(_("id for the receiver"), "key"),
+    Column(_("id for the receiver"), _for_receiver),
     Column(_("content"), lambda row: plain(row["payload"])),
 )
 _TRIED = (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
@@ -140,6 +140,9 @@ class OpenedExchange(Answer):
     findings: list[str]
     """Of a swap, and of a dry run: what happens, in words."""
     warnings: list[str]
+    """Of a report outside the reception hours too: for which day it counts (R1.3, R3.4)."""
+    received_on: date | None
+    """The day in Japan that the report counts for; null: a swap, or a dry run."""
     return_address: str | None
     """Of a swap with a fault: where the adapter that goes out is to be sent; "": ask the desk; null: nothing is."""
     waits_for: Waiting | None
@@ -170,7 +173,8 @@ async def open_exchange(call: Call, body: NewExchange, context: Context) -> Open
     opened = await exchanges.open_case(context.db, report, days, caller=call.caller, now=now)
     context.wake.set()  # evidence is collected by tasks
     why = said([opened.why], call.language)[0] if opened.why else ""
-    return await _opened(call, context, opened.id, why=why, findings=[], warnings=[], return_address=None)
+    warnings = said(opened.warnings, call.language)
+    return await _opened(call, context, opened.id, why=why, findings=[], warnings=warnings, return_address=None)
 
 
 def _expected(call: Call, body: NewExchange, found: exchanges.Expected) -> OpenedExchange:
@@ -180,7 +184,8 @@ def _expected(call: Call, body: NewExchange, found: exchanges.Expected) -> Opene
         state=found.state,
         why=said([found.why], call.language)[0] if found.why else "",
         findings=said(found.findings, call.language),
-        warnings=[],
+        warnings=said(found.warnings, call.language),
+        received_on=None,
         return_address=None,
         waits_for=None,
         overdue=False,
@@ -192,7 +197,8 @@ async def _swap_opened(call: Call, body: NewExchange, context: Context) -> Opene
     report = await _swapped(call, order, body, context)
     told = {name: getattr(report, name) for name in ("findings", "warnings", "return_address")} | {"why": ""}
     if report.exchange is None:
-        return OpenedExchange(exchange=None, kind=Kind.SWAP, state=None, waits_for=None, overdue=False, **told)
+        nothing = {"exchange": None, "state": None, "received_on": None, "waits_for": None, "overdue": False}
+        return OpenedExchange(kind=Kind.SWAP, **nothing, **told)
     return await _opened(call, context, report.exchange, **told)
 
 
@@ -200,7 +206,8 @@ async def _opened(call: Call, context: Context, exchange: int, **told: Any) -> O
     """Any: fields of the answer."""
     row = await exchanges.one(context.db, exchange, call.caller)
     waits = waiting(row, context.clock(), call.language)
-    return OpenedExchange(exchange=exchange, kind=row["kind"], state=row["state"], **waits, **told)
+    case = {name: row[name] for name in ("kind", "state", "received_on")}
+    return OpenedExchange(exchange=exchange, **case, **waits, **told)
 
 
 _NEEDED = {True: ("entry", "standby"), False: ("code", "fault")}

@@ -53,7 +53,7 @@ class Stepped(Answer):
     """It had happened before; nothing was done again."""
     dry_run: bool
     findings: list[str]
-    """What a change of the registration does, in words; only of a dry run."""
+    """What else comes of it, in words; of a dry run also what a change of the registration does."""
     warnings: list[str]
     waits_for: Waiting | None
     """What the exchange waits for now."""
@@ -87,7 +87,7 @@ async def _moved(call: Call, exchange: int, body: Step, context: Context) -> exc
             *asked, caller=call.caller, now=now, expect=body.expect, rule=context.change_rule
         )
     moved = await exchanges.advance(*asked, caller=call.caller, now=now, expect=body.expect, rule=context.change_rule)
-    return exchanges.Preview(moved)
+    return exchanges.Preview(moved, moved.findings)
 
 
 async def _ordered(call: Call, row: Row, body: Step, context: Context) -> exchanges.Preview:
