@@ -154,14 +154,13 @@ def _on_code(row: Row) -> ForStaff:
 
 
 async def _moves_by_itself(tx: Connection, row: Row) -> None:
-    """A unit that is on the way, to the customer or back, is moved by its case as long as that is open."""
-    if row["stock"] not in (Stock.IN_TRANSIT, Stock.UNDER_RETURN):
-        return
+    """A unit is its case's as long as that is open. One that is back goes on the shelf, or is retired, when the case is
+    closed: elsewhere it could fail again, and a unit has one case."""
     case = await stock.open_case(tx, row["serial"], replacement=row["stock"] == Stock.IN_TRANSIT)
     if case is not None:
         raise ForStaff(
-            "{serial} belongs to exchange {exchange}, which is {state} and moves it.",
-            next_step="hikitsugi exchange show {exchange} says what comes next.",
+            "{serial} belongs to exchange {exchange}, which is {state} and not ended.",
+            next_step="hikitsugi exchange show {exchange} says what comes next; when it has ended, move it.",
             serial=row["serial"],
             exchange=case["id"],
             state=case["state"],

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from controller import news
-from controller.domain.exchange import AWAITS_OLD_UNIT, LIVES, STARTS, WAITS, Actor, Kind, State
+from controller import news, terms
+from controller.domain.exchange import AWAITS_OLD_UNIT, LIVES, STARTS, WAITS, Actor, Event, Kind, State
 from controller.news import words
 from controller.words import LANGUAGES
 
@@ -33,9 +33,11 @@ def test_both_languages_have_the_same_templates() -> None:
 
 
 def test_every_word_of_an_exchange_is_said_in_both_languages() -> None:
-    assert set(words.STATES) == set(State) and set(words.KINDS) == set(Kind) and set(words.ACTORS) == set(Actor)
-    pairs = [*words.STATES.values(), *words.KINDS.values(), *words.ACTORS.values(), *words.REMINDERS.values()]
-    assert all(japanese != english and not japanese.isascii() and english.isascii() for japanese, english in pairs)
+    assert set(terms.STATES) == set(State) and set(terms.KINDS) == set(Kind) and set(terms.ACTORS) == set(Actor)
+    assert set(terms.EVENTS) == set(Event)
+    tables = (terms.STATES, terms.KINDS, terms.ACTORS, terms.REMINDERS)
+    phrases = [phrase for table in tables for phrase in table.values()]
+    assert all(not each.word.isascii() and not each.japanese.isascii() and each.english.isascii() for each in phrases)
 
 
 @pytest.mark.parametrize("language", news.LANGUAGES)
@@ -151,3 +153,25 @@ def test_no_control_character_reaches_a_mail_however_deep_it_was_written(topic: 
     assert "Bcc: x" in text.body
     assert all(line.isprintable() for line in [text.subject, *text.body.split("\n")])
     assert not any(line.startswith("Bcc") for line in text.body.split("\n"))
+
+
+@pytest.mark.parametrize("language", news.LANGUAGES)
+def test_a_reminder_of_something_else_does_not_ask_for_the_faulty_unit(language: str) -> None:
+    text = said(
+        "exchange.reminder", language, what="late-reported", state="reported", due_at="2026-12-22T14:59:59+00:00"
+    )
+
+    tables = words.of(language)
+    assert tables.state("reported") in text.subject and "late-reported" not in text.subject
+    assert tables.next("send-back", "reported") in text.body and tables.who("send-back", "reported") in text.body
+    assert not any(asked in text.body for asked in ("postage", "送料", "Return", "返送先"))
+
+
+@pytest.mark.parametrize("topic", ["exchange.waiting", "exchange.reminder", "exchange.stuck"])
+def test_the_number_is_that_of_the_case(topic: str) -> None:
+    """R3.13: "a faulty adapter 3" would be the third adapter."""
+    english = said(topic, "en", kind="return", state="waiting", what="return-in-1-day", due_at="2026-12-22T14:59:59Z")
+    japanese = said(topic, "ja", kind="return", state="waiting", what="return-in-1-day", due_at="2026-12-22T14:59:59Z")
+
+    assert english.body.startswith("Return of a faulty adapter, case 7, code E1: ")
+    assert japanese.body.startswith("コード E1 の故障機の返送(案件 7)")

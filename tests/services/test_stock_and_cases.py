@@ -134,6 +134,11 @@ async def test_stock_follows_a_send_back_from_the_shelf_to_the_shelf(desk) -> No
             *(desk.registry.db, faulty.serial, False), caller=desk.registry.administrator, now=desk.clock()
         )
 
+    with pytest.raises(Conflict, match=f"belongs to exchange {case}, which is returned and not ended"):
+        await stock.move_by_hand(
+            desk.registry.db, faulty.serial, Stock.IN_STOCK, "ok", caller=desk.registry.support, now=desk.clock()
+        )
+    await desk.does(case, "close", reason="It was dead.")
     moved = await stock.move_by_hand(
         desk.registry.db,
         faulty.serial,
@@ -162,6 +167,7 @@ async def test_a_unit_that_is_back_on_the_shelf_has_no_login_and_no_address_of_i
         await desk.does(case, event, **more)
     await desk.does(case, "deliver")
     await desk.does(case, "receive")
+    await desk.does(case, "close", reason="It was dead.")
 
     unlocked = await stock.move_by_hand(db, faulty.serial, Stock.IN_STOCK, "ok", caller=SUPPORT, now=desk.clock())
 
