@@ -18,6 +18,7 @@ import structlog
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, TemplateError
 
 from controller.domain.errors import spoken
+from controller.domain.exchange import State
 from controller.domain.news import TEST
 from controller.news import words
 from controller.words import in_words
@@ -40,7 +41,7 @@ class Text:
 def mailable() -> frozenset[str]:
     """Topics that have a template: what a pattern like "exchange.*" means for subscriptions by mail."""
     exact = {name.removesuffix(".txt") for name in _templates("en") if name != _PLAIN}
-    return frozenset(exact - {"exchange", TEST}) | {f"exchange.{state}" for state in words.STATES}
+    return frozenset(exact - {"exchange", TEST}) | {f"exchange.{state}" for state in State}
 
 
 def render(

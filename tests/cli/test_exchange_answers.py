@@ -76,6 +76,32 @@ async def test_withdrawing_what_was_dispatched_says_who_books_the_replacement_in
     assert moved.code == 0, moved.err
 
 
+async def test_a_return_says_where_its_unit_is(by: By, placed, standby, registry) -> None:
+    """R3.13: on the standby code, at the desk while that still holds it, and back in service when it was swapped."""
+    swapped = await by("olga", "swap", placed[0], standby, *FAULT, "--at-once", "--json")
+    query = "SELECT id FROM exchange WHERE of_exchange = $1"
+    async with registry.db.connection() as connection:
+        number = str(await connection.fetchval(query, swapped.json()["exchange"]))
+
+    async def whereabouts() -> str:
+        shown = await by("olga", "exchange", "show", number)
+        (line,) = [line for line in shown.out.splitlines() if line.startswith("the faulty adapter is")]
+        return " ".join(line.removeprefix("the faulty adapter is").split())
+
+    assert await whereabouts() == f"on {standby}"
+    back = await by("olga", "swap", placed[0], standby, "--replace", str(swapped.json()["exchange"]), "--json")
+    assert await whereabouts() == f"on {placed[0]}", back.err
+    await by("olga", "swap", placed[0], standby, "--replace", str(back.json()["exchange"]))
+    received = await by("sato", "exchange", "advance", number, "receive")
+    assert received.code == 0, received.err
+    held = f"at the desk, which has received it; {standby} holds it until its replacement does"
+    assert await whereabouts() == held
+    refused = await by("olga", "swap", placed[0], standby, "--dry-run")
+    assert f"the desk has received it (exchange {number})" in refused.err
+    document = (await by("olga", "exchange", "show", number, "--json")).json()
+    assert document["old_adapter_is"] == {"code": standby, "place": "on-code", "received": True}
+
+
 async def test_a_proposal_of_nothing_says_what_to_do(by: By, placed, registry) -> None:
     """R3.3."""
     number = await _opened(by, placed[0])

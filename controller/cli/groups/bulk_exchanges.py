@@ -13,7 +13,10 @@ from controller.cli.groups.statistics import exchange
 from controller.cli.groups.swaps import DryRun, Reason
 from controller.cli.looks import Stage, watched
 from controller.cli.output import Column
-from controller.cli.words import _
+from controller.cli.words import _, cell, word
+from controller.domain.bulk_exchange import RowState as RowWord
+from controller.domain.bulk_exchange import State
+from controller.domain.exchange import State as ExchangeState
 
 __all__ = ["exchange"]
 
@@ -29,7 +32,7 @@ RowState = Annotated[
 
 BULKS = (
     Column(_("id"), "id", right=True),
-    Column(_("state"), "state"),
+    Column(_("state"), cell(State, "state")),
     Column(_("contract"), "contract"),
     Column(_("rows"), "rows", right=True),
     Column(_("exchanged"), "exchanged", right=True),
@@ -40,11 +43,17 @@ BULKS = (
     Column(_("reason"), "reason"),
     Column(_("created"), "created_at"),
 )
+
+
+def _outcomes(found: Found) -> list[str]:
+    return [f"{word(ExchangeState, state)} {count}" for state, count in found["exchanges"].items()]
+
+
 _MORE = (
     Column(_("why"), "why"),
     Column(_("in pre-flight"), "in_preflight", right=True),
     Column(_("cancelled"), "cancelled", right=True),
-    Column(_("its exchanges"), lambda found: [f"{state} {count}" for state, count in found["exchanges"].items()]),
+    Column(_("its exchanges"), _outcomes),
     Column(_("at once"), "at_once", right=True),
     Column(_("stops itself after failures"), "stop_after"),
     Column(_("runs in the name of"), "run_by"),
@@ -54,14 +63,18 @@ _PLAN = (
     Column(_("line"), "line", right=True),
     Column(_("entry"), "entry"),
     Column(_("standby"), "standby"),
-    Column(_("state"), "state"),
+    Column(_("state"), cell(RowWord, "state")),
     Column(_("goes out"), "old_adapter"),
     Column(_("comes in"), "new_adapter"),
     Column(_("firmware target"), "firmware_target"),
     Column(_("told at once"), "told"),
     Column(_("notes"), lambda row: row["why"] or " ".join(row["warnings"])),
 )
-_ROWS = (*_PLAN, Column(_("exchange"), "exchange", right=True), Column(_("its state"), "exchange_state"))
+_ROWS = (
+    *_PLAN,
+    Column(_("exchange"), "exchange", right=True),
+    Column(_("its state"), cell(ExchangeState, "exchange_state")),
+)
 
 
 @bulk.command("plan", help=_("Plan many swaps from a CSV or JSON file, and say what will happen with each row."))
@@ -172,14 +185,16 @@ def _watched(session: Session, number: int, wait_s: float) -> None:
 
 def _stage(found: Found) -> Stage:
     open_ = sum(found["exchanges"].get(state, 0) for state in ("pre-flight", "ordered", "pulled"))
-    told = _("{state}: {open} open, {failed} failed", state=found["state"], open=open_, failed=found["failed"])
+    told = _(
+        "{state}: {open} open, {failed} failed", state=word(State, found["state"]), open=open_, failed=found["failed"]
+    )
     over = found["state"] in ("planned", "stopped", "aborted", "finished")
     return Stage(told, found["exchanged"] + found["failed"] + found["cancelled"], over)
 
 
 def _told(found: Found) -> str:
     said = [
-        _("Bulk exchange {id} is {state}.", **found),
+        _("Bulk exchange {id} is {state}.", id=found["id"], state=word(State, found["state"])),
         _("{exchanged} exchanged, {failed} failed, {waiting} waiting, {refused} refused.", **found),
     ]
     if found["why"]:

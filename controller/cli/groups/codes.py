@@ -8,7 +8,8 @@ from controller.cli.commands import Session, group, segment
 from controller.cli.groups.adapters import PULLS, STAYS
 from controller.cli.moments import At, moment
 from controller.cli.output import Column
-from controller.cli.words import _
+from controller.cli.words import _, cell
+from controller.domain.exchange import State
 
 code = group("code", _("Codes: the places of a contract's adapters."))
 
@@ -33,7 +34,7 @@ def list_codes(
         Column(_("connection"), "connection"),
         Column(_("last pull"), "last_pull_at"),
         Column(_("result"), "last_result", right=True),
-        Column(_("exchange"), "exchange_state"),
+        Column(_("exchange"), cell(State, "exchange_state")),
     )
     session.out.table(session.api.pages("/codes", contract=contract or None, kind=kind or None), columns)
 
@@ -63,7 +64,7 @@ def show_code(session: Session, code: CodeName) -> None:
         Column(_("last answer"), "last_result"),
         Column(_("in service since"), "in_service_at"),
         Column(_("newest exchange"), "exchange"),
-        Column(_("its state"), "exchange_state"),
+        Column(_("its state"), cell(State, "exchange_state")),
     )
     session.out.record(session.api.get(f"/codes/{segment(code)}"), columns)
 
@@ -94,7 +95,7 @@ def holder(
         Column(_("until"), "until"),
         Column(_("cause"), "cause"),
         Column(_("exchange"), "exchange"),
-        Column(_("its state"), "exchange_state"),
+        Column(_("its state"), cell(State, "exchange_state")),
         Column(_("replaced"), "replaced"),
         Column(_("why"), lambda row: " ".join(row["why"])),
     )

@@ -13,7 +13,9 @@ from controller.cli.groups.swaps import WAIT_S, AtOnce, DryRun, Fault, Reason, R
 from controller.cli.groups.tasks import tell_printed
 from controller.cli.moments import moment
 from controller.cli.output import Column
-from controller.cli.words import _
+from controller.cli.words import _, word
+from controller.domain.evidence import Evidence
+from controller.domain.exchange import State
 
 __all__ = ["exchange"]
 
@@ -63,13 +65,15 @@ def _tell_opened(session: Session, opened: Mapping[str, Any]) -> None:
     for finding in opened["findings"]:
         session.out.say(f"  {finding}")
     if opened["exchange"] is not None:
-        session.out.say(_("Exchange {exchange} is {state}.", **opened))
+        state = word(State, opened["state"])
+        session.out.say(_("Exchange {exchange} is {state}.", exchange=opened["exchange"], state=state))
     if opened["why"]:
         session.out.say(_("  Why: {why}", **opened))
     for warning in opened["warnings"]:
         session.out.say(_("  Note: {warning}", warning=warning))
     if opened["exchange"] is None:
-        session.out.say(_("It would be {to_state} then. Nothing was changed (dry run).", to_state=opened["state"]))
+        to_state = word(State, opened["state"])
+        session.out.say(_("It would be {to_state} then. Nothing was changed (dry run).", to_state=to_state))
     else:
         tell_next(session, session.api.get(f"/exchanges/{opened['exchange']}"))
 
@@ -99,13 +103,14 @@ def advance(
         session.out.say(f"  {finding}")
     for warning in done["warnings"]:
         session.out.say(_("  Note: {warning}", warning=warning))
+    state = word(State, done["to_state"])
     if dry_run:
-        session.out.say(_("It would be {to_state} then. Nothing was changed (dry run).", **done))
+        session.out.say(_("It would be {to_state} then. Nothing was changed (dry run).", to_state=state))
         return
     if done["already"]:
-        session.out.say(_("Exchange {exchange} is {state} already.", exchange=number, state=done["to_state"]))
+        session.out.say(_("Exchange {exchange} is {state} already.", exchange=number, state=state))
     else:
-        session.out.say(_("Exchange {exchange} is {state}.", exchange=number, state=done["to_state"]))
+        session.out.say(_("Exchange {exchange} is {state}.", exchange=number, state=state))
     tell_next(session, session.api.get(f"/exchanges/{number}"))
 
 
@@ -132,7 +137,8 @@ def evidence(session: Session, number: Number) -> None:
     if session.out.json:
         session.out.document(found)
         return
-    session.out.say(_("Evidence of exchange {exchange}: {evidence}.", **found))
+    standing = word(Evidence, found["evidence"])
+    session.out.say(_("Evidence of exchange {exchange}: {evidence}.", exchange=number, evidence=standing))
     if found["reason"]:
         session.out.say(_("  Without, because: {reason}", **found))
     for title, name, columns in ((_("Runs:"), "runs", _RUNS), (_("The code's configs:"), "configs", _CONFIGS)):

@@ -3,18 +3,17 @@
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
+from controller import terms
 from controller.cli.commands import Session
 from controller.cli.output import Column, show
-from controller.cli.words import _
+from controller.cli.words import LANGUAGE, _, cell, word, word_typed
+from controller.domain.evidence import Evidence
+from controller.domain.exchange import Event, Kind, State
+from controller.domain.reception import Channel
+from controller.domain.stock import ON_CODE, Stock
 
 Found = Mapping[str, Any]  # Any: an exchange as the API shows it
 
-_WHO: Final = {
-    "operator": _("the operator"),
-    "desk": _("the desk"),
-    "adapter": _("the adapter"),
-    "clock": _("the controller"),
-}
 _GIVEN: Final = {"adapter": "--adapter SERIAL", "driver": "--driver NAME", "reason": '--reason "..."'}
 
 
@@ -26,7 +25,7 @@ def codes(row: Found) -> str:
 def who(row: Found) -> str | None:
     """Who must act next; None when nothing is awaited."""
     waits = row["waits_for"]
-    return _WHO[waits["who"]] if waits else None
+    return terms.told(terms.ACTORS, waits["who"], LANGUAGE) if waits else None
 
 
 def by_when(row: Found) -> str | None:
@@ -38,10 +37,10 @@ def by_when(row: Found) -> str | None:
 
 ROWS = (
     Column(_("id"), "id", right=True),
-    Column(_("kind"), "kind"),
+    Column(_("kind"), cell(Kind, "kind")),
     Column(_("contract"), "contract"),
     Column(_("code"), codes),
-    Column(_("state"), "state"),
+    Column(_("state"), cell(State, "state")),
     Column(_("next"), who),
     Column(_("by when"), by_when),
     Column(_("goes out"), "old_adapter"),
@@ -50,14 +49,19 @@ ROWS = (
     Column(_("by"), "account"),
 )
 
+
+def _state(row: Found) -> str:
+    return _("{state} since {at}", state=word_typed(State, row["state"]), at=show(row["state_since"]))
+
+
 ALWAYS = (
     Column(_("exchange"), "id"),
-    Column(_("kind"), "kind"),
+    Column(_("kind"), lambda row: word_typed(Kind, row["kind"])),
     Column(_("contract"), "contract"),
     Column(_("code"), codes),
     Column(_("goes out"), "old_adapter"),
     Column(_("comes in"), "new_adapter"),
-    Column(_("state"), lambda row: _("{state} since {at}", state=row["state"], at=show(row["state_since"]))),
+    Column(_("state"), _state),
     Column(_("begun"), "ordered_at"),
     Column(_("by"), "account"),
 )
@@ -66,9 +70,22 @@ ALWAYS = (
 def _evidence(row: Found) -> str | None:
     """What was collected of the adapter that goes out; why a case does without."""
     found = row["evidence"]
+    state = word(Evidence, found["state"])
     if found["reason"]:
-        return f"{found['state']}: {found['reason']}"
-    return None if found["state"] == "none" else str(found["state"])
+        return f"{state}: {found['reason']}"
+    return None if found["state"] == "none" else state
+
+
+def _whereabouts(row: Found) -> str | None:
+    """Where the faulty adapter is now."""
+    found = row["old_adapter_is"]
+    if found is None:
+        return None
+    if found["received"]:
+        return _("at the desk, which has received it; {code} holds it until its replacement does", code=found["code"])
+    if found["code"] and found["place"] == ON_CODE:
+        return _("on {code}", code=found["code"])
+    return word(Stock, found["place"])
 
 
 def _arrival(row: Found) -> str | None:
@@ -81,13 +98,14 @@ def _arrival(row: Found) -> str | None:
 
 
 IF_ANY = (
+    Column(_("the faulty adapter is"), _whereabouts),
     Column(_("evidence"), _evidence),
     Column(_("fault"), "fault"),
     Column(_("reason"), "reason"),
     Column(_("why"), "why"),
     Column(_("reported"), "received_at"),
     Column(_("reported by"), "reported_by"),
-    Column(_("channel"), "channel"),
+    Column(_("channel"), cell(Channel, "channel")),
     Column(_("counts for"), "received_on"),
     Column(_("delivery address"), "address"),
     Column(_("dispatched"), "dispatched_at"),
@@ -109,19 +127,26 @@ IF_ANY = (
 )
 """Shown when there is something to show: no kind of exchange has all of them."""
 
-_BY_PEOPLE: Final = ("adapter", "driver", "shipment", "address", "reason", "missing")
+_BY_PEOPLE: Final = {
+    "adapter": _("adapter"),
+    "driver": _("driver"),
+    "shipment": _("shipment"),
+    "address": _("delivery address"),
+    "reason": _("reason"),
+    "missing": _("missing"),
+}
 
 
 def _given(move: Found) -> list[str]:
     """What a person gave with the event; what came of it stands above the journal."""
-    return [f"{name}: {show(move['data'][name])}" for name in _BY_PEOPLE if name in move["data"]]
+    return [f"{title}: {show(move['data'][name])}" for name, title in _BY_PEOPLE.items() if name in move["data"]]
 
 
 MOVES = (
     Column(_("at"), "at"),
-    Column(_("event"), "event"),
-    Column(_("before"), "from_state"),
-    Column(_("after"), "to_state"),
+    Column(_("event"), cell(Event, "event")),
+    Column(_("before"), cell(State, "from_state")),
+    Column(_("after"), cell(State, "to_state")),
     Column(_("by"), "account"),
     Column(_("given"), _given),
     Column(_("note"), "note"),
@@ -184,7 +209,8 @@ def _commands(row: Found) -> Iterator[str]:
         yield _("  What you can do:")
     for one in yours:
         given = " ".join((one["event"], *(_GIVEN[name] for name in _needs(row, one))))
-        yield f"    hikitsugi exchange advance {row['id']} {given}"
+        meant = terms.EVENTS.get(Event(one["event"]), "") if LANGUAGE == "ja" else ""
+        yield f"    hikitsugi exchange advance {row['id']} {given}" + (f"  # {meant}" if meant else "")
     if any("adapter" in one["needs"] for one in yours):
         yield _("  Which replacement: hikitsugi stock propose --exchange {id}", id=row["id"])
 

@@ -4,18 +4,23 @@ from typing import Annotated
 
 import typer
 
+from controller import terms
 from controller.cli.commands import Session, group
 from controller.cli.groups.exchange_words import MOVES, ROWS, columns, still_of_use, tell_next
 from controller.cli.moments import moment
 from controller.cli.output import Column
-from controller.cli.words import _
+from controller.cli.words import LANGUAGE, _
 
 exchange = group("exchange", _("Exchanges: swaps, send-backs, on-site exchanges and returns."))
 
 Number = Annotated[int, typer.Argument(help=_("Id of the exchange."), min=0)]
 KIND = _("swap, send-back, on-site or return.")
 
-_REMINDERS = (Column(_("reminder"), "what"), Column(_("due"), "due_at"), Column(_("done"), "done_at"))
+_REMINDERS = (
+    Column(_("reminder"), lambda row: terms.reminder(row["what"], LANGUAGE)),
+    Column(_("due"), "due_at"),
+    Column(_("done"), "done_at"),
+)
 
 
 @exchange.command("list", help=_("List exchanges, newest first; or open ones by their next deadline."))

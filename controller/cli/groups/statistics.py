@@ -11,7 +11,8 @@ from controller.cli.files import Force, save
 from controller.cli.groups.exchange_steps import exchange
 from controller.cli.moments import moment
 from controller.cli.output import Column
-from controller.cli.words import _
+from controller.cli.words import _, cell
+from controller.domain.exchange import Kind
 
 __all__ = ["exchange"]
 
@@ -22,7 +23,7 @@ _COUNTED = (
     Column(_("period"), "period"),
     Column(_("model"), "model"),
     Column(_("firmware"), "firmware"),
-    Column(_("kind"), "kind"),
+    Column(_("kind"), cell(Kind, "kind")),
     Column(_("exchanges"), "count", right=True),
     Column(_("for a fault"), "faults", right=True),
     Column(_("were confirmed"), "confirmed", right=True),
@@ -31,7 +32,7 @@ _COUNTED = (
 )
 _OVERDUE = (
     Column(_("exchange"), "id", right=True),
-    Column(_("kind"), "kind"),
+    Column(_("kind"), cell(Kind, "kind")),
     Column(_("contract"), "contract"),
     Column(_("code"), "code"),
     Column(_("adapter"), "adapter"),

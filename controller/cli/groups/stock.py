@@ -7,7 +7,8 @@ import typer
 
 from controller.cli.commands import Session, group, segment
 from controller.cli.output import Column
-from controller.cli.words import _
+from controller.cli.words import _, cell, word
+from controller.domain.stock import Stock
 
 stock = group("stock", _("Stock: units that serve nobody, and replacements."))
 
@@ -25,7 +26,7 @@ _KIND = (
 UNITS = (
     Column(_("serial"), "serial"),
     *_KIND,
-    Column(_("place"), "place"),
+    Column(_("place"), cell(Stock, "place")),
     Column(_("code"), "code"),
     Column(_("since"), "since"),
     Column(_("locked out"), "locked_out_at"),
@@ -33,14 +34,14 @@ UNITS = (
 UNIT = (*UNITS, Column(_("replaced by exchange"), "replaced_by"), Column(_("firmware"), "firmware"))
 COUNTS = (
     *_KIND,
-    Column(_("place"), "state"),
+    Column(_("place"), cell(Stock, "state")),
     Column(_("units"), "units", right=True),
     Column(_("of them locked out"), "locked_out", right=True),
 )
 MOVES = (
     Column(_("at"), "at"),
-    Column(_("from"), "from_stock"),
-    Column(_("to"), "to_stock"),
+    Column(_("from"), cell(Stock, "from_stock")),
+    Column(_("to"), cell(Stock, "to_stock")),
     Column(_("exchange"), "exchange"),
     Column(_("by"), "account"),
     Column(_("note"), "note"),
@@ -151,9 +152,10 @@ def move(
 ) -> None:
     body = {"to": to, "note": note, "dry_run": dry_run}
     moved = session.api.send("POST", f"/stock/{segment(serial)}/move", body)
+    of, there = word(Stock, moved["moved_from"]), word(Stock, to)
     if dry_run:
-        session.out.done(moved, _("{serial} would go from {of} to {to}.", serial=serial, of=moved["moved_from"], to=to))
+        session.out.done(moved, _("{serial} would go from {of} to {to}.", serial=serial, of=of, to=there))
     else:
-        session.out.done(moved, _("{serial} is {to} now.", serial=serial, to=to))
+        session.out.done(moved, _("{serial} is {to} now.", serial=serial, to=there))
     if moved["unlocked"]:
         session.out.say(_("An exchange had locked it out; from stock it may serve again."))

@@ -9,7 +9,8 @@ from controller.cli.commands import Commands, Session, segment
 from controller.cli.failures import CliError, Exit
 from controller.cli.groups.exchange_words import tell_next, where_to
 from controller.cli.looks import looks
-from controller.cli.words import _
+from controller.cli.words import _, word
+from controller.domain.exchange import State
 
 top = Commands()
 
@@ -72,7 +73,7 @@ def told(session: Session, report: Any, wait_s: float) -> None:
 
 def _tell(session: Session, found: Mapping[str, Any]) -> None:
     """Where it stands and what comes next. Any: JSON."""
-    session.out.say(_("Exchange {exchange} is {state}.", exchange=found["id"], state=found["state"]))
+    session.out.say(_("Exchange {exchange} is {state}.", exchange=found["id"], state=word(State, found["state"])))
     if found["why"]:
         session.out.say(_("  Why: {why}", **found))
     tell_next(session, found)

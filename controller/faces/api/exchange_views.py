@@ -11,6 +11,7 @@ from controller.domain.calendar import Calendar, day_of
 from controller.domain.delivery import from_day
 from controller.domain.exchange import AWAITS_OLD_UNIT, Actor, Event, Kind, State, possible
 from controller.domain.sentence import Sentence
+from controller.domain.stock import Stock, place
 from controller.faces.http.payload import Answer
 from controller.services import exchanges
 from controller.services.exchange_moving import ACTS_AS
@@ -98,6 +99,16 @@ class Reminder(Answer):
     done_at: datetime | None
 
 
+class Whereabouts(Answer):
+    """Where the faulty unit is. code: the one that holds it; null: none, or one of another contract."""
+
+    code: str | None
+    place: str
+    """on-code, or its state of stock."""
+    received: bool
+    """The desk has it, though a standby code holds it until its replacement does (R3.13)."""
+
+
 class Evidence(Answer):
     """What was collected before the adapter was removed: GET …/evidence."""
 
@@ -144,6 +155,8 @@ class ExchangeInFull(Exchange):
     """Of a swap that named a fault: the case of the return (R3.13)."""
     reported_by: str
     """Account of the operator whose report it was."""
+    old_adapter_is: Whereabouts | None
+    """null: a swap, or it has ended."""
     return_address: str | None
     """Where the faulty unit is to be sent, while it is awaited (R3.9, R3.13); "": ask the desk; null: it is not."""
     boot_lacks: list[str]
@@ -171,13 +184,15 @@ def in_full(
     now: datetime,
     language: str,
     return_address: str = "",
+    old_unit: Row | None = None,
 ) -> ExchangeInFull:
-    """All there is to say about it to this caller."""
+    """All there is to say about it to this caller. old_unit: of store/exchange_cases.unit, while its place matters."""
     return ExchangeInFull.from_row(
         row,
         why=told(row["why"], language),
         **waiting(row, now, language),
         return_exchange=return_exchange,
+        old_adapter_is=_whereabouts(row, old_unit, caller) if old_unit else None,
         return_address=return_address if (row["kind"], row["state"]) in AWAITS_OLD_UNIT else None,
         boot_lacks=said(boot_lacks, language),
         evidence=Evidence(state=row["evidence"], campaign=row["evidence_campaign"], reason=row["evidence_reason"]),
@@ -186,6 +201,13 @@ def in_full(
         possible=events(row, caller),
         reminders=[Reminder.from_row(one) for one in reminders],
     )
+
+
+def _whereabouts(row: Row, unit: Row, caller: Caller) -> Whereabouts:
+    theirs = unit["contract"] is None or caller.sees(unit["contract"])
+    received = row["kind"] == Kind.RETURN and row["state"] in (State.RECEIVED, State.DISPATCHED)
+    where = place(Stock(unit["stock"]), unit["code"])
+    return Whereabouts(code=unit["code"] if theirs else None, place=where, received=received)
 
 
 def _move(row: Row, caller: Caller, language: str) -> Move:

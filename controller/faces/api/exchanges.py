@@ -13,6 +13,7 @@ from controller.faces.http import Call, Page, Paging, Path, Query, Route, RowId
 from controller.faces.http.payload import Moment
 from controller.services import calendar, exchanges
 from controller.services.exchange_effects import boot_lacks
+from controller.store import exchange_cases
 from controller.store.pool import Row
 
 Number = Annotated[RowId, Path("id of the exchange")]
@@ -73,7 +74,16 @@ async def show_exchange(call: Call, exchange: Number, context: Context) -> Excha
         context.clock(),
         call.language,
         context.return_address,
+        await _old_unit(row, context),
     )
+
+
+async def _old_unit(row: Row, context: Context) -> Row | None:
+    """Of a case that has not ended: its faulty unit."""
+    if row["kind"] == Kind.SWAP or row["ended_at"] is not None:
+        return None
+    async with context.db.connection() as connection:
+        return await exchange_cases.unit(connection, row["old_adapter"])
 
 
 async def _return_of(row: Row, call: Call, context: Context) -> int | None:
