@@ -60,7 +60,7 @@ _MORE = (
     Column(_("ended"), "ended_at"),
 )
 _PLAN = (
-    Column(_("line"), "line", right=True),
+    Column(_("row"), "line", right=True),
     Column(_("entry"), "entry"),
     Column(_("standby"), "standby"),
     Column(_("state"), cell(RowWord, "state")),

@@ -199,7 +199,7 @@ def _next(row: Found) -> Iterator[str]:
     if row["boot_lacks"]:
         yield _("  Not yet: {missing}.", missing="; ".join(row["boot_lacks"]))
     if row["return_exchange"]:
-        yield _("The faulty adapter goes back: hikitsugi exchange show {return_exchange}", **row)
+        yield _("The faulty adapter has a case of its own: hikitsugi exchange show {return_exchange}", **row)
     yield from _commands(row)
 
 

@@ -40,8 +40,8 @@ COUNTS = (
 )
 MOVES = (
     Column(_("at"), "at"),
-    Column(_("from"), cell(Stock, "from_stock")),
-    Column(_("to"), cell(Stock, "to_stock")),
+    Column(_("before"), cell(Stock, "from_stock")),
+    Column(_("after"), cell(Stock, "to_stock")),
     Column(_("exchange"), "exchange"),
     Column(_("by"), "account"),
     Column(_("note"), "note"),
