@@ -31,7 +31,17 @@ from controller.faces.api.doors import KeptAnswers, authenticator
 from controller.faces.figures import Figures
 from controller.files import replace
 from controller.parts import Parts, utc_now
-from controller.services import access, audit, bulk_turn, housekeeping, kept_sessions, news, preflight, work
+from controller.services import (
+    access,
+    audit,
+    bulk_turn,
+    exchange_turn,
+    housekeeping,
+    kept_sessions,
+    news,
+    preflight,
+    work,
+)
 from controller.services.idempotency import Repeats
 from controller.settings import Endpoint, Settings
 from controller.startup import CannotStart
@@ -227,7 +237,10 @@ async def _until(
         asyncio.create_task(work.run(workers), name="workers"),
         asyncio.create_task(news.run(bearers), name="news"),
         *(asyncio.create_task(endless, name=name) for name, endless in side.endless(parts).items()),
-        asyncio.create_task(housekeeping.run(workers, parts.db, utc_now, kept, rule), name="housekeeping"),
+        asyncio.create_task(housekeeping.run(workers, parts.db, utc_now, kept), name="housekeeping"),
+        asyncio.create_task(
+            exchange_turn.run(parts.db, parts.vault, utc_now, rule, parts.wake_push.set), name="exchanges"
+        ),
         asyncio.create_task(
             preflight.run(
                 *(parts.db, parts.vault, utc_now, timedelta(seconds=parts.settings.swap_deadline_s)),

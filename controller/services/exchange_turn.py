@@ -6,6 +6,7 @@ keep the others; it is tried again every turn, and why it stands still is writte
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 from functools import partial
@@ -20,16 +21,36 @@ from controller.domain.exchange import Event
 from controller.domain.exchange_deadlines import ChangeRule
 from controller.domain.sentence import sentence
 from controller.domain.why import kept
+from controller.services import calendar as days
 from controller.services.exchange_effects import Given, boot_lacks
 from controller.services.exchange_moving import OutOfOrder, advance, told_to_contract
 from controller.store import exchange_cases, exchange_due
-from controller.store.pool import Database, is_away
+from controller.store.pool import TROUBLE, Database, is_away
 from controller.store.secrets import Secrets
 
 log = structlog.get_logger()
 
+EVERY_S = 1.0
+"""So soon is a replacement that has called home registered: it asks again in a few seconds. A turn with nothing to do
+is six questions, each by an index."""
 _PAGE = 100
 _INTERNAL = sentence("An internal error keeps it from going on; the controller's log has it.")
+
+
+async def run(
+    db: Database, vault: Secrets, clock: Callable[[], datetime], rule: ChangeRule, moved: Callable[[], None]
+) -> None:
+    """Turns until cancelled; a database that is away is tried again.
+
+    moved: called when cases moved, so that connected adapters are told of a changed registration at once.
+    """
+    while True:
+        try:
+            if await turn(db, vault, await days.current(db), now=clock(), rule=rule):
+                moved()
+        except TROUBLE as error:
+            log.warning("exchanges must wait for the database", error=str(error) or type(error).__name__)
+        await asyncio.sleep(EVERY_S)
 
 
 async def turn(

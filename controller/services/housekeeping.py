@@ -9,8 +9,7 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from controller.domain.exchange_deadlines import ChangeRule
-from controller.services import calendar, exchange_turn, news, push_work, reaches, readings, retention, work
+from controller.services import news, push_work, reaches, readings, retention, work
 from controller.services.idempotency import KEPT
 from controller.store import claims, connections, exchanges, heartbeats, idempotency, logins, pulls
 from controller.store.pool import TROUBLE, Database
@@ -31,14 +30,11 @@ class Kept:
     news: timedelta
 
 
-async def run(workers: work.Work, db: Database, clock: Callable[[], datetime], kept: Kept, rule: ChangeRule) -> None:
-    """Repeat until cancelled; a database that is away is tried again at the next turn.
-
-    rule: when the registration of a dispatched case changes.
-    """
+async def run(workers: work.Work, db: Database, clock: Callable[[], datetime], kept: Kept) -> None:
+    """Repeat until cancelled; a database that is away is tried again at the next turn."""
     while True:
         try:
-            await once(workers, db, clock(), kept, rule)
+            await once(workers, db, clock(), kept)
         except TROUBLE as error:
             log.warning("housekeeping must wait for the database", error=str(error) or type(error).__name__)
         await asyncio.sleep(EVERY_S)
@@ -53,12 +49,11 @@ async def take_over(db: Database, now: datetime) -> None:
     await news.take_over(db, now)
 
 
-async def once(workers: work.Work, db: Database, now: datetime, kept: Kept, rule: ChangeRule) -> None:
+async def once(workers: work.Work, db: Database, now: datetime, kept: Kept) -> None:
     """One turn; each step is bounded and may be repeated."""
     await work.return_lost(workers)
     for exchange, entry in await exchanges.lapse(db, now):
         log.warning("swap lapsed: its new adapter was not seen in time", exchange=exchange, entry=entry)
-    await exchange_turn.turn(db, workers.vault, await calendar.current(db), now=now, rule=rule)
     await pulls.forget_before(db, now - PULLS_KEPT)
     await idempotency.forget_before(db, now - KEPT)
     await reaches.forget_gone(db, now)

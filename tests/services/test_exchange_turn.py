@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from controller.domain.access import CONTROLLER
 from controller.domain.errors import Conflict
 from controller.domain.exchange import Kind, State
-from controller.services import exchanges
+from controller.services import exchange_turn, exchanges, housekeeping
 from controller.words import told
 from tests.registry_fixtures import OPERATOR, STRANGER
 from tests.services.cases import Desk
@@ -162,3 +163,22 @@ async def _stuck(desk: Desk) -> list[int]:
     rows = await exchanges.page(desk.registry.db, wanted, caller=OPERATOR, now=desk.clock(), limit=50)
     assert await exchanges.page(desk.registry.db, wanted, caller=STRANGER, now=desk.clock(), limit=50) == []
     return [row["id"] for row in rows]
+
+
+async def test_a_replacement_that_calls_home_is_registered_before_it_asks_again(desk: Desk) -> None:
+    """R3.6: the loop of cases does not wait for the other housekeeping; the adapters that are connected hear of it."""
+    case, new = await _recognised(desk)
+    await desk.does(case, "dispatch", adapter=new.serial)
+    told = asyncio.Event()
+    db, vault = desk.registry.db, desk.registry.vault
+    loop = asyncio.create_task(exchange_turn.run(db, vault, desk.clock, desk.rule, told.set))
+    try:
+        await new.ask_ls()
+
+        async with asyncio.timeout(20):
+            await told.wait()
+        assert await desk.state(case) == "registration-changed"
+    finally:
+        loop.cancel()
+        await asyncio.wait({loop})
+    assert exchange_turn.EVERY_S < housekeeping.EVERY_S
