@@ -32,13 +32,21 @@ class Figures:
         self._reading = asyncio.Lock()
         self._stale_at = 0.0
 
-        def gauge(name: str, what: str, *labels: str) -> Gauge:
-            return Gauge(f"hikitsugi_{name}", what, labels, registry=registry)
-
-        self._open = gauge("exchanges_open", "Exchanges that have not ended", "kind", "state")
-        self._overdue = gauge("exchanges_overdue", "Open exchanges whose next thing is late", "kind")
-        self._stuck = gauge("exchanges_stuck", "Open exchanges that the controller cannot move on", "kind")
-        self._deliveries = gauge("deliveries", "Pieces of news by what became of them", "state")
+        self._open = Gauge(
+            "hikitsugi_exchanges_open", "Exchanges that have not ended", ("kind", "state"), registry=registry
+        )
+        self._overdue = Gauge(
+            "hikitsugi_exchanges_overdue", "Open exchanges whose next thing is late", ("kind",), registry=registry
+        )
+        self._stuck = Gauge(
+            "hikitsugi_exchanges_stuck",
+            "Open exchanges that the controller cannot move on",
+            ("kind",),
+            registry=registry,
+        )
+        self._deliveries = Gauge(
+            "hikitsugi_deliveries", "Pieces of news by what became of them", ("state",), registry=registry
+        )
 
     async def read(self) -> None:
         """Set the gauges, unless that was done a moment ago. Raises nothing when the database is away."""
