@@ -17,6 +17,7 @@ async def spare(registry, numbers) -> str:
     number = numbers()
     row = f",,,SER{number:05d},seil8,SEIL/X4,{distribution_id(number)},ls-{number},pw-{number},\r\n"
     await registry.load(HEADER + row)
+    registry.clock.forward(seconds=1)
     return f"SER{number:05d}"
 
 

@@ -62,7 +62,9 @@ class Pair:
 @pytest.fixture
 async def pair(registry: Registry, numbers: Callable[[], int]) -> Pair:
     entry = await outgoing.connected(registry, numbers)
-    return Pair(registry, entry, await outgoing.adapter(registry, numbers, kind="standby"))
+    standby = await outgoing.adapter(registry, numbers, kind="standby")
+    registry.clock.forward(seconds=1)
+    return Pair(registry, entry, standby)
 
 
 async def turn(registry: Registry) -> int:

@@ -70,6 +70,7 @@ def dispatched(registry, numbers: Callable[[], int]):
         await registry.load(
             HEADER + csv_row(code, old, kind=where, config="hostname: a" if where == "entry" else "") + stock
         )
+        registry.clock.forward(seconds=1)
         async with registry.db.transaction() as tx:
             exchange = await tx.fetchval(
                 f"""INSERT INTO exchange (kind, contract, {where}, old_adapter, new_adapter, state, state_since,

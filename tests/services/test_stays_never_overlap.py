@@ -6,11 +6,12 @@ from datetime import timedelta
 
 from controller.domain.exchange_deadlines import ChangeRule
 from controller.domain.stock import Stock
-from controller.services import stock
-from tests.registry_fixtures import SUPPORT
+from controller.services import stock, swap
+from tests.registry_fixtures import OPERATOR, SUPPORT
 from tests.rows import HEADER, csv_row
 from tests.services.cases import Desk
 from tests.services.devices import Device
+from tests.services.heartbeat_line import HERE, Line, Sender
 
 
 async def test_a_unit_that_comes_back_from_stock_while_the_clock_was_put_back(desk: Desk) -> None:
@@ -61,3 +62,26 @@ async def _one_after_the_other(desk: Desk, unit: Device, code: str) -> None:
     came = await desk.value("SELECT at FROM registration_ledger WHERE code = $1 AND adapter = $2", code, unit.serial)
     assert came == await desk.value("SELECT since FROM registration WHERE code = $1", code)
     assert left <= came
+
+
+async def test_what_was_told_between_two_swaps_of_one_moment_is_worth_nothing(
+    desk: Desk, line: Line
+) -> None:
+    """R3.7: a clock that was put back gives the second swap no earlier moment, and no equal one."""
+    entry, standby = await desk.on(), await desk.on("standby")
+    first = await desk.swaps_only(entry, standby)
+    moment = desk.clock()
+    sender = Sender(desk.registry, entry.number)
+    await sender.learn()
+    await sender.pulled_from(HERE)
+    line.receive(sender.says())
+    assert (await line.told())["stored"] == 1
+
+    desk.clock.now = moment
+    order = swap.Order(desk.code(entry), desk.code(standby), replaces=first)
+    by = {"caller": OPERATOR, "now": desk.clock(), "deadline": timedelta(days=1)}
+    await swap.carry_out(desk.registry.db, desk.registry.vault, order, **by)
+
+    line.later(61)
+    line.receive(sender.says(cpu=6))
+    assert (await line.told())["stored"] == 0

@@ -22,6 +22,7 @@ DAY = timedelta(days=1)
 async def pair(registry, numbers) -> tuple[str, str]:
     entry, standby = numbers(), numbers()
     await registry.load(HEADER + csv_row(f"E{entry}", entry) + csv_row(f"S{standby}", standby, kind="standby"))
+    registry.clock.forward(seconds=1)
     return f"E{entry}", f"S{standby}"
 
 

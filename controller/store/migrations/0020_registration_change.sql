@@ -72,10 +72,11 @@ BEGIN
     FROM (
         SELECT i.n, i.kind, i.code, e.kind AS code_kind, i.standby,
                coalesce(i.exchange, nextval('exchange_id_seq')) AS exchange, i.exchange IS NOT NULL AS of_case, i.replaces,
-               -- The ledger of a code, and that of a unit from stock, never runs backwards, even if this clock does.
-               greatest(i.now, er.since, sr.since, CASE WHEN i.kind <> 'swap' THEN
-                   (SELECT max(l.at) FROM stock_ledger l WHERE l.adapter = i.new) END) AS at, i.deadline, e.contract, i.account, i.role, i.source,
-               i.reason, i.fault,
+               -- The ledger of a code, and that of a unit from stock, never runs backwards, even if this clock does. And no
+               -- two registrations begin at one moment: by its moment everybody knows whether it is still the same.
+               greatest(i.now, er.since + interval '1 us', sr.since + interval '1 us', CASE WHEN i.kind <> 'swap' THEN
+                   (SELECT max(l.at) FROM stock_ledger l WHERE l.adapter = i.new) END) AS at,
+               i.deadline, e.contract, i.account, i.role, i.source, i.reason, i.fault,
                CASE WHEN i.kind = 'swap' AND i.fault <> '' THEN nextval('exchange_id_seq') END AS return_case,
                oa.reseller, na.serial AS new_adapter, na.model AS new_model, coalesce(nk.firmware, '') AS new_firmware,
                coalesce(nk.last_result = 100, false) AS new_rests, na.stock AS new_stock,

@@ -180,5 +180,7 @@ def who_left_has_another_key(before: Snapshot, now: Snapshot) -> None:
         is_ = now.registrations[code]
         if was["adapter"] != is_["adapter"] and now.codes[code]["kind"] == "entry":
             assert now.keys.get(was["adapter"]) != before.keys[was["adapter"]], f"{was['adapter']} kept its key"
-        if was["adapter"] != is_["adapter"]:
-            assert is_["heartbeat_passphrase"] != was["heartbeat_passphrase"]
+        if was["heartbeat_passphrase"] != is_["heartbeat_passphrase"]:
+            assert was["since"] < is_["since"], f"two registrations of {code} begin at {is_['since']}"
+        else:
+            assert was["adapter"] == is_["adapter"], f"{is_['adapter']} has the passphrase of {was['adapter']}"
