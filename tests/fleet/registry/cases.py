@@ -71,8 +71,9 @@ class GoesOn:
         if not events:
             return None
         on_the_way = [serial for serial, each in sorted(now.adapters.items()) if each["stock"] == Stock.IN_TRANSIT]
-        units = now.shelf(now.adapters[row["old_adapter"]]["series"]) + on_the_way
-        unit = chosen(units, self.unit) if units else row["old_adapter"]
+        shelf = now.shelf(now.adapters[row["old_adapter"]]["series"])
+        units = (on_the_way if self.unit == 3 else shelf) or shelf or [row["old_adapter"]]
+        unit = chosen(units, self.choice + self.unit)
         return await advance(world, row["id"], chosen(events, self.choice), unit, 1)
 
 

@@ -12,14 +12,16 @@ from datetime import timedelta
 from controller.domain.errors import ControllerError
 from controller.domain.exchange import ENDED, LIVES, Event, Kind, State
 from controller.domain.exchange_deadlines import ChangeRule
+from controller.store import registry
 from tests.fleet.registry import clock
 from tests.fleet.registry.cases import PEOPLE, advance
-from tests.fleet.registry.devices import boots, knocks
+from tests.fleet.registry.devices import beats, boots, knocks
 from tests.fleet.registry.places import Place, as_csv
 from tests.fleet.registry.snapshot import Snapshot, taken
 from tests.fleet.registry.swaps import DEADLINE
 from tests.fleet.registry.units import Unit
 from tests.fleet.registry.world import World
+from tests.registry_fixtures import ADMINISTRATOR
 
 _ADMINISTRATOR = 1
 _MOST = 12
@@ -47,6 +49,18 @@ async def all_doors(world: World) -> None:
     for unit in world.units:
         for key in [*unit.keys, "wrong"]:
             await knocks(world, now, unit, key)
+
+
+async def nobody_locked_out_is_served(world: World) -> None:
+    """R3.7: all that were just served are locked out at once."""
+    told = [unit for unit in world.units if unit.passphrases]
+    for unit in told:
+        await beats(world, unit, unit.passphrases[-1])
+        await registry.set_locked_out(world.db, unit.serial, True, caller=ADMINISTRATOR, now=world.clock())
+    now = await taken(world)
+    for unit in told:
+        await knocks(world, now, unit, unit.keys[-1])
+        assert not await beats(world, unit, unit.passphrases[-1]), f"a heartbeat of {unit.serial} was taken"
 
 
 async def _moved(world: World, now: Snapshot, number: int) -> None:

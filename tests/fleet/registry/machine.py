@@ -20,7 +20,7 @@ from controller.domain.exchange_deadlines import ChangeRule
 from controller.domain.stock import Stock
 from tests.fleet.registry import cases, clock, devices, shelf, swaps
 from tests.fleet.registry.deaths import Death, How, until_death
-from tests.fleet.registry.ending import all_doors, end_all
+from tests.fleet.registry.ending import all_doors, end_all, nobody_locked_out_is_served
 from tests.fleet.registry.invariants import hold, hold_between
 from tests.fleet.registry.snapshot import Snapshot, taken
 from tests.fleet.registry.world import World
@@ -129,6 +129,7 @@ class WholeRegistry(RuleBasedStateMachine):
             if not self.failed:
                 self._run("every open case ends", end_all(self.world))
                 self._run("every unit tries every door", all_doors(self.world))
+                self._run("all are locked out", nobody_locked_out_is_served(self.world))
         finally:
             self.bridge.run(self.opened.aclose())
 
