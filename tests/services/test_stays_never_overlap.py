@@ -64,9 +64,7 @@ async def _one_after_the_other(desk: Desk, unit: Device, code: str) -> None:
     assert left <= came
 
 
-async def test_what_was_told_between_two_swaps_of_one_moment_is_worth_nothing(
-    desk: Desk, line: Line
-) -> None:
+async def test_what_was_told_between_two_swaps_of_one_moment_is_worth_nothing(desk: Desk, line: Line) -> None:
     """R3.7: a clock that was put back gives the second swap no earlier moment, and no equal one."""
     entry, standby = await desk.on(), await desk.on("standby")
     first = await desk.swaps_only(entry, standby)
