@@ -6,24 +6,26 @@ cannot any more, people and the clock must be enough.
 
 from __future__ import annotations
 
+import contextlib
 from collections import deque
 from datetime import timedelta
 
 from controller.domain.errors import ControllerError
 from controller.domain.exchange import ENDED, LIVES, Event, Kind, State
 from controller.domain.exchange_deadlines import ChangeRule
+from controller.domain.stock import Stock
 from controller.store import registry
 from tests.fleet.registry import clock
 from tests.fleet.registry.cases import PEOPLE, advance
 from tests.fleet.registry.devices import beats, boots, knocks
 from tests.fleet.registry.places import Place, as_csv
 from tests.fleet.registry.snapshot import Snapshot, taken
-from tests.fleet.registry.swaps import DEADLINE
+from tests.fleet.registry.swaps import DEADLINE, Swap, ordered
 from tests.fleet.registry.units import Unit
 from tests.fleet.registry.world import World
 from tests.registry_fixtures import ADMINISTRATOR
 
-_ADMINISTRATOR = 1
+_OPERATOR, _ADMINISTRATOR, _STRANGER = 0, 1, 2
 _MOST = 12
 """Moves that bring any case to its end."""
 
@@ -41,6 +43,14 @@ async def end_all(world: World) -> None:
             await _moved(world, now, number)
         else:
             raise AssertionError(f"exchange {number} does not end: {dict(now.exchanges[number])}")
+
+
+async def every_pair(world: World) -> None:
+    """Strangers exchange nothing, operators what the rules allow (R3.10)."""
+    for by in (_STRANGER, _OPERATOR):
+        for entry in range(4):
+            for standby in range(3):
+                await ordered(world, Swap(entry, standby, at_once=True, by=by), await taken(world))
 
 
 async def all_doors(world: World) -> None:
@@ -97,6 +107,8 @@ async def _by_people(world: World, now: Snapshot, number: int, kind: Kind, state
     """The way that leads to an end by its most usual events; when that is closed, taken back or written off."""
     refused: list[str] = []
     for event in _ways(kind, state):
+        if event in (Event.DISPATCH, Event.ASSIGN_DRIVER):
+            await _no_other_cases_unit(world, now, number, event)
         unit = await _replacement(world, now, now.exchanges[number]["old_adapter"])
         try:
             await advance(world, number, event, unit, _ADMINISTRATOR)
@@ -105,6 +117,15 @@ async def _by_people(world: World, now: Snapshot, number: int, kind: Kind, state
         else:
             return
     raise AssertionError(f"exchange {number} ({kind}) cannot leave {state}: {refused}")
+
+
+async def _no_other_cases_unit(world: World, now: Snapshot, number: int, event: Event) -> None:
+    """What is on its way to another case, or has just taken a code over, is reserved."""
+    for serial, unit in now.adapters.items():
+        if unit["stock"] == Stock.IN_TRANSIT:
+            with contextlib.suppress(ControllerError):
+                await advance(world, number, event, serial, _ADMINISTRATOR)
+                raise AssertionError(f"{serial} was reserved twice")
 
 
 async def _replacement(world: World, now: Snapshot, old: str) -> str:

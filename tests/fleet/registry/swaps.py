@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 
+from controller.domain.errors import ControllerError
 from controller.services import preflight, swap
 from tests.fleet.registry.snapshot import Snapshot, chosen
 from tests.fleet.registry.world import World
@@ -62,6 +63,16 @@ class Swap:
         if (case := now.case_of(new["serial"])) and case["kind"] == "return" and case["state"] == "received":
             return False
         return not holders and old["series"] == new["series"] and new["locked_out_at"] is None
+
+
+async def ordered(world: World, act: Swap, now: Snapshot) -> None:
+    """The order, as things are; raises AssertionError where the rules and the product disagree."""
+    try:
+        await act.do(world, now)
+    except ControllerError as error:
+        assert str(error) and not act.must(now), f"{act} was refused: {error}"
+    else:
+        assert act.must(now), f"{act} was carried out"
 
 
 @dataclass(frozen=True, slots=True)
