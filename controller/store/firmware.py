@@ -13,7 +13,7 @@ from controller.store import audit
 from controller.store.pool import Database
 
 _ADD = """
-    INSERT INTO firmware_image (series, version, version_key, sha256, size, notes, models, hardware_revisions,
+    INSERT INTO firmware_release (series, version, version_key, sha256, size, notes_ja, models, hardware_revisions,
                                 released_at, available_at)
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"""
 
@@ -50,15 +50,15 @@ async def add(
 
 async def one(db: Database, series: str, version: str) -> Record | None:
     """One catalogued image, None when unknown."""
-    query = "SELECT * FROM firmware_image WHERE series = $1 AND version = $2"
+    query = "SELECT * FROM firmware_release WHERE series = $1 AND version = $2"
     async with db.connection() as connection:
         return await connection.fetchrow(query, series, version)
 
 
 async def listing(db: Database, *, series: str | None) -> list[Record]:
     """The catalogue, newest first within each series; recommended is true for the newest (R4.2)."""
-    query = """SELECT series, version, sha256, size, notes, models, hardware_revisions, released_at, available_at,
+    query = """SELECT series, version, sha256, size, notes_ja AS notes, models, hardware_revisions, released_at, available_at,
             row_number() OVER (PARTITION BY series ORDER BY version_key DESC) = 1 AS recommended
-        FROM firmware_image WHERE ($1::text IS NULL OR series = $1) ORDER BY series, version_key DESC LIMIT 1000"""
+        FROM firmware_release WHERE ($1::text IS NULL OR series = $1) ORDER BY series, version_key DESC LIMIT 1000"""
     async with db.connection() as connection:
         return await connection.fetch(query, series)

@@ -28,8 +28,7 @@ _BY_DISTRIBUTION_ID = """
     LEFT JOIN code c ON c.code = r.code
     LEFT JOIN contact k ON k.adapter = a.serial
     LEFT JOIN firmware_image i ON i.series = a.series AND i.version = c.firmware_target
-         AND (i.models = '{}' OR a.model = ANY (i.models))
-         AND (i.hardware_revisions = '{}' OR a.hardware_revision = ANY (i.hardware_revisions))
+         AND firmware_fits(i.models, i.hardware_revisions, i.hardware_lowest, a.model, a.hardware_revision)
     LEFT JOIN LATERAL (SELECT id, kind, state, new_adapter, pulled_at, confirmed_at FROM exchange
                        WHERE entry = r.code AND changed_at IS NOT NULL ORDER BY changed_at DESC, id DESC LIMIT 1) x
          ON x.new_adapter = a.serial
@@ -64,8 +63,7 @@ async def _all_by_distribution_id(
 async def newest_image(db: Database, row: Record) -> Record | None:
     """version and sha256 of the newest image that fits the adapter of a row of `by_distribution_id`; None for none."""
     query = """SELECT version, sha256 FROM firmware_image
-        WHERE series = $1 AND (models = '{}' OR $2 = ANY (models))
-          AND (hardware_revisions = '{}' OR $3 = ANY (hardware_revisions))
+        WHERE series = $1 AND firmware_fits(models, hardware_revisions, hardware_lowest, $2, $3)
         ORDER BY version_key DESC LIMIT 1"""
     async with db.connection() as connection:
         return await connection.fetchrow(query, row["series"], row["model"], row["hardware_revision"])

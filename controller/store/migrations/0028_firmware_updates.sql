@@ -1,0 +1,2 @@
+-- 0028_firmware_updates
+SELECT 1;

@@ -1,0 +1,2 @@
+-- 0029_firmware_rollouts
+SELECT 1;

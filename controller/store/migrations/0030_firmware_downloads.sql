@@ -1,0 +1,2 @@
+-- 0030_firmware_downloads
+SELECT 1;

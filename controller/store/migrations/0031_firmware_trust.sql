@@ -1,0 +1,2 @@
+-- 0031_firmware_trust
+SELECT 1;
