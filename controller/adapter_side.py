@@ -41,7 +41,7 @@ from controller.tls import device_context, legacy_device_context, legacy_push_co
 from controller.transports.arms.push import ArmsPusher
 from controller.transports.arms.simple import Endpoints
 from controller.transports.arms.tunnels import Tunnels
-from firmware_repo.web import routes as firmware_routes
+from firmware_repo.web import Serving
 
 log = structlog.stdlib.get_logger("controller")
 
@@ -174,7 +174,7 @@ async def _door(shared: _Shared, at: Endpoint, *, legacy: bool) -> _Door:
 def _http(parts: Parts, face: PullFace) -> web.Application:
     app = web.Application(client_max_size=MAX_REQUEST)
     face.add_to(app)
-    app.add_routes(firmware_routes(parts.blobs, FirmwareDoor(parts.db, parts.vault).authorise))
+    app.add_routes(Serving(parts.blobs, FirmwareDoor(parts.db, parts.vault).authorise).routes())
     return app
 
 

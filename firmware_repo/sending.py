@@ -10,26 +10,17 @@ sector under a mapping would end the whole process by SIGBUS, and a page that is
 import asyncio
 import errno
 import os
+import time
 from dataclasses import dataclass
-from enum import StrEnum
 from io import FileIO
 
 from aiohttp import web
 
+from firmware_repo.hooks import Grant, Outcome, Turn
+
 SLICE = 256 << 10
 SENDFILE_SLICE = 1 << 20
-
-
-class Outcome(StrEnum):
-    """How a download ended."""
-
-    COMPLETE = "complete"
-    STALLED = "stalled"
-    """The reader took too little for too long and was dropped."""
-    LOST = "lost"
-    """The connection broke."""
-    DAMAGED = "damaged"
-    """The file was cut or cannot be read; the connection was broken, so that nobody takes what they got for whole."""
+RECHECK_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +46,21 @@ class _FileEnded(Exception):
     """The file has fewer bytes than when it was opened."""
 
 
+class _NoLonger(Exception):
+    """Who had the grant has it no more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Leave:
+    """What was granted to one download, and the slowest reader that is waited for."""
+
+    grant: Grant
+    turn: Turn
+    pace: Pace
+
+
 async def send(
-    request: web.Request, response: web.StreamResponse, file: FileIO, start: int, stop: int, pace: Pace
+    request: web.Request, response: web.StreamResponse, file: FileIO, start: int, stop: int, leave: Leave
 ) -> Sent:
     """Prepare `response` (its Content-Length is stop - start) and send these bytes of `file` as its body.
 
@@ -71,17 +75,23 @@ async def send(
         asyncio.get_running_loop(), asyncio.BaseEventLoop
     )
     step, largest = (_sendfile, SENDFILE_SLICE) if plain else (_write, SLICE)
-    at = start
+    at, asked_at, pace = start, time.monotonic(), leave.pace
     try:
         await response.prepare(request)
         while at < stop:
             count = min(largest, stop - at)
+            if leave.turn.share is not None:
+                await leave.turn.share(count)
+            if (now := time.monotonic()) - asked_at >= RECHECK_S:
+                asked_at = now
+                if not await leave.grant.allowed(at - start):
+                    raise _NoLonger  # noqa: TRY301
             async with asyncio.timeout(pace.deadline_s(count)):
                 await step(transport, response, file, at, count)
             at += count
         async with asyncio.timeout(pace.deadline_s(0)):
             await response.write_eof()
-    except (_FileEnded, OSError) as error:
+    except (_FileEnded, _NoLonger, OSError) as error:
         transport.abort()
         return Sent(at - start, _outcome(error))
     return Sent(at - start, Outcome.COMPLETE)
@@ -131,5 +141,7 @@ def _outcome(error: Exception) -> Outcome:
             return Outcome.STALLED
         case _FileEnded() | OSError(errno=errno.EIO):
             return Outcome.DAMAGED
+        case _NoLonger():
+            return Outcome.REFUSED
         case _:
             return Outcome.LOST

@@ -22,7 +22,7 @@ from controller.faces.device.short_pulls import ShortPulls
 from controller.services import check_in
 from controller.tls import device_context
 from firmware_repo.blobs import Blobs
-from firmware_repo.web import routes as firmware_routes
+from firmware_repo.web import Serving
 from tests.registry_fixtures import START, Registry, numbers, registry
 
 __all__ = ["numbers", "registry"]
@@ -78,7 +78,7 @@ async def listener(
     face = PullFace(registry.db, registry.vault, authority, terms, registry.clock, Shedding(64, 1000), answers)
     app = web.Application(client_max_size=MAX_REQUEST)
     face.add_to(app)
-    app.add_routes(firmware_routes(blobs, FirmwareDoor(registry.db, registry.vault).authorise))
+    app.add_routes(Serving(blobs, FirmwareDoor(registry.db, registry.vault).authorise).routes())
     runner = http.runner(app, drain_s=0.2)
     await runner.setup()
     certificate = authority.location_server("test", ["127.0.0.1"], now=START)

@@ -14,7 +14,8 @@ import aiohttp
 from aiohttp import web
 
 from firmware_repo.blobs import Blob, Blobs
-from firmware_repo.web import Download, ImageRef, Limits, Refusal, routes
+from firmware_repo.hooks import Asker, Download, Grant, ImageRef, Refusal
+from firmware_repo.web import Limits, Serving
 from protocol.arms.http import basic
 from protocol.ids import DistributionId
 from protocol.image import build
@@ -42,11 +43,11 @@ class Served:
         connector = aiohttp.TCPConnector(ssl=self.tls if self.tls is not None else True)
         return aiohttp.ClientSession(connector=connector, headers={"Authorization": KEY, **headers})
 
-    async def authorise(self, request: web.Request, image: ImageRef) -> Refusal | None:
+    async def authorise(self, asker: Asker, image: ImageRef) -> Grant | Refusal:
         self.asked.append(image)
-        if request.headers.get("Authorization") != KEY:
+        if asker.headers.get("authorization") != KEY:
             return Refusal(401, "Who are you?", {"WWW-Authenticate": 'Basic realm="firmware"'})
-        return None
+        return Grant()
 
 
 @asynccontextmanager
@@ -58,8 +59,8 @@ async def serving(root: Path, certificate: Path | None, limits: Limits) -> Async
         client_side = ssl.create_default_context(cafile=certificate)
     served = Served("", 0, client_side, Blobs(root))
     application = web.Application()
-    ended = lambda request, download: served.ended.put_nowait(download)  # noqa: E731
-    application.add_routes(routes(served.blobs, served.authorise, limits=limits, ended=ended))
+    ended = lambda asker, download: served.ended.put_nowait(download)  # noqa: E731
+    application.add_routes(Serving(served.blobs, served.authorise, limits=limits, ended=ended).routes())
     runner = web.AppRunner(application, access_log=None)
     await runner.setup()
     try:

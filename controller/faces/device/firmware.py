@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import structlog
-from aiohttp import web
 
 from controller.services import check_in
 from controller.store.pool import TROUBLE, Database
 from controller.store.secrets import CannotOpen, Secrets
-from firmware_repo.web import ImageRef, Refusal
+from firmware_repo.hooks import Asker, Grant, ImageRef, Refusal
 from protocol.arms.codes import ResultCode
 from protocol.arms.http import parse_basic
 from protocol.errors import PeerMistake
@@ -25,9 +24,9 @@ class FirmwareDoor:
     db: Database
     vault: Secrets
 
-    async def authorise(self, request: web.Request, image: ImageRef) -> Refusal | None:
+    async def authorise(self, asker: Asker, image: ImageRef) -> Grant | Refusal:
         try:
-            distribution_id, key = parse_basic(request.headers.get("Authorization", ""))
+            distribution_id, key = parse_basic(asker.headers.get("authorization", ""))
         except PeerMistake:
             return Refusal(
                 401,
@@ -41,7 +40,7 @@ class FirmwareDoor:
             return Refusal(503, "The registry cannot be asked now.", {"Retry-After": "10"})
         match refusal:
             case None:
-                return None
+                return Grant(who=distribution_id)
             case ResultCode.SYSTEM_MISMATCH:
                 return Refusal(404, "There is no such image for this adapter.")
             case _:
