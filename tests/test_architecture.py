@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from controller.domain import bulk_exchange, campaign, task
+from controller.domain import bulk_exchange, campaign, firmware_update, task
 from controller.domain.access import Role
 from controller.domain.exchange import ENDED, HOLDING, LIVES, STARTS, WAITS, Event, Kind, State
 from controller.ports import Failure
@@ -87,6 +87,9 @@ async def _checked(database, table: str, column: str) -> set[str]:
         ("campaign", "state", campaign.State),
         ("task", "state", task.State),
         ("bulk_exchange", "state", bulk_exchange.State),
+        ("firmware_update", "state", firmware_update.State),
+        ("firmware_update", "failure", firmware_update.Failure),
+        ("firmware_update", "start", firmware_update.Start),
         ("bulk_exchange_row", "state", bulk_exchange.RowState),
         ("account", "role", set(Role) - {Role.DEVICE, Role.CONTROLLER}),
     ],
@@ -107,7 +110,16 @@ async def test_the_partial_indexes_know_the_same_open_states(database) -> None:
 
 
 @pytest.mark.parametrize(
-    "table", ["registration_ledger", "audit", "config_revision", "transcript", "stock_ledger", "exchange_move"]
+    "table",
+    [
+        "registration_ledger",
+        "audit",
+        "config_revision",
+        "transcript",
+        "stock_ledger",
+        "exchange_move",
+        "firmware_update_move",
+    ],
 )
 async def test_history_cannot_be_changed(database, table: str) -> None:
     async with database.connection() as connection:
