@@ -6,12 +6,11 @@ than what it replaces, and reach the firmware that the code runs (R3.14). All el
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from controller.domain.firmware import Image, newest, version_key
+from controller.domain.firmware import Image, newest, revision_key, version_key
 from controller.domain.sentence import Sentence, sentence
 from controller.domain.stock import Stock
 
@@ -178,9 +177,3 @@ def _order(wanted: Wanted, unit: Candidate) -> tuple[bool, bool, bool, bool, flo
         unit.since.timestamp() if unit.since else 0.0,
         unit.serial,
     )
-
-
-def revision_key(revision: str) -> tuple[tuple[bool, int, str], ...]:
-    """Sort key of a hardware revision: runs of digits count as numbers, so that rev9 comes before rev10."""
-    parts = re.findall(r"[0-9]+|[^0-9]+", revision.casefold())
-    return tuple((False, int(part), "") if part[0] in "0123456789" else (True, 0, part) for part in parts)

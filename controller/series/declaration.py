@@ -14,6 +14,7 @@ from functools import cached_property
 from typing import Any
 
 from controller.domain.access import Role
+from controller.domain.firmware import M_MM, Numbering
 from controller.domain.policy import CommandClass as CommandClass  # this module's word for its files
 from controller.domain.policy import roles_for
 from controller.series.arguments import WordTest
@@ -118,6 +119,23 @@ class OldAlgorithms:
     host_keys: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class FirmwareRules:
+    """What a series' firmware is like.
+
+    magic: the first bytes of every real image of it, b"" where no public source tells (all of them, so far): what does
+    not begin with it, nor is an emulated image, is imported against the vendor's digest only.
+    dual: models that keep the image before beside the one they run, and fall back to it; all others have one slot, and
+    a power cut while it is written is their end. No public source tells, so all of it is assumed (reference/devices.md
+    §1, firmware).
+    """
+
+    numbering: Numbering = M_MM
+    magic: bytes = b""
+    dual: tuple[str, ...] = ()
+    dual_source: Source = Source.ASSUMED
+
+
 @dataclass(frozen=True)
 class Series:
     """One device family.
@@ -130,7 +148,7 @@ class Series:
     support_may: names of the commands beyond *status* that support staff may run during an investigation (R2.4).
     evidence: status lines that every model knows: what is kept of an adapter before it is removed (services/
     exchange_evidence.py), its config first.
-    secrets: see masking.py. noise: see noise.py.
+    secrets: see masking.py. noise: see noise.py. firmware: see FirmwareRules.
     refusal: what the single line of an error looks like. Wording is assumed for every series (reference/devices.md §7),
     so nothing is ever taken for a success because of its wording, and an unmatched error is kept as output.
     """
@@ -157,6 +175,7 @@ class Series:
     evidence: tuple[str, ...] = ()
     secrets: tuple[re.Pattern[bytes], ...] = ()
     noise: Noise = field(default_factory=dict)
+    firmware: FirmwareRules = FirmwareRules()
 
     def find(self, line: str) -> Command | None:
         """The command that this line is, exactly as declared and with valid arguments; None for anything else.

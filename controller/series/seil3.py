@@ -19,7 +19,16 @@ from controller.series.arguments import (
     whole_number,
 )
 from controller.series.assumed import LOGOUT, PAGER, PAGER_ANSWER, PROMPT, REFUSAL
-from controller.series.declaration import Argument, Command, CommandClass, ExecMode, OldAlgorithms, Series, Source
+from controller.series.declaration import (
+    Argument,
+    Command,
+    CommandClass,
+    ExecMode,
+    FirmwareRules,
+    OldAlgorithms,
+    Series,
+    Source,
+)
 from controller.series.parsers import (
     bgp,
     config,
@@ -161,4 +170,5 @@ SEIL3 = Series(
     ),
     secrets=masking.SECRETS,
     noise=noise.SEIL3,
+    firmware=FirmwareRules(dual=("SEIL/x86 Fuji",)),  # ASSUMED
 )

@@ -9,7 +9,7 @@ from __future__ import annotations
 from controller.series import masking, noise
 from controller.series.arguments import interface_name, ip_address, one_of, whole_number
 from controller.series.assumed import LOGOUT, PAGER, PAGER_ANSWER, PROMPT, REFUSAL
-from controller.series.declaration import Argument, Command, CommandClass, Series, Source, Via
+from controller.series.declaration import Argument, Command, CommandClass, FirmwareRules, Series, Source, Via
 from controller.series.keyvalue import management_config
 from controller.series.parsers import (
     config,
@@ -101,4 +101,5 @@ SEIL6 = Series(
     ),
     secrets=masking.SECRETS,
     noise=noise.SEIL6,
+    firmware=FirmwareRules(),  # one slot: ASSUMED
 )

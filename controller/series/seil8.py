@@ -10,7 +10,7 @@ from __future__ import annotations
 from controller.series import masking, noise
 from controller.series.arguments import interface_name, ip_address, one_of, whole_number
 from controller.series.assumed import LOGOUT, PAGER, PAGER_ANSWER, PROMPT, REFUSAL
-from controller.series.declaration import Argument, Command, CommandClass, Series, Source
+from controller.series.declaration import Argument, Command, CommandClass, FirmwareRules, Series, Source
 from controller.series.keyvalue import management_config
 from controller.series.parsers import (
     bgp,
@@ -99,4 +99,5 @@ SEIL8 = Series(
     ),
     secrets=masking.SECRETS,
     noise=noise.SEIL8,
+    firmware=FirmwareRules(dual=("SEIL/X4", "SEIL/x86 Ayame", "CA10")),  # ASSUMED
 )
