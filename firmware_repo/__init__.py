@@ -1,6 +1,11 @@
 """The firmware repository: images on disk under their sha256, checked on the way in, served in ranges on the way out.
 
 errors.py what can be wrong · blobs.py the store · incoming.py an image on its way in · intake.py checks at import ·
-ranges.py what a request asks for · web.py the HTTP face. The catalogue (which version is which image, its notes and
-dates) is not here: it lives in PostgreSQL. Knows protocol/ only.
+ranges.py what a request asks for · web.py the HTTP face.
+
+What is signed about images: roles.py who signs what · keys.py · releases.py what is signed of an image · documents.py,
+making.py one document of metadata · ceremony.py the first day · chain.py may it be believed.
+
+The catalogue (which version is which image, its notes and dates) is not here: it lives in PostgreSQL. Knows protocol/
+only.
 """

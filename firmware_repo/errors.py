@@ -27,3 +27,19 @@ class StoreFull(RepositoryError):
 
 class Damaged(RepositoryError):
     """A stored blob is no longer what was stored: cut, grown, unreadable or changed. Importing it again heals it."""
+
+
+class WrongKey(RepositoryError):
+    """A key file that cannot be opened, a public key that is none, or a key that has another role already."""
+
+
+class WrongMetadata(RepositoryError):
+    """Metadata that cannot be made or signed as asked."""
+
+
+class Untrusted(RepositoryError):
+    """Signed metadata that must not be believed. `role`: whose file is wrong; `detail` says what, and what to do."""
+
+    def __init__(self, role: str, detail: str) -> None:
+        super().__init__(f"{role}: {detail}")
+        self.role = role

@@ -1,0 +1,120 @@
+"""One document of signed metadata: what it says of itself, who has signed it, and one more signature on it.
+
+Documents go in and out as bytes: what was hashed and published is never written anew by somebody else.
+Nothing here says whether a document may be believed: that takes the whole chain (chain.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, cast
+
+from securesystemslib.signer import CryptoSigner
+from tuf.api.exceptions import RepositoryError as TufError
+from tuf.api.metadata import Metadata, Root, Targets
+
+from firmware_repo.errors import WrongMetadata
+from firmware_repo.releases import Release
+from firmware_repo.roles import Holders
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What a document says of itself; nothing of it is checked. role is "targets" for each series."""
+
+    role: str
+    version: int
+    expires: datetime
+    signed_by: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How far a document is: key ids that have signed rightly, those that could yet, and how many are wanted."""
+
+    signed: tuple[str, ...]
+    unsigned: tuple[str, ...]
+    threshold: int
+
+    @property
+    def missing(self) -> int:
+        return max(0, self.threshold - len(self.signed))
+
+
+def facts(document: bytes) -> Facts:
+    """Raises WrongMetadata: the bytes are no metadata."""
+    loaded: Metadata[Any] = _load(document)  # Any: of whichever role
+    signed = loaded.signed
+    return Facts(signed.type, signed.version, signed.expires, tuple(loaded.signatures))
+
+
+def releases(document: bytes, series: str) -> tuple[Release, ...]:
+    """What a series' document names, in its order; nothing of it is checked but its shape. Raises WrongMetadata."""
+    targets = load_targets(document).signed.targets
+    found = tuple(
+        Release.from_target(path, size=file.length, hashes=file.hashes, custom=file.custom)
+        for path, file in targets.items()
+    )
+    if foreign := [release.path for release in found if release.series != series]:
+        raise WrongMetadata(f"{foreign[0]} is in the metadata of {series}, where it has no place.")
+    return found
+
+
+def sign(document: bytes, signers: Iterable[CryptoSigner]) -> bytes:
+    """The document with their signatures added; one that a key has made before is replaced."""
+    loaded: Metadata[Any] = _load(document)  # Any: of whichever role
+    for signer in signers:
+        loaded.sign(signer, append=True)
+    return loaded.to_bytes()
+
+
+def standing(document: bytes, role: str, delegator: bytes) -> Standing:
+    """Who of those that `delegator` names for `role` has signed. delegator: a root, or the targets for a series.
+
+    Raises WrongMetadata.
+    """
+    loaded: Metadata[Any] = _load(document)  # Any: of whichever role
+    giver: Metadata[Any] = _load(delegator)
+    try:
+        found = giver.signed.get_verification_result(role, loaded.signed_bytes, loaded.signatures)
+    except (ValueError, AttributeError, TufError) as error:
+        raise WrongMetadata(f"{role}: nobody is named who signs it.") from error
+    return Standing(tuple(found.signed), tuple(found.unsigned), found.threshold)
+
+
+def holders(document: bytes, role: str) -> Holders:
+    """Whom a root names for a top role, or the targets for a series. Raises WrongMetadata."""
+    loaded: Metadata[Any] = _load(document)  # Any: a root or targets
+    try:
+        of = loaded.signed.get_delegated_role(role)
+        return Holders(tuple(loaded.signed.get_key(keyid) for keyid in of.keyids), of.threshold)
+    except (ValueError, AttributeError) as error:
+        raise WrongMetadata(f"{role}: nobody is named who signs it.") from error
+
+
+def series(document: bytes) -> tuple[str, ...]:
+    """Which series the targets name. Raises WrongMetadata."""
+    delegations = load_targets(document).signed.delegations
+    return tuple(delegations.roles or ()) if delegations else ()
+
+
+def load_root(document: bytes) -> Metadata[Root]:
+    """Raises WrongMetadata."""
+    return cast("Metadata[Root]", _load(document, Root))
+
+
+def load_targets(document: bytes) -> Metadata[Targets]:
+    """Of the targets or of a series. Raises WrongMetadata."""
+    return cast("Metadata[Targets]", _load(document, Targets))
+
+
+def _load(document: bytes, kind: type | None = None) -> Metadata[Any]:  # Any: of whichever role
+    try:
+        loaded: Metadata[Any] = Metadata.from_bytes(document)
+    except TufError as error:
+        raise WrongMetadata("This is no signed metadata: TUF's JSON is wanted.") from error
+    if kind is not None and not isinstance(loaded.signed, kind):
+        raise WrongMetadata(f"This is the metadata of {loaded.signed.type}, not of {kind.__name__.lower()}.")
+    return loaded
