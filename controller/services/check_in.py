@@ -18,7 +18,8 @@ from controller.authority import Authority, Issued
 from controller.domain.exchange import Event, Kind, State, advance
 from controller.series import by_name
 from controller.services import pull_answers, reaches
-from controller.services.pull_answers import SIMPLE, Firmware, Terms
+from controller.services.firmware_offer import Firmware, offer
+from controller.services.pull_answers import SIMPLE, Terms
 from controller.store import pulls
 from controller.store.pool import Database, Row
 from controller.store.secrets import Secrets
@@ -203,12 +204,8 @@ async def _certificate(
 
 async def _configs(db: Database, row: Row, running: str) -> tuple[dict[int, bytes], tuple[int, ...], Firmware]:
     """Config by module, the revisions that these are, and the firmware. A warm spare's config is no revision."""
-    firmware = pull_answers.wanted_firmware(row, running)
+    firmware = await offer(db, row, running)
     if row["kind"] == "standby":
-        if row["firmware_target"] is None and (newest := await pulls.newest_image(db, row)):
-            firmware = Firmware(
-                newest["version"], newest["sha256"]
-            )  # what the entry would ask for after a swap (R3.14)
         return {0: by_name(row["series"]).management(row["model"])}, (), firmware
     return dict(zip(row["modules"] or (), row["bodies"] or (), strict=True)), tuple(row["revisions"] or ()), firmware
 

@@ -15,6 +15,7 @@ from controller.domain.access import Caller, require_contract
 from controller.domain.difference import difference
 from controller.domain.errors import Conflict, ControllerError, Invalid, NotFound
 from controller.services import operations, pull_answers
+from controller.services.firmware_offer import Firmware, offer
 from controller.store import audit, configs, pulls, reaches, registry
 from controller.store import operations as rows
 from controller.store.pool import Database, Row
@@ -108,7 +109,7 @@ async def plan(db: Database, code: str, *, caller: Caller) -> Plan:
         staged = await configs.staged(connection, code)
     row = await pulls.by_distribution_id(db, DistributionId(adapter["distribution_id"].int))
     chosen = _chosen(code, staged)
-    version = pull_answers.wanted_firmware(row).version if row else ""
+    version = (await offer(db, row)).version if row else ""
     running = {one["module"]: one for one in staged if one["stage"] == "running"}
     planned = await asyncio.to_thread(_planned, chosen, running, version)  # comparing large configs takes a second
     return Plan(code, held["adapter"], bool(await reaches.of(db, held["adapter"])), planned)
@@ -124,11 +125,10 @@ async def configure(
         bodies = {one["module"]: one["body"] for one in await configs.bodies(connection, revisions)}
     if row is None or len(bodies) != len(revisions):
         raise RevisionsGone("the configs of this push are not in the database any more")
-    return _configure(row, bodies, firmware_url)
+    return _configure(row, bodies, await offer(db, row), firmware_url)
 
 
-def _configure(row: Row, bodies: Mapping[int, bytes], firmware_url: str) -> Configure:
-    firmware = pull_answers.wanted_firmware(row)
+def _configure(row: Row, bodies: Mapping[int, bytes], firmware: Firmware, firmware_url: str) -> Configure:
     modules, md_configs = pull_answers.modules(row["series"], bodies, firmware, firmware_url)
     return Configure(modules, md_configs)
 
@@ -171,7 +171,7 @@ def _chosen(code: str, staged: Sequence[Row]) -> list[Row]:
 def _encodable(row: Row, chosen: Sequence[Row]) -> None:
     """With a module list that stands for the one of the day: what can be wrong is in the configs."""
     bodies = {one["module"]: one["body"] for one in chosen}
-    modules, md_configs = pull_answers.modules(row["series"], bodies, pull_answers.Firmware("0.00"), "")
+    modules, md_configs = pull_answers.modules(row["series"], bodies, Firmware("0.00"), "")
     distribution_id = DistributionId(row["distribution_id"].int)
     operations.encodable(PushRequest(Kind.CONFIGURE, distribution_id, Configure(modules, md_configs)))
 

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from functools import cache
 
 from controller.authority import Issued
+from controller.services.firmware_offer import Firmware
 from controller.store.pool import Row
 from controller.store.secrets import Secrets
 from protocol.arms.codes import ResultCode
-from protocol.arms.limits import MAX_VERSION
 from protocol.arms.lsconfig import LineDhcp, LsConfig
 from protocol.arms.messages import (
     ConfigSolicitation,
@@ -54,14 +54,6 @@ class Terms:
     heartbeat_interval_s: int
     echo_interval_s: int = 60
     legacy: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Firmware:
-    """What module 0 is to be: version, and the image's digest; None when there is no image to fetch."""
-
-    version: str
-    sha256: str | None = None
 
 
 def location(vault: Secrets, terms: Terms, row: Row) -> RsSolicitation:
@@ -128,15 +120,6 @@ def modules(
     listed |= {m: Module(m, firmware.version, "", m + 1) for m in bodies if m != 0}
     configs = tuple(MdConfig(m, body, commit_order=m + 1) for m, body in sorted(bodies.items()))
     return tuple(listed[m] for m in sorted(listed)), configs
-
-
-def wanted_firmware(row: Row, running: str = "") -> Firmware:
-    """The code's target with its image, else what the adapter runs already. running: as it says now, "" for unsaid."""
-    if row["firmware_target"] and row["target_sha256"]:
-        return Firmware(row["firmware_target"], row["target_sha256"])
-    said = running or row["last_firmware"] or ""
-    printable = "".join(c for c in said if " " <= c <= "~")[:MAX_VERSION]  # an odd device gets its config all the same
-    return Firmware(row["firmware_target"] or printable or "0.00")
 
 
 def push_method(terms: Terms, row: Row, known: tuple[str, ...]) -> PushMethodQuery:

@@ -9,6 +9,7 @@ from asyncpg import Record, UniqueViolationError
 from controller.domain.access import Caller
 from controller.domain.errors import Conflict
 from controller.domain.firmware import Image, version_key
+from controller.series import by_name
 from controller.store import audit
 from controller.store.pool import Database
 
@@ -57,8 +58,31 @@ async def one(db: Database, series: str, version: str) -> Record | None:
 
 async def listing(db: Database, *, series: str | None) -> list[Record]:
     """The catalogue, newest first within each series; recommended is true for the newest (R4.2)."""
-    query = """SELECT series, version, sha256, size, notes_ja AS notes, models, hardware_revisions, released_at, available_at,
+    query = """SELECT series, version, sha256, size, notes_ja AS notes, models, hardware_revisions,
+            released_at, available_at,
             row_number() OVER (PARTITION BY series ORDER BY version_key DESC) = 1 AS recommended
         FROM firmware_release WHERE ($1::text IS NULL OR series = $1) ORDER BY series, version_key DESC LIMIT 1000"""
     async with db.connection() as connection:
         return await connection.fetch(query, series)
+
+
+async def offered(db: Database, series: str) -> list[Image]:
+    """All of a series that may be offered to its adapters now, the lowest version first."""
+    query = "SELECT * FROM firmware_image WHERE series = $1 ORDER BY version_key"
+    async with db.connection() as connection:
+        return [image(row) for row in await connection.fetch(query, series)]
+
+
+def image(row: Record) -> Image:
+    """From a row of `firmware_image` or `firmware_release`."""
+    return Image(
+        row["series"],
+        row["version"],
+        row["sha256"],
+        row["size"],
+        tuple(row["models"]),
+        tuple(row["hardware_revisions"]),
+        row["hardware_lowest"],
+        row["from_lowest"],
+        by_name(row["series"]).firmware.numbering,
+    )

@@ -18,7 +18,8 @@ _BY_DISTRIBUTION_ID = """
            a.locked_out_at IS NOT NULL AS locked_out,
            r.code, r.since, r.rs_sa_key, r.heartbeat_passphrase, r.sa_certificate, r.sa_private_key,
            c.kind, c.contract, c.warm, c.preferred_push_method, c.firmware_target,
-           i.sha256 AS target_sha256, i.size AS target_size, k.firmware AS last_firmware,
+           i.sha256 AS target_sha256, i.size AS target_size, i.from_lowest AS target_from_lowest,
+           k.firmware AS last_firmware,
            k.last_result, k.last_pull_at, host(k.last_address) AS last_address,
            x.id AS exchange, x.kind AS exchange_kind, x.state AS exchange_state, x.pulled_at, x.confirmed_at,
            s.modules, s.bodies, s.revisions
@@ -58,15 +59,6 @@ async def _all_by_distribution_id(
     for row in await connection.fetch(_BY_DISTRIBUTION_ID, ids, with_startup):
         rows[row["n"] - 1] = row
     return rows
-
-
-async def newest_image(db: Database, row: Record) -> Record | None:
-    """version and sha256 of the newest image that fits the adapter of a row of `by_distribution_id`; None for none."""
-    query = """SELECT version, sha256 FROM firmware_image
-        WHERE series = $1 AND firmware_fits(models, hardware_revisions, hardware_lowest, $2, $3)
-        ORDER BY version_key DESC LIMIT 1"""
-    async with db.connection() as connection:
-        return await connection.fetchrow(query, row["series"], row["model"], row["hardware_revision"])
 
 
 async def keep_certificate(db: Database, row: Record, certificate: str, sealed_key: bytes) -> bool:
