@@ -97,7 +97,9 @@ def _walk(folder: Path, root: bytes, fetcher: _Documents, now: datetime) -> Veri
         found[series] = (folder / f"{series}.json").read_bytes()
         for release in _named(updater, found[series], series):
             releases[release.path] = release
-    facts = {role: documents.facts(document) for role, document in found.items()}
+    facts = {}
+    for fetcher.role, document in found.items():
+        facts[fetcher.role] = documents.facts(document)
     return Verified(
         releases,
         {role: fact.version for role, fact in facts.items()},
@@ -132,7 +134,8 @@ def _refuse_odd_keys(role: str, keys: Mapping[str, Key]) -> None:
 
 
 def _refuse_older(verified: Verified, previous: Mapping[str, int]) -> None:
-    for role, version in previous.items():
+    for role in (*reversed(TOP), *sorted(previous.keys() - set(TOP))):  # the timestamp first: it leads to all others
+        version = previous.get(role, 0)
         shown = verified.versions.get(role, 0)
         if shown < version:
             what = (

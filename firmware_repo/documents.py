@@ -115,6 +115,8 @@ def _load(document: bytes, kind: type | None = None) -> Metadata[Any]:  # Any: o
         loaded: Metadata[Any] = Metadata.from_bytes(document)
     except TufError as error:
         raise WrongMetadata("This is no signed metadata: TUF's JSON is wanted.") from error
+    if type(loaded.signed.version) is not int:  # the library takes fractions, and true for 1
+        raise WrongMetadata(f"The version of {loaded.signed.type} is no whole number.")
     if kind is not None and not isinstance(loaded.signed, kind):
         raise WrongMetadata(f"This is the metadata of {loaded.signed.type}, not of {kind.__name__.lower()}.")
     return loaded
