@@ -1,6 +1,7 @@
 """One emulated adapter: what it is, what it remembers, and what power-off takes away.
 
-Identity and firmware survive (SMF mode keeps nothing else: no config, no log, no resolve server, no key). An idle one
+Identity and firmware survive, with a download that was not finished (assumed) and what it knows of signed firmware
+metadata (SMF mode keeps nothing else: no config, no log, no resolve server, no key). An idle one
 costs a few kilobytes: no task, no timer object, no parsed config; those are made when somebody needs them.
 """
 
@@ -13,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from agent.catalogue import Model, code_name
-from agent.faults import Faults
+from agent.faults import Fault, Faults
 from agent.inventory import Row
 from agent.language import Effective, read_config
 from agent.lifecycle import Event, Stage, advance
@@ -22,11 +23,14 @@ from protocol.arms.messages import HeartbeatInfo
 from protocol.ids import DistributionId
 
 if TYPE_CHECKING:
-    from agent.download import Partial
+    from agent.download import Partial, Wanted
     from agent.push.contact import Contact
 
 LOG_LINES = 400
 """How many lines the log keeps (assumed); the running number goes on."""
+
+CLOCK_OFF = timedelta(days=400)
+"""How far a clock is off when it is (assumed): more than anything of signed metadata lives."""
 
 Clock = Callable[[], datetime]
 
@@ -79,13 +83,17 @@ class Terms:
 
 @dataclass(slots=True)
 class Offer:
-    """A firmware to fetch. config: what to apply if that comes to nothing. tries: downloads begun so far."""
+    """A firmware to fetch. config: what to apply if that comes to nothing. tries: downloads begun so far.
+
+    busy: how often the server had no room. wanted: what the image must be, once that is known.
+    """
 
     version: str
     url: str
     config: bytes
     tries: int = 0
-    partial: Partial | None = None
+    busy: int = 0
+    wanted: Wanted | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,8 +114,9 @@ class Volatile:
     typed since; backup: the one before it; candidate: one that was pushed and is not in force yet.
     modules: the complete set that the server listed last, () when it has listed none.
     result_url: where a server once wanted outcomes, "" for the usual place (it sticks, as with the real client).
-    offer: the firmware that the server wants, under way. refused: versions whose image was turned down since power-on.
-    flashing: the version that the next restart begins with. cleared: when which table was cleared.
+    offer: the firmware that the server wants, under way. refused: versions that were turned down since power-on, or
+    since somebody ordered a pull. flashing: the version that the next restart begins with. cleared: when which table
+    was cleared.
     """
 
     booted_at_s: float
@@ -148,6 +157,7 @@ class Adapter:
         "seed",
         "sessions",
         "stage",
+        "unfinished",
         "version",
         "volatile",
     )
@@ -159,6 +169,7 @@ class Adapter:
         self.stage = Stage.OFF
         self.version = row.first_version
         self.faults = Faults()
+        self.unfinished: Partial | None = None  # a download; it outlives power cuts
         self.boots = 0
         self.pulls = 0
         self.last_answer = ""
@@ -225,6 +236,12 @@ class Adapter:
 
     def now_s(self) -> float:
         return self.clock().timestamp()
+
+    def thinks_it_is(self) -> datetime:
+        """The time by its own clock, which may be far off; UTC."""
+        if Fault.CLOCK_AHEAD in self.faults:
+            return self.clock() + CLOCK_OFF
+        return self.clock() - CLOCK_OFF if Fault.CLOCK_BEHIND in self.faults else self.clock()
 
     def uptime(self) -> timedelta:
         return timedelta(seconds=max(0.0, self.now_s() - self.volatile.booted_at_s))

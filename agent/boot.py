@@ -1,16 +1,17 @@
-"""What an adapter does between power and service: ask LS, ask RS, take the firmware, apply the config, report back.
+"""What an adapter does between power and service: ask LS, ask RS, apply the config, report back. Firmware: update.
 
 One function per step; each does one exchange and says what comes next and after how many device seconds. Waiting is
 schedule's business, so an idle adapter has no task. Result codes and retry counts: protocol reference §1 and §3.6.
-Assumed: waits for restarting and flashing, the jitter, and that an update is download plus restart.
+Assumed: waits for restarting, the jitter, and that an update is download, writing and restart.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
-from agent import download
+from agent import update
 from agent.adapter import Adapter, Offer, ResolveServer, Terms
 from agent.exchange import Line, Question, Unanswered, ask
 from agent.faults import Fault
@@ -20,7 +21,7 @@ from agent.push import modules
 from agent.push.confirm import confirm
 from agent.push.contact import SIMPLE, TUNNEL
 from agent.push.host import Host
-from agent.reaction import REBOOT_LOOP_S, Next, Step, about, react, restart
+from agent.reaction import REBOOT_LOOP_S, Next, Step, react, restart
 from protocol.arms.lsconfig import LsConfig
 from protocol.arms.messages import (
     ConfigSolicitation,
@@ -33,14 +34,15 @@ from protocol.arms.messages import (
 )
 from protocol.errors import ProtocolError
 
-FLASH_S = 180.0
-DOWNLOAD_RETRY_S = 10.0
-DOWNLOAD_TRIES = 5
+if TYPE_CHECKING:
+    from agent.firmware_trust import FirmwareTrust
+
 QUERY_RETRY_MOST_S = 600.0
 
 METHODS = (SIMPLE, TUNNEL)
 PROTOCOL_VERSION = "4.0"
 DESCRIPTION = "emulated adapter"
+REASON_BOOT = "power on boot"
 REASON_INVALID = "previous configuration invalid"
 
 
@@ -49,7 +51,8 @@ class World:
     """What all adapters of a fleet share. ls_url: "" = no location server, each applies the config of the file.
 
     local: the address from which an adapter speaks, "" for any. remember: called when the firmware has changed.
-    push: who runs adapters that let themselves be pushed to, None when they only pull.
+    push: who runs adapters that let themselves be pushed to, None when they only pull. firmware_trust: how they check
+    signed metadata, None when nobody gave them a root to believe. time_scale: real seconds per device second.
     """
 
     ls_url: str
@@ -57,6 +60,8 @@ class World:
     local: Callable[[Adapter], str]
     remember: Callable[[Adapter], None]
     push: Host | None = None
+    firmware_trust: FirmwareTrust | None = None
+    time_scale: float = 1.0
 
 
 async def take(step: Step, adapter: Adapter, world: World) -> Next | None:
@@ -71,7 +76,9 @@ async def take(step: Step, adapter: Adapter, world: World) -> Next | None:
         case Step.PULL:
             return await _pull(adapter, world)
         case Step.DOWNLOAD:
-            return await _download(adapter, world)
+            return await update.fetch(adapter, world)
+        case Step.FLASHED:
+            return update.written(adapter, world)
         case Step.QUERY:
             return await _query(adapter, world)
         case Step.CONFIRM:
@@ -87,9 +94,11 @@ def power_on(adapter: Adapter, world: World, begun: str = "power on") -> Next | 
         return None
     adapter.boots += 1
     if flashed:
-        adapter.version = flashed
+        update.start(adapter, flashed)
         world.remember(adapter)
-    adapter.log("info", "system", f"{adapter.title} started{' after update' if flashed else ''}")
+    if adapter.stage is Stage.DEAD or update.falls_silent(adapter):
+        return None
+    adapter.log("info", "system", f"{adapter.title} started{' after update' if flashed == adapter.version else ''}")
     if world.ls_url:
         return Next(Step.LOCATE)
     return _apply(adapter, adapter.row.config.encode())
@@ -133,6 +142,9 @@ async def _pull(adapter: Adapter, world: World) -> Next | None:
         if answer is not None:
             break
     if not isinstance(answer, ConfigSolicitation):
+        given_up, adapter.volatile.offer = adapter.volatile.offer, None
+        if answer is None and given_up is not None:  # nobody hears of the refusal, but there is a config to serve with
+            return _apply(adapter, given_up.config)
         return react(adapter, Step.PULL, answer)
     return _take_config(adapter, server, answer)
 
@@ -142,6 +154,8 @@ def _take_config(adapter: Adapter, server: ResolveServer, answer: ConfigSolicita
     state = adapter.volatile
     modules.pulled(adapter, answer.modules, answer.configs)
     state.rounds = 0
+    if state.reason.startswith(update.TOLD):
+        state.reason = REASON_BOOT
     state.terms = Terms(
         urls=answer.rs_pull_server_urls or server.urls[:1],
         heartbeats=answer.heartbeats,
@@ -212,37 +226,6 @@ def _agreed(adapter: Adapter, answer: PushMethodQuery) -> bool:
         echo_s=answer.echo_interval or 60,
     )
     return bool(adapter.volatile.terms.methods)
-
-
-async def _download(adapter: Adapter, world: World) -> Next | None:
-    state = adapter.volatile
-    offer, server = state.offer, state.server
-    assert offer is not None
-    assert server is not None
-    offer.tries += 1
-    try:
-        await download.fetch(adapter, server, offer, world.local(adapter))
-    except download.Broken as reason:
-        return _try_again(adapter, offer, f"firmware {offer.version}: {reason}", True)
-    except download.Refused as reason:
-        offer.partial = None
-        return _try_again(adapter, offer, f"firmware {offer.version} refused: {reason}", reason.worth_retrying)
-    adapter.log("info", "system", f"firmware {offer.version} verified, writing")
-    state.flashing = offer.version
-    adapter.happen(Event.RESTART)
-    return Next(Step.POWER_ON, FLASH_S)
-
-
-def _try_again(adapter: Adapter, offer: Offer, why: str, worth_it: bool) -> Next | None:
-    """After a failed download: wait and go on, or stay with what runs and serve."""
-    adapter.log("error", "system", why)
-    adapter.answered("firmware", why)
-    if worth_it and offer.tries < DOWNLOAD_TRIES:
-        return Next(Step.DOWNLOAD, about(adapter, DOWNLOAD_RETRY_S * offer.tries))
-    adapter.log("error", "system", f"firmware {offer.version} given up, staying with {adapter.version}")
-    adapter.volatile.refused |= {offer.version}
-    adapter.happen(Event.UPDATE_GIVEN_UP)
-    return _apply(adapter, offer.config)
 
 
 def _loop(adapter: Adapter) -> Next | None:

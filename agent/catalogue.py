@@ -1,8 +1,8 @@
 """The models that can be emulated: what the device reference tells about each, and (assumed) what it does not.
 
 Found: the three firmware lines and their versions, the X1 serial pattern, SA type 15 of the B1, wireless limits,
-CPU and memory of the X1, and which port is WAN and which LAN. Assumed: every other serial pattern, SA type, CPU, memory
-and all code names but those of 4.x.
+CPU and memory of the X1, and which port is WAN and which LAN. Assumed: every other serial pattern, SA type, CPU and
+memory, which models have room for two firmware images, and all code names but those of 4.x.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ class Model:
     """One model. lan, wan and spare are its interfaces; serial_prefix is followed by nine digits.
 
     bands: the wireless bands it has, () for none; one_band: only one of them at a time. mobile: it takes a USB mobile
-    dongle.
+    dongle. dual: it keeps the firmware before beside the one it runs, and falls back to it; others have one slot, and a
+    power cut while that is written is their end.
     """
 
     name: str
@@ -32,6 +33,7 @@ class Model:
     switch_ports: int = 0
     virtual: bool = False
     one_band: bool = False
+    dual: bool = False
 
     @property
     def interfaces(self) -> tuple[str, ...]:
@@ -47,10 +49,25 @@ MODELS: tuple[Model, ...] = (
     Model("SEIL/X2", "seil3", "AD9011J-BAA", 0x000C, _OCTEON, 256, "lan0", "lan1", ("lan2",), mobile=True),
     Model("SEIL/B1", "seil3", "AD9012J-BAA", 0x000F, _OCTEON, 128, "lan0", "lan1", mobile=True),
     Model("SEIL BPV4", "seil3", "AD9013J-BAA", 0x0010, "CN50XX (0xd0601) Rev. 1", 256, "lan0", "lan1"),
-    Model("SEIL/x86 Fuji", "seil3", "X86FUJI-", 0x0011, "x86-64 virtual", 512, "lan0", "lan1", virtual=True),
-    Model("SEIL/X4", "seil8", "AD9020J-CAA", 0x0020, "ARMv8 quad", 1024, "ge1", "ge0", ("ge2",), switch_ports=4),
-    Model("SEIL/x86 Ayame", "seil8", "X86AYAME-", 0x0021, "x86-64 virtual", 1024, "ge1", "ge0", virtual=True),
-    Model("CA10", "seil8", "AD9022J-CAA", 0x0022, "ARMv8 octa", 4096, "ge5", "ge4", ("ge0", "ge1", "ge2", "ge3")),
+    Model("SEIL/x86 Fuji", "seil3", "X86FUJI-", 0x0011, "x86-64 virtual", 512, "lan0", "lan1", virtual=True, dual=True),
+    Model(
+        "SEIL/X4", "seil8", "AD9020J-CAA", 0x0020, "ARMv8 quad", 1024, "ge1", "ge0", ("ge2",), switch_ports=4, dual=True
+    ),
+    Model(
+        "SEIL/x86 Ayame", "seil8", "X86AYAME-", 0x0021, "x86-64 virtual", 1024, "ge1", "ge0", virtual=True, dual=True
+    ),
+    Model(
+        "CA10",
+        "seil8",
+        "AD9022J-CAA",
+        0x0022,
+        "ARMv8 octa",
+        4096,
+        "ge5",
+        "ge4",
+        ("ge0", "ge1", "ge2", "ge3"),
+        dual=True,
+    ),
     Model("SA-W2", "seil6", "AW2000J-DAA", 0x0030, "ARMv7 dual", 512, "ge1", "ge0", (), _BOTH, True, 4),
     Model("SA-W2L", "seil6", "AW2010J-DAA", 0x0031, "ARMv7 dual", 512, "ge1", "ge0", (), _BOTH, True, 4, one_band=True),
     Model("SA-W2S", "seil6", "AW2020J-DAA", 0x0032, "ARMv7 dual", 512, "ge1", "ge0", (), (), True, 4),

@@ -61,6 +61,9 @@ def up(
     boots_at_once: Annotated[int | None, typer.Option(min=1, max=4096, help=_("Exchanges under way. [64]"))] = None,
     plain_exec: Annotated[bool, typer.Option("--plain-exec", help=_("No hex prefixes on seil3's exec."))] = False,
     no_push: Annotated[bool, typer.Option("--no-push", help=_("They pull only: no tunnels, no heartbeats."))] = False,
+    firmware_root: Annotated[
+        Path | None, typer.Option(help=_("Root of signed firmware metadata, as a file; they believe nothing else."))
+    ] = None,
     detach: Annotated[bool, typer.Option("--detach", help=_("Return when it listens; end it with down."))] = False,
     state: State = None,
     as_json: Json = False,
@@ -75,9 +78,10 @@ def up(
     where = _state(state)
     with sentences(as_json, Unusable, BadInventory, ValueError, OSError):
         trusted = ca.read_text() if ca else None
+        root = firmware_root.read_text() if firmware_root else None
         asked = Asked(
             ls_url, trusted, standalone, seed, ssh_port, network, ports, ports_address, time_scale, boots_at_once,
-            plain_exec, no_push,
+            plain_exec, no_push, root,
         )  # fmt: skip
         fleet = prepare(where, asked, file=inventory, count=count, plug_in=plug_in)
     with sentences(as_json, process.CannotStart):
@@ -194,6 +198,11 @@ def unplug(names: Names = None, everyone: All = False, state: State = None, as_j
 @app.command("power-cycle", help=_("Take power and give it again."))
 def power_cycle(names: Names = None, everyone: All = False, state: State = None, as_json: Json = False) -> None:
     _switch("power-cycle", "{count} power-cycled.", names, everyone, state, as_json)
+
+
+@app.command(help=_("Write dead adapters the firmware they were delivered with, and give them power."))
+def revive(names: Names = None, everyone: All = False, state: State = None, as_json: Json = False) -> None:
+    _switch("revive", "{count} revived.", names, everyone, state, as_json)
 
 
 @app.command(help=_("Make something go wrong with one adapter, until it is taken back."))

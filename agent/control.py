@@ -1,6 +1,6 @@
 """The fleet's own door for its commands: HTTP with JSON over a unix socket in the state directory, for its owner only.
 
-GET /fleet · GET /adapters · GET /adapter?name= · POST /plug /unplug /power-cycle {names, all} ·
+GET /fleet · GET /adapters · GET /adapter?name= · POST /plug /unplug /power-cycle /revive {names, all} ·
 POST /fault {name, fault, times} · POST /down. What is wrong with a request is told as {"error": sentence}.
 """
 
@@ -58,6 +58,7 @@ class Control:
         app.router.add_post("/plug", self._switched(self._fleet.plug))
         app.router.add_post("/unplug", self._switched(self._fleet.unplug))
         app.router.add_post("/power-cycle", self._switched(self._fleet.power_cycle))
+        app.router.add_post("/revive", self._switched(self._fleet.revive))
         app.router.add_post("/fault", self._fault)
         app.router.add_post("/down", self._stop)
         return app
@@ -130,6 +131,7 @@ def summary(adapter: Adapter) -> dict[str, Any]:
 def detail(adapter: Adapter) -> dict[str, Any]:
     """All of `fleet show`; Any: JSON. config_sha256: of the running config's bytes, "" when there is none."""
     state = adapter.volatile
+    unfinished = adapter.unfinished
     lines = list(adapter.log_lines or ())[-_LOG_TAIL:]
     return summary(adapter) | {
         "distribution_id": adapter.row.distribution_id,
@@ -142,6 +144,8 @@ def detail(adapter: Adapter) -> dict[str, Any]:
         "sessions": adapter.sessions,
         "push": _push(adapter),
         "firmware_under_way": state.flashing or (state.offer.version if state.offer else ""),
+        "firmware_bytes": {"received": unfinished.received, "of": unfinished.size} if unfinished else None,
+        "firmware_slots": 2 if adapter.model.dual else 1,
         "firmware_refused": sorted(state.refused),
         "log": [
             f"{datetime.fromtimestamp(line.at, JST):%Y/%m/%d %H:%M:%S %Z} {line.level} {line.text}" for line in lines

@@ -16,6 +16,12 @@ class Fault(StrEnum):
     REBOOT_LOOP = "reboot-loop"  # restarts a while after each boot
     CORRUPT_DOWNLOAD = "corrupt-download"  # one byte of the firmware arrives changed
     CUT_DOWNLOAD = "cut-download"  # the firmware connection breaks half-way
+    DISK_FULL = "disk-full"  # no room for an image
+    POWER_CUT_FLASHING = "power-cut-flashing"  # power goes and comes back while an image is written
+    BOOT_FAILURE = "boot-failure"  # an image that has been written does not start
+    NEVER_CALLS_BACK = "never-calls-back"  # an image that has been written starts, and nothing is heard of it
+    CLOCK_AHEAD = "clock-ahead"  # its clock is 400 days fast
+    CLOCK_BEHIND = "clock-behind"  # its clock is 400 days slow
     DROP_TUNNEL = "drop-tunnel"  # the tunnel breaks when the next push request has come, before its answer
     IGNORE_ECHO = "ignore-echo"  # no echo goes out any more, as if the line were half-open
     LOSE_START_RESPONSE = "lose-start-response"  # the operation is done, but its start is never answered

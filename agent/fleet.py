@@ -15,6 +15,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from ipaddress import ip_address
 from types import TracebackType
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import asyncssh
@@ -31,6 +32,10 @@ from agent.reaction import REBOOT_LOOP_S, Next, Step, restart
 from agent.schedule import Schedule
 from agent.settings import PlugIn, Settings
 from agent.ssh.door import Door
+from agent.update import power_cut
+
+if TYPE_CHECKING:
+    from agent.firmware_trust import FirmwareTrust
 
 __all__ = ["Fleet", "PlugIn", "Settings", "UnknownAdapter"]
 
@@ -55,7 +60,16 @@ class Fleet:
         self._has_begun = False
         self._schedule: Schedule
         push = self if settings.push else None
-        self._world = World(settings.ls_url, settings.ls_anchor, self.speaks_from, self._remember, push)
+        self._trust = _firmware_trust(settings)
+        self._world = World(
+            settings.ls_url,
+            settings.ls_anchor,
+            self.speaks_from,
+            self._remember,
+            push,
+            self._trust,
+            settings.time_scale,
+        )
         self._datagrams = Datagrams()
         self.began_at = time.monotonic()
 
@@ -89,6 +103,8 @@ class Fleet:
         for adapter in self.adapters.values():
             self._lose_contact(adapter)
         self._datagrams.close()
+        if self._trust:
+            self._trust.close()
 
     def find(self, name: str) -> Adapter:
         """The adapter of this serial, or the one the inventory put on this code. Raises UnknownAdapter."""
@@ -107,17 +123,24 @@ class Fleet:
 
     def unplug(self, *names: str) -> list[Adapter]:
         """Take power from these (all for none), at once and without warning; returns those that had it."""
-        ended = [adapter for adapter in self._named(names) if adapter.stage is not Stage.OFF]
+        ended = [adapter for adapter in self._named(names) if adapter.stage not in (Stage.OFF, Stage.DEAD)]
         for adapter in ended:
             self._schedule.cancel(adapter)
             for connection in self._connections.pop(adapter, ()):
                 connection.abort()
             if adapter.contact:
                 adapter.contact.end(power_cut=True)
-            adapter.happen(Event.POWER_OFF)
+            adapter.happen(power_cut(adapter))
             adapter.forget()
         self._remember_all(ended)
         return ended
+
+    def revive(self, *names: str) -> list[Adapter]:
+        """Write those that are dead (of all, for none) the firmware they were delivered with, and give them power."""
+        dead = [adapter for adapter in self._named(names) if adapter.happen(Event.REVIVED)]
+        for adapter in dead:
+            adapter.version = adapter.row.first_version
+        return self.plug(*(adapter.serial for adapter in dead)) if dead else []
 
     def power_cycle(self, *names: str) -> list[Adapter]:
         """Unplug and plug in; returns all that are booting now."""
@@ -209,6 +232,8 @@ class Fleet:
             if adapter := self.adapters.get(serial):
                 adapter.version, adapter.faults, adapter.boots = box.version, box.faults, box.boots
                 plugged[serial] = box.plugged
+                if box.dead:
+                    adapter.stage = Stage.DEAD
         asleep = self._memory.wake(self.adapters)
         if self.settings.plug_in is PlugIn.LAST:
             return asleep, plugged
@@ -264,3 +289,12 @@ class Fleet:
     def _remember_all(self, adapters: list[Adapter]) -> None:
         if self._memory and adapters:
             self._memory.remember(adapters)
+
+
+def _firmware_trust(settings: Settings) -> FirmwareTrust | None:
+    """How they check signed metadata. Without a state directory what they know of it ends with the fleet."""
+    if not settings.firmware_root:
+        return None
+    from agent.firmware_trust import FirmwareTrust  # a third of a second, which only those pay who want it
+
+    return FirmwareTrust(settings.firmware_root, settings.state / "firmware" if settings.state else None)

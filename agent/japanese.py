@@ -30,6 +30,9 @@ SENTENCES = {
     "Exchanges under way. [64]": "同時に行う問い合わせの数。[64]",
     "No hex prefixes on seil3's exec.": "seil3 の exec で 16 進の前置きを付けません。",
     "They pull only: no tunnels, no heartbeats.": "取得(プル)だけを行います。トンネルもハートビートもありません。",
+    "Root of signed firmware metadata, as a file; they believe nothing else.": (
+        "ファームウェアの署名付きメタデータのルート(ファイル)。これ以外は信用しません。"
+    ),
     "Return when it listens; end it with down.": "待ち受けを始めたら戻ります。down で終了します。",
     "{adapters} adapters {event} after {seconds} s: {stages}.": "{adapters} 台: {seconds} 秒で {event} ({stages})。",
     "Fleet {event}.": "アダプタ群: {event}。",
@@ -63,6 +66,10 @@ SENTENCES = {
     "{count} plugged in.": "{count} 台の電源を入れました。",
     "{count} unplugged.": "{count} 台の電源を抜きました。",
     "{count} power-cycled.": "{count} 台の電源を入れ直しました。",
+    "Write dead adapters the firmware they were delivered with, and give them power.": (
+        "起動しなくなったアダプタに出荷時のファームウェアを書き込み、電源を入れます。"
+    ),
+    "{count} revived.": "{count} 台を復旧しました。",
     "Name adapters by code or serial, or say --all.": "コードかシリアル番号を指定するか、--all を付けてください。",
     "Make something go wrong with one adapter, until it is taken back.": "1 台に障害を起こします(取り消すまで)。",
     "{faults}, or none to take all back.": "{faults}、または none(すべて取り消し)。",

@@ -22,7 +22,10 @@ LAUNCH = "launch.json"
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """The options of `fleet up` that make the fleet; None: not said. ca: PEM text. ports: the base, as generated."""
+    """The options of `fleet up` that make the fleet; None: not said. ca: PEM text. ports: the base, as generated.
+
+    firmware_root: the file's text.
+    """
 
     ls_url: str | None = None
     ca: str | None = None
@@ -36,6 +39,7 @@ class Asked:
     boots_at_once: int | None = None
     plain_exec: bool = False
     no_push: bool = False
+    firmware_root: str | None = None
 
 
 def prepare(state: Path, asked: Asked, *, file: Path | None, count: int | None, plug_in: PlugIn) -> Fleet:
@@ -60,6 +64,8 @@ def prepare(state: Path, asked: Asked, *, file: Path | None, count: int | None, 
         )
     if asked.ls_url and not asked.ca:
         raise Unusable("Say whom the adapters are to trust: --ca FILE, the controller's root certificate.")
+    if asked.firmware_root and not _is_root(asked.firmware_root):
+        raise Unusable("--firmware-root is no root of signed metadata. Pass the file N.root.json of the key ceremony.")
     fleet = Fleet(rows, _settings(asked, state, plug_in))
     if file is not None or count is not None:
         _keep(state, rows, asked)
@@ -90,7 +96,16 @@ def _settings(asked: Asked, state: Path, plug_in: PlugIn) -> Settings:
         time_scale=asked.time_scale or usual.time_scale,
         exec_prefix=not asked.plain_exec,
         push=not asked.no_push,
+        firmware_root=(asked.firmware_root or "").encode(),
     )
+
+
+def _is_root(text: str) -> bool:
+    """At first sight; its signatures are looked at with the first update."""
+    try:
+        return bool(json.loads(text)["signed"]["_type"] == "root")
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return False
 
 
 def _network(text: str) -> IPv4Network:

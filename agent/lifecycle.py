@@ -13,11 +13,14 @@ class Stage(StrEnum):
     BOOTING = "booting"  # looking for its resolve server
     PULLING = "pulling"  # asking the resolve server for its config
     STANDBY = "stand-by"  # told that it is a spare; asks again
-    UPDATING = "updating"  # fetching and writing another firmware
+    UPDATING = "updating"  # fetching another firmware
+    FLASHING = "flashing"  # writing it
     CHECKING = "checking"  # config applied; can the management server push to it?
     IN_SERVICE = "in service"
     RESTARTING = "restarting"
     OUT_OF_SERVICE = "out of service"  # told to stop for good (501); only a power cycle begins anew
+    MUTE = "mute"  # its firmware runs, and says nothing to anybody
+    DEAD = "dead"  # it has no firmware that starts; power does nothing to it
 
 
 class Event(StrEnum):
@@ -31,14 +34,27 @@ class Event(StrEnum):
     TOLD_TO_LOCATE = "told to begin with the location server"
     UPDATE_BEGUN = "update begun"
     UPDATE_GIVEN_UP = "update given up"
+    UPDATE_VERIFIED = "update verified"
+    BRICKED = "bricked"
+    REVIVED = "revived"  # by hand: with a firmware written from outside
+    FELL_SILENT = "fell silent"
     APPLIED = "config applied"
     CHECKED = "checked"
     RESTART = "restart"
 
 
-_ON = (Stage.BOOTING, Stage.PULLING, Stage.STANDBY, Stage.UPDATING, Stage.CHECKING, Stage.IN_SERVICE)
+_ON = (
+    Stage.BOOTING,
+    Stage.PULLING,
+    Stage.STANDBY,
+    Stage.UPDATING,
+    Stage.FLASHING,
+    Stage.CHECKING,
+    Stage.IN_SERVICE,
+)
 _ASKING = (Stage.BOOTING, Stage.PULLING, Stage.STANDBY)
 _PUSHED_TO = (Stage.CHECKING, Stage.IN_SERVICE)
+_STOPPED = (Stage.OUT_OF_SERVICE, Stage.MUTE)
 
 MOVES: dict[tuple[Stage, Event], Stage] = {
     (Stage.OFF, Event.POWER_ON): Stage.BOOTING,
@@ -53,6 +69,11 @@ MOVES: dict[tuple[Stage, Event], Stage] = {
     (Stage.PULLING, Event.APPLIED): Stage.CHECKING,
     (Stage.STANDBY, Event.APPLIED): Stage.CHECKING,
     (Stage.UPDATING, Event.UPDATE_GIVEN_UP): Stage.PULLING,
+    (Stage.UPDATING, Event.UPDATE_VERIFIED): Stage.FLASHING,
+    (Stage.FLASHING, Event.BRICKED): Stage.DEAD,
+    (Stage.BOOTING, Event.BRICKED): Stage.DEAD,  # what was written does not start
+    (Stage.BOOTING, Event.FELL_SILENT): Stage.MUTE,
+    (Stage.DEAD, Event.REVIVED): Stage.OFF,
     (Stage.CHECKING, Event.CHECKED): Stage.IN_SERVICE,
     (Stage.IN_SERVICE, Event.CHECKED): Stage.IN_SERVICE,
     **{(stage, Event.TOLD_STANDBY): Stage.STANDBY for stage in _ASKING},
@@ -60,10 +81,10 @@ MOVES: dict[tuple[Stage, Event], Stage] = {
     **{(stage, Event.TOLD_TO_PULL): Stage.PULLING for stage in _PUSHED_TO},
     **{(stage, Event.TOLD_TO_LOCATE): Stage.BOOTING for stage in _PUSHED_TO},
     **{(stage, Event.RESTART): Stage.RESTARTING for stage in (*_ON, Stage.RESTARTING)},
-    **{(stage, Event.POWER_OFF): Stage.OFF for stage in (*_ON, Stage.RESTARTING, Stage.OUT_OF_SERVICE)},
+    **{(stage, Event.POWER_OFF): Stage.OFF for stage in (*_ON, Stage.RESTARTING, *_STOPPED)},
 }
 
-SETTLED = frozenset({Stage.OFF, Stage.STANDBY, Stage.IN_SERVICE, Stage.OUT_OF_SERVICE})
+SETTLED = frozenset({Stage.OFF, Stage.STANDBY, Stage.IN_SERVICE, *_STOPPED, Stage.DEAD})
 """Stages in which nothing is expected to change without somebody's doing."""
 
 

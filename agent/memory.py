@@ -23,6 +23,9 @@ from agent.faults import Faults
 from agent.lifecycle import Stage
 from protocol.arms.messages import HeartbeatInfo
 
+_UNPLUGGED, _PLUGGED, _DEAD = 0, 1, 2
+"""What the column `plugged` says."""
+
 _TABLES = """
     CREATE TABLE IF NOT EXISTS box (serial TEXT PRIMARY KEY, version TEXT, plugged INTEGER, faults TEXT, boots INTEGER);
     CREATE TABLE IF NOT EXISTS asleep (serial TEXT PRIMARY KEY, state TEXT);
@@ -45,6 +48,7 @@ class Box:
     plugged: bool
     faults: Faults
     boots: int
+    dead: bool = False
 
 
 class Memory:
@@ -76,7 +80,7 @@ class Memory:
         """By serial."""
         rows = self._file.execute("SELECT serial, version, plugged, faults, boots FROM box")
         return {
-            serial: Box(version, bool(plugged), Faults.from_dict(json.loads(faults)), boots)
+            serial: Box(version, plugged == _PLUGGED, Faults.from_dict(json.loads(faults)), boots, plugged == _DEAD)
             for serial, version, plugged, faults, boots in rows
         }
 
@@ -115,8 +119,8 @@ class Memory:
         self._file.execute("COMMIT")
 
 
-def _box(adapter: Adapter) -> tuple[str, str, bool, str, int]:
-    plugged = adapter.stage is not Stage.OFF
+def _box(adapter: Adapter) -> tuple[str, str, int, str, int]:
+    plugged = {Stage.OFF: _UNPLUGGED, Stage.DEAD: _DEAD}.get(adapter.stage, _PLUGGED)
     return adapter.serial, adapter.version, plugged, json.dumps(adapter.faults.as_dict()), adapter.boots
 
 

@@ -26,6 +26,7 @@ class Step(Enum):
     LOCATE = "ask the location server"
     PULL = "ask the resolve server"
     DOWNLOAD = "fetch firmware"
+    FLASHED = "begin with the firmware that was written"
     QUERY = "report to the management server"
     CONFIRM = "let the management server push"
     RESTART = "restart"

@@ -32,7 +32,8 @@ class Settings:
     state: directory that outlives the process; None = nothing does.
     boots_at_once: exchanges under way at a time, two file descriptors each. time_scale: real seconds per device second.
     exec_prefix: exec without a terminal prints the hex prefixes of seil3. push: they let themselves be pushed to and
-    send heartbeats; False: they only pull. clock: what the adapters think the time is.
+    send heartbeats; False: they only pull. clock: what the adapters think the time is. firmware_root: the root of
+    signed firmware metadata that they believe, as a file has it; b"": they believe the sha256 of the resolve server.
     """
 
     ls_url: str = ""
@@ -48,4 +49,5 @@ class Settings:
     time_scale: float = 1.0
     exec_prefix: bool = True
     push: bool = True
+    firmware_root: bytes = b""
     clock: Clock = utc_now

@@ -166,8 +166,10 @@ async def _now(contact: Contact, request: PushRequest, answer: Answer) -> None:
         case Then.RESTART:
             contact.host.restart(adapter, "ordered by the management server")
         case Then.PULL_LS:
+            adapter.volatile.refused = frozenset()
             contact.leave(again(adapter, PullFrom.LS, REASON))
         case Then.PULL_RS:
+            adapter.volatile.refused = frozenset()  # somebody wants it to look again
             contact.leave(again(adapter, PullFrom.RS, REASON))
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from agent.boot import DOWNLOAD_TRIES
 from agent.faults import Fault
 from agent.fleet import Fleet
 from agent.lifecycle import Stage
+from agent.update import DOWNLOAD_TRIES
 from protocol.arms.messages import ConfigSolicitationRequest
 
 
@@ -156,14 +156,3 @@ async def test_refused_version_is_tried_again_after_a_power_cycle(arms, rows, se
         await fleet.settled(deadline_s=15)
 
         assert fleet.find(serial).version == "7.99"
-
-
-async def test_power_cut_while_flashing_leaves_the_old_firmware(arms, rows, settings, image, eventually):
-    arms.offer(image(rows[0], "7.99"), "7.99")
-    async with Fleet(rows[:1], settings) as fleet:
-        adapter = fleet.find(rows[0].serial)
-        await eventually(lambda: adapter.stage is Stage.RESTARTING)
-
-        fleet.unplug(rows[0].serial)
-
-        assert adapter.version == rows[0].firmware
