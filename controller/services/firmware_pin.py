@@ -1,0 +1,72 @@
+"""The root of trust as this controller knows it by itself: a file beside the data, which no database can change.
+
+What the database says about firmware is checked from here. The file holds the newest root that was believed; a newer
+one takes its place when the thresholds of both have signed it (TUF specification 5.3).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import structlog
+
+from controller.files import replace
+from firmware_repo import documents
+from firmware_repo.errors import Untrusted, WrongMetadata
+
+log = structlog.get_logger("hikitsugi.firmware")
+
+
+def anchor(path: Path | None, roots: Mapping[int, bytes]) -> bytes:
+    """The root to check from. path: of the file, None: this process keeps none. roots: of the database, by version.
+
+    Without a file the oldest root in the database is believed, and the log says so. Blocks on the disk.
+    Raises Untrusted: the database has another root of that version than the file, or only older ones.
+    """
+    pinned = _read(path)
+    if pinned is None:
+        if not roots:
+            raise Untrusted("root", "there is none in the database. Restore it from a backup.")
+        if path is not None:
+            log.warning("no root of trust is pinned here: the database's is believed", file=str(path))
+        return roots[min(roots)]
+    version = _version(path, pinned)
+    same = roots.get(version)
+    if same != pinned:
+        what = "has another one" if same else "does not have it"
+        raise Untrusted(
+            "root",
+            f"version {version} is pinned in {path}, and the database {what}. The database was changed, or restored "
+            "from an old backup: publish the missing roots. Delete the file only when you know why they differ.",
+        )
+    return pinned
+
+
+def keep(path: Path | None, root: bytes) -> None:
+    """Pin a root that was verified; an unchanged file is left alone. A file that cannot be written is logged."""
+    if path is None or _read(path) == root:
+        return
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        replace(path, root)
+    except OSError as error:
+        log.warning("the root of trust cannot be pinned; trying again", file=str(path), why=error.strerror)
+        return
+    log.info("the root of trust is pinned", file=str(path), version=documents.facts(root).version)
+
+
+def _read(path: Path | None) -> bytes | None:
+    try:
+        return path.read_bytes() if path is not None else None
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise Untrusted("root", f"{path} cannot be read: {error.strerror}. Give this account read access.") from error
+
+
+def _version(path: Path | None, pinned: bytes) -> int:
+    try:
+        return documents.facts(pinned).version
+    except WrongMetadata as error:
+        raise Untrusted("root", f"{path} holds no root metadata. Restore it: it is 1.root.json or newer.") from error
