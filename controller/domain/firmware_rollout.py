@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from enum import StrEnum
 
 MAX_ITEMS = 20_000
@@ -16,8 +16,19 @@ SUCCESS = 0.98
 STOP = 0.02
 SOAK = timedelta(hours=24)
 MAX_SOAK = timedelta(days=30)
+SILENT_AFTER = timedelta(hours=24)
+"""An adapter that is not connected and has not pulled for so long is waited for, and holds no wave up (A: four times
+the 6 hours within which every real client pulls)."""
+LOOK_FOR_NEWCOMERS = timedelta(seconds=60)
 ENDED_BEFORE_STOPPING = 10
 """So many updates of a wave must have ended before their share tells something; see `too_many`."""
+
+
+class Newcomers(StrEnum):
+    """Codes that come to be as the selection wants them after it was planned."""
+
+    IGNORE = "ignore"  # exactly the codes that were planned
+    JOIN = "join"  # the last wave takes them
 
 
 class State(StrEnum):
@@ -44,6 +55,7 @@ class Event(StrEnum):
     GATE_MISSED = "gate missed"
     WITHDRAWN = "withdrawn"
     NOT_PERMITTED = "not permitted"
+    MISTAKE = "mistake of the controller"
     ALL_ENDED = "all ended"
 
 
@@ -59,14 +71,15 @@ MOVES: dict[tuple[State, Event], State] = {
     (State.RUNNING, Event.GATE_MISSED): State.STOPPED,
     (State.RUNNING, Event.WITHDRAWN): State.STOPPED,
     (State.RUNNING, Event.NOT_PERMITTED): State.STOPPED,
+    (State.RUNNING, Event.MISTAKE): State.STOPPED,
     (State.SOAKING, Event.SOAKED): State.RUNNING,
     (State.SOAKING, Event.APPROVAL_WANTED): State.WAITING_APPROVAL,
-    (State.SOAKING, Event.ALL_ENDED): State.FINISHED,
     (State.SOAKING, Event.PAUSED): State.PAUSED,
     (State.SOAKING, Event.ABORTED): State.ABORTED,
     (State.SOAKING, Event.GATE_MISSED): State.STOPPED,
     (State.SOAKING, Event.WITHDRAWN): State.STOPPED,
     (State.SOAKING, Event.NOT_PERMITTED): State.STOPPED,
+    (State.SOAKING, Event.MISTAKE): State.STOPPED,
     (State.WAITING_APPROVAL, Event.APPROVED): State.RUNNING,
     (State.WAITING_APPROVAL, Event.PAUSED): State.PAUSED,
     (State.WAITING_APPROVAL, Event.ABORTED): State.ABORTED,
@@ -111,6 +124,7 @@ ITEM_MOVES: dict[tuple[ItemState, ItemEvent], ItemState] = {
     (ItemState.ORDERED, ItemEvent.FAILED): ItemState.FAILED,
     (ItemState.ORDERED, ItemEvent.CANCELLED): ItemState.CANCELLED,
     (ItemState.ORDERED, ItemEvent.CALLED_OFF): ItemState.WAITING,
+    (ItemState.ORDERED, ItemEvent.LEFT_OUT): ItemState.SKIPPED,
     (ItemState.GOOD, ItemEvent.FAILED): ItemState.FAILED,
     (ItemState.FAILED, ItemEvent.TRIED_AGAIN): ItemState.WAITING,
 }
@@ -129,7 +143,7 @@ def states_before(event: Event) -> list[State]:
 @dataclass(frozen=True, slots=True)
 class Outcomes:
     """What has become of one wave. size: items that are to be updated, ended ones included. cancelled: updates that
-    people cancelled. Of good, failed and cancelled only those count that ended since somebody took note of failures."""
+    people cancelled. Failed and cancelled ones count since somebody took note of failures and went on."""
 
     size: int
     good: int
@@ -161,7 +175,3 @@ def passes(outcomes: Outcomes, share: float) -> bool:
     A wave in which nothing was to be done passes.
     """
     return outcomes.ended == 0 or outcomes.good >= share * outcomes.ended
-
-
-def soaked(soak_until: datetime | None, now: datetime) -> bool:
-    return soak_until is None or now >= soak_until
