@@ -38,10 +38,10 @@ AT_ONCE = 16
 LIMITS = UpdaterConfig(
     max_root_rotations=64,
     max_delegations=32,
-    root_max_length=64 << 10,
-    timestamp_max_length=16 << 10,
-    snapshot_max_length=64 << 10,
-    targets_max_length=1 << 20,
+    root_max_length=128_000,
+    timestamp_max_length=16_384,
+    snapshot_max_length=128_000,
+    targets_max_length=2_000_000,
 )
 """Bytes of one file, at most. What is longer is refused, whatever is in it."""
 

@@ -18,7 +18,7 @@ FILE_S = 30.0
 ALL_S = 60.0
 """How long one file, and all of one look at them, may take, real seconds."""
 
-_LARGEST = 1 << 20
+_LARGEST = 2_000_000
 
 
 class Fetching(FetcherInterface):
@@ -47,11 +47,14 @@ class Fetching(FetcherInterface):
         self._under_way = self._on_the_loop(self._get(url, max_length, left_s))
         try:
             return self._under_way.result(left_s + 5)
-        except (aiohttp.ClientError, OSError, TimeoutError, CancelledError) as error:
+        except TimeoutError as error:
             self._under_way.cancel()
-            raise DownloadError(str(error) or type(error).__name__) from error
+            raise DownloadError(f"{_name(url)} did not come within {left_s:.3g} s") from error
+        except (aiohttp.ClientError, OSError, CancelledError) as error:
+            raise DownloadError(f"{_name(url)}: {error or type(error).__name__}") from error
 
     def _fetch(self, url: str) -> Iterator[bytes]:
+        """What the library's interface demands; its client of metadata asks for `download_bytes` only."""
         yield self.download_bytes(url, _LARGEST)
 
     def _on_the_loop(self, get: Coroutine[None, None, bytes]) -> Future[bytes]:
@@ -59,15 +62,18 @@ class Fetching(FetcherInterface):
 
     async def _get(self, url: str, most: int, within_s: float) -> bytes:
         timeout = aiohttp.ClientTimeout(total=within_s)
-        name = url.rpartition("/")[2]
         async with self._session.get(url, headers=self._headers, allow_redirects=False, timeout=timeout) as response:
             if response.status != 200:
-                raise DownloadHTTPError(f"{name}: HTTP status {response.status}", response.status)
+                raise DownloadHTTPError(f"{_name(url)}: HTTP status {response.status}", response.status)
             data = bytearray()
             async for piece in response.content.iter_any():
                 data += piece
                 if len(data) > most:
                     response.close()
-                    raise DownloadLengthMismatchError(f"{name} is longer than {most} bytes")
+                    raise DownloadLengthMismatchError(f"{_name(url)} is longer than {most} bytes")
             self.received += len(data)
             return bytes(data)
+
+
+def _name(url: str) -> str:
+    return url.rpartition("/")[2]

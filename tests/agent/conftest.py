@@ -113,7 +113,10 @@ class Seen:
 
 @dataclass
 class ArmsServer:
-    """rows: whose configs it hands out. answers: result codes given instead, per message type, used up in order."""
+    """rows: whose configs it hands out. answers: result codes given instead, per message type, used up in order.
+
+    handle_file: waited for before each file.
+    """
 
     authority: Authority
     rows: dict[str, Row]
@@ -126,6 +129,7 @@ class ArmsServer:
     ignores_if_range: bool = False
     retry_interval: int = 10
     retry_max: int = 2
+    handle_file: Callable[[], Awaitable[object]] | None = None
     etag_of: Callable[[bytes], str] = field(default=lambda image: f'"{hashlib.sha256(image).hexdigest()}"')
 
     @property
@@ -156,6 +160,8 @@ class ArmsServer:
                 writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/xml\r\n\r\n" + answer)
             else:
                 self.seen.append(Seen(str(who), key, source, head.split(b" ")[1].decode(), head))
+                if self.handle_file:
+                    await self.handle_file()
                 writer.write(self.image(head))
             await writer.drain()
         except (asyncio.IncompleteReadError, ConnectionError):
