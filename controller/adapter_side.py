@@ -151,11 +151,12 @@ async def _door(shared: _Shared, at: Endpoint, *, legacy: bool) -> _Door:
     terms = _terms(parts, legacy)
     face = PullFace(parts.db, parts.vault, parts.authority, terms, utc_now, shared.shedding, shared.answers, simple)
     pulls = ShortPulls(face.answer)
-    runner = http.runner(_http(parts, face), drain_s=0.5, idle_s=_HEADER_S)  # by then the drain has waited
+    images = Serving(parts.blobs, FirmwareDoor(parts.db, parts.vault).authorise)
+    runner = http.runner(_http(face, images), drain_s=0.5, idle_s=_HEADER_S)  # by then the drain has waited
     await runner.setup()
     assert runner.server is not None  # after setup
     bounds = Bounds(settings.device_connections, settings.device_connections_per_address)
-    door = DeviceDoor(runner.server, shared.tunnels.tunnel, bounds, pulls=pulls)
+    door = DeviceDoor(runner.server, shared.tunnels.tunnel, bounds, pulls=pulls, images=images)
     context = shared.secured(legacy_device_context if legacy else device_context, certificate)
     try:
         await door.listen(at.host, at.port, context, _BACKLOG)
@@ -166,15 +167,16 @@ async def _door(shared: _Shared, at: Endpoint, *, legacy: bool) -> _Door:
     async def close() -> None:
         await pulls.close()
         await simple.close()
+        await images.close()
         await runner.cleanup()
 
     return door, close
 
 
-def _http(parts: Parts, face: PullFace) -> web.Application:
+def _http(face: PullFace, images: Serving) -> web.Application:
     app = web.Application(client_max_size=MAX_REQUEST)
     face.add_to(app)
-    app.add_routes(Serving(parts.blobs, FirmwareDoor(parts.db, parts.vault).authorise).routes())
+    app.add_routes(images.routes())
     return app
 
 

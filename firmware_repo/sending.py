@@ -10,28 +10,28 @@ sector under a mapping would end the whole process by SIGBUS, and a page that is
 import asyncio
 import errno
 import os
-import time
 from dataclasses import dataclass
 from io import FileIO
+from typing import Protocol
 
-from aiohttp import web
-
-from firmware_repo.hooks import Grant, Outcome, Turn
+from firmware_repo.hooks import Outcome, Turn
+from firmware_repo.sendfile import FileEnded, Sendfile
+from firmware_repo.watch import Leave, Watch, break_off
 
 SLICE = 256 << 10
-SENDFILE_SLICE = 1 << 20
-RECHECK_S = 1.0
+"""Bytes that are read, encrypted and written at one time under TLS, and that `Turn.share` is asked for."""
+_SPARE = 8
 
 
-@dataclass(frozen=True, slots=True)
-class Pace:
-    """The slowest reader that is waited for: each slice may take grace_s + bytes / least_bytes_per_s seconds."""
+class Out(Protocol):
+    """A connection on which the header has been written."""
 
-    grace_s: float = 10.0
-    least_bytes_per_s: int = 4096
+    @property
+    def transport(self) -> asyncio.Transport | None:
+        """None when it is gone."""
 
-    def deadline_s(self, count: int) -> float:
-        return self.grace_s + count / self.least_bytes_per_s
+    async def write(self, data: bytes | memoryview) -> None:
+        """Write, and wait until the transport took it. Raises OSError."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,106 +42,87 @@ class Sent:
     outcome: Outcome
 
 
-class _FileEnded(Exception):
-    """The file has fewer bytes than when it was opened."""
-
-
-class _NoLonger(Exception):
-    """Who had the grant has it no more."""
-
-
-@dataclass(frozen=True, slots=True)
-class Leave:
-    """What was granted to one download, and the slowest reader that is waited for."""
-
-    grant: Grant
-    turn: Turn
-    pace: Pace
-
-
-async def send(
-    request: web.Request, response: web.StreamResponse, file: FileIO, start: int, stop: int, leave: Leave
-) -> Sent:
-    """Prepare `response` (its Content-Length is stop - start) and send these bytes of `file` as its body.
+async def send(out: Out, file: FileIO, start: int, stop: int, leave: Leave) -> Sent:
+    """Send these bytes of `file` as the body of an answer whose header was written.
 
     Does not raise for what a peer or a disk can do: anything but COMPLETE has broken the connection.
     """
-    transport = request.transport
-    if transport is None:
+    transport = out.transport
+    if transport is None or transport.is_closing():
         return Sent(0, Outcome.LOST)
-    # So that a drain waits until the reader took everything. Not 0: under TLS, Python 3.11 then pauses for ever.
-    transport.set_write_buffer_limits(high=1)
-    plain = transport.get_extra_info("sslcontext") is None and isinstance(
-        asyncio.get_running_loop(), asyncio.BaseEventLoop
-    )
-    step, largest = (_sendfile, SENDFILE_SLICE) if plain else (_write, SLICE)
-    at, asked_at, pace = start, time.monotonic(), leave.pace
+    watch = Watch(transport, start, stop, leave)
     try:
-        await response.prepare(request)
-        while at < stop:
-            count = min(largest, stop - at)
-            if leave.turn.share is not None:
-                await leave.turn.share(count)
-            if (now := time.monotonic()) - asked_at >= RECHECK_S:
-                asked_at = now
-                if not await leave.grant.allowed(at - start):
-                    raise _NoLonger  # noqa: TRY301
-            async with asyncio.timeout(pace.deadline_s(count)):
-                await step(transport, response, file, at, count)
-            at += count
-        async with asyncio.timeout(pace.deadline_s(0)):
-            await response.write_eof()
-    except (_FileEnded, _NoLonger, OSError) as error:
-        transport.abort()
-        return Sent(at - start, _outcome(error))
-    return Sent(at - start, Outcome.COMPLETE)
+        if transport.get_extra_info("sslcontext") is None:
+            await _send_plain(transport, file, watch, leave.turn)
+        else:
+            await _send_encrypted(out, file, watch, leave.turn)
+    except (FileEnded, OSError) as error:
+        break_off(transport)
+        return Sent(watch.at - start, watch.why or _outcome(error))
+    finally:
+        watch.close()
+    return Sent(stop - start, Outcome.COMPLETE)
 
 
-async def _sendfile(
-    transport: asyncio.Transport, response: web.StreamResponse, file: FileIO, at: int, count: int
-) -> None:
-    if transport.is_closing():
-        raise ConnectionResetError
+async def _send_plain(transport: asyncio.Transport, file: FileIO, watch: Watch, turn: Turn) -> None:
+    kernel = Sendfile(transport, file, watch.moved)
+    watch.breaks = kernel.fail
     try:
-        sent = await asyncio.get_running_loop().sendfile(transport, file, at, count, fallback=False)
-    except asyncio.SendfileNotAvailableError:
-        # Said of a file system without sendfile and of a broken connection alike; writing tells them apart.
-        await _write(transport, response, file, at, count)
-    else:
-        if sent != count:
-            raise _FileEnded
+        while watch.at < watch.stop:
+            count = watch.stop - watch.at
+            if turn.share is not None:
+                count = min(SLICE, count)
+                await watch.shared(turn.share(count))
+            await kernel.send(watch.at, watch.at + count)
+    finally:
+        kernel.close()
 
 
-async def _write(transport: asyncio.Transport, response: web.StreamResponse, file: FileIO, at: int, count: int) -> None:
-    data = _cached(file, at, count)
-    await response.write(data if data is not None else await asyncio.to_thread(_read, file, at, count))
+async def _send_encrypted(out: Out, file: FileIO, watch: Watch, turn: Turn) -> None:
+    # So that a write waits until the reader took everything. Not 0: under TLS, Python 3.11 then pauses for ever.
+    assert out.transport is not None
+    out.transport.set_write_buffer_limits(high=1)
+    while watch.at < watch.stop:
+        count = min(SLICE, watch.stop - watch.at)
+        if turn.share is not None:
+            await watch.shared(turn.share(count))
+        await _write(out, file, watch.at, count)
+        watch.moved(count)
 
 
-def _cached(file: FileIO, at: int, count: int) -> bytearray | None:
-    """The bytes if they are in the page cache; None = ask the disk, in a thread."""
-    data = bytearray(count)
+_spare: list[bytearray] = []
+"""Buffers between two slices; a new one would have to be zeroed first, which costs as much as reading into it."""
+
+
+async def _write(out: Out, file: FileIO, at: int, count: int) -> None:
+    buffer = _spare.pop() if _spare else bytearray(SLICE)
+    data = memoryview(buffer)[:count]
+    if not _read_cached(file, at, data):
+        await asyncio.to_thread(_read, file, at, data)
+    await out.write(data)
+    transport = out.transport
+    if len(_spare) < _SPARE and transport is not None and not transport.get_write_buffer_size():
+        _spare.append(buffer)  # asyncio has let go of it
+
+
+def _read_cached(file: FileIO, at: int, data: memoryview) -> bool:
+    """Whether the bytes were in the page cache, all; otherwise the disk is to be asked, in a thread."""
     try:
-        return data if os.preadv(file.fileno(), [data], at, os.RWF_NOWAIT) == count else None
+        return os.preadv(file.fileno(), [data], at, os.RWF_NOWAIT) == len(data)
     except OSError as error:
         if error.errno not in (errno.EAGAIN, errno.EOPNOTSUPP):  # some file systems cannot tell
             raise
-        return None
+        return False
 
 
-def _read(file: FileIO, at: int, count: int) -> bytes:
-    data = os.pread(file.fileno(), count, at)
-    if len(data) != count:
-        raise _FileEnded
-    return data
+def _read(file: FileIO, at: int, data: memoryview) -> None:
+    if os.preadv(file.fileno(), [data], at) != len(data):
+        raise FileEnded
 
 
 def _outcome(error: Exception) -> Outcome:
     match error:
-        case TimeoutError():
-            return Outcome.STALLED
-        case _FileEnded() | OSError(errno=errno.EIO):
+        case FileEnded() | OSError(errno=errno.EIO):
             return Outcome.DAMAGED
-        case _NoLonger():
-            return Outcome.REFUSED
         case _:
             return Outcome.LOST

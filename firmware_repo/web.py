@@ -1,26 +1,35 @@
 """The HTTP face of the repository: GET and HEAD of one image, whole or in ranges, to whom `authorise` lets have it.
 
-    Serving(blobs, authorise).routes()      for any aiohttp application, on plain TCP or TLS
+    serving = Serving(blobs, authorise)
+    serving.protocol(http)                  for a listener, TLS or not: images at once, the rest goes to `http`
+    application.add_routes(serving.routes())    for that HTTP server, which may be asked for images, too
 
-Content-addressed: what a URL gives never changes, so the entity tag is the sha256, and whoever may have the image may
-keep it for ever. Own range code because aiohttp's FileResponse answers 206 to an If-Range with a foreign entity tag
-(3.14.5), which welds two images together, and because over TLS it costs seven times nginx's CPU.
+Own range code because aiohttp's FileResponse answers 206 to an If-Range with a foreign entity tag (3.14.5), which welds
+two images together, and because over TLS it costs seven times nginx's CPU.
 """
 
+import asyncio
 import random
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import structlog
-from aiohttp import hdrs, web
+from aiohttp import web
 
+from firmware_repo.answers import Answer, answer, left_to_nginx, refused
 from firmware_repo.blobs import Blobs, OpenBlob
+from firmware_repo.connection import Connection
 from firmware_repo.errors import Damaged, NoSuchBlob
 from firmware_repo.hooks import Admit, Asker, Authorise, Download, Ended, Grant, ImageRef, Outcome, Refusal, Turn
-from firmware_repo.ranges import Asked, Bodiless, Span, wanted
-from firmware_repo.sending import Leave, Pace, send
+from firmware_repo.opened import Opened
+from firmware_repo.ranges import Span
+from firmware_repo.requests import BEGINNINGS, PATH, Request
+from firmware_repo.sending import Out, send
+from firmware_repo.watch import Leave, Pace
 
-PATH = r"/firmware/{series:[a-z][a-z0-9]{0,15}}/{version:[0-9A-Za-z][0-9A-Za-z._-]{0,31}}/sha256/{sha256:[0-9a-f]{64}}"
+__all__ = ["BEGINNINGS", "PATH", "Answering", "Limits", "Room", "Serving", "come_back", "log_download"]
 
 _log = structlog.stdlib.get_logger("hikitsugi.firmware")
 
@@ -31,6 +40,13 @@ class Limits:
 
     downloads: int = 512
     pace: Pace = field(default_factory=Pace)
+
+
+class Answering(Out, Protocol):
+    """Where an answer goes."""
+
+    async def begin(self, answer: Answer) -> None:
+        """Write the header; the text, too, if there is one."""
 
 
 def log_download(asker: Asker, download: Download) -> None:
@@ -63,9 +79,9 @@ class Room:
 
 
 class Serving:
-    """One repository on offer. `routes()` for any aiohttp application, on plain TCP or TLS.
+    """One repository on offer.
 
-    admit: whose turn it is; `limits.downloads` at one time when not given. accel: where nginx finds `blobs` (an
+    admit: whose turn it is; `limits.downloads` at one time when not given. accel: where nginx finds the blobs (an
     internal location such as "/images"): then bodies are left to it by X-Accel-Redirect, and `admit` is not asked.
     """
 
@@ -79,99 +95,104 @@ class Serving:
         ended: Ended = log_download,
         accel: str | None = None,
     ) -> None:
-        self._blobs, self._authorise, self._limits, self._ended = blobs, authorise, limits, ended
+        self._opened, self._authorise, self._limits, self._ended = Opened(blobs), authorise, limits, ended
         self._admit = admit or Room(limits.downloads).admit
         self._accel = accel
+        self.connections: set[Connection] = set()
+
+    def protocol(self, http: Callable[[], asyncio.BaseProtocol]) -> Connection:
+        """For one connection. http: makes the HTTP server's (`AppRunner.server`), for what is no image."""
+        return Connection(self, http)
 
     def routes(self) -> list[web.RouteDef]:
         """GET and HEAD of PATH."""
-        return [web.get(PATH, self.answer, allow_head=True)]
+        return [web.get(PATH, self._answer, allow_head=True)]
 
-    async def answer(self, request: web.Request) -> web.StreamResponse:
-        image = ImageRef(**request.match_info)
-        asker = Asker(request.remote or "", request.headers)
+    async def close(self) -> None:
+        """Cut what `protocol` has open. Adapters go on where they were."""
+        for connection in list(self.connections):
+            connection.cut()
+        await asyncio.sleep(0)
+
+    async def respond(self, asker: Asker, request: Request, out: Answering) -> None:
+        """Answer one request. A body that did not go out whole has broken the connection."""
+        image = request.image
         grant = await self._authorise(asker, image)
         if isinstance(grant, Refusal):
-            return _refuse(grant)
+            await out.begin(refused(grant))
+            return
         try:
-            with self._blobs.open(image.sha256) as blob:
-                return await self._answer_from(request, asker, grant, image, blob)
+            with self._opened.open(image.sha256) as blob:
+                await self._respond_from(blob, asker, grant, request, out)
         except NoSuchBlob:
-            return _refuse(Refusal(404, f"There is no image with sha256 {image.sha256} here."))
+            await out.begin(refused(Refusal(404, f"There is no image with sha256 {image.sha256} here.")))
         except Damaged as damage:
             _log.error("Firmware image damaged", sha256=image.sha256, detail=damage.detail)
-            return _refuse(Refusal(500, "The stored image is damaged; the operators have been told."))
+            await out.begin(refused(Refusal(500, "The stored image is damaged; the operators have been told.")))
 
-    async def _answer_from(
-        self, request: web.Request, asker: Asker, grant: Grant, image: ImageRef, blob: OpenBlob
-    ) -> web.StreamResponse:
-        etag, size = f'"{image.sha256}"', blob.blob.size
-        headers: dict[str, str] = {
-            hdrs.ETAG: etag,
-            hdrs.ACCEPT_RANGES: "bytes",
-            hdrs.CACHE_CONTROL: "private, max-age=31536000, immutable",
-        }
+    async def _respond_from(self, blob: OpenBlob, asker: Asker, grant: Grant, request: Request, out: Answering) -> None:
         if self._accel is not None:
-            headers["X-Accel-Redirect"] = f"{self._accel}/{image.sha256[:2]}/{image.sha256}/{size}"
-            return web.Response(headers=headers, content_type="application/octet-stream")
-        span = wanted(_asked(request), etag=etag, size=size)
-        if isinstance(span, Bodiless):
-            if span is Bodiless.RANGE_NOT_SATISFIABLE:
-                headers[hdrs.CONTENT_RANGE] = f"bytes */{size}"
-            return web.Response(status=span.value, headers=headers)
-        if span.partial:
-            headers[hdrs.CONTENT_RANGE] = f"bytes {span.start}-{span.stop - 1}/{size}"
-        headers[hdrs.CONTENT_LENGTH] = str(span.stop - span.start)
-        headers[hdrs.CONTENT_TYPE] = "application/octet-stream"
-        response = web.StreamResponse(status=206 if span.partial else 200, headers=headers)
-        if request.method == hdrs.METH_HEAD:
-            return response
-        return await self._send(request, response, asker, grant, image, blob, span)
-
-    async def _send(
-        self,
-        request: web.Request,
-        response: web.StreamResponse,
-        asker: Asker,
-        grant: Grant,
-        image: ImageRef,
-        blob: OpenBlob,
-        span: Span,
-    ) -> web.StreamResponse:
-        turn = await self._admit(asker, span.stop - span.start)
+            await out.begin(left_to_nginx(self._accel, request.image, blob.blob.size))
+            return
+        made = answer(request.image, blob.blob.size, request.asked)
+        if made.span is None or request.head:
+            await out.begin(made)
+            return
+        turn = await self._admit(asker, made.span.stop - made.span.start)
         if isinstance(turn, Refusal):
-            return _refuse(turn)
-        began = time.monotonic()
+            await out.begin(refused(turn))
+            return
         try:
-            leave = Leave(grant, turn, self._limits.pace)
-            sent = await send(request, response, blob.file, span.start, span.stop, leave)
+            await out.begin(made)
+            await self._send(blob, asker, Leave(grant, turn, self._limits.pace), request.image, made.span, out)
         finally:
             turn.over()
+
+    async def _send(
+        self, blob: OpenBlob, asker: Asker, leave: Leave, image: ImageRef, span: Span, out: Answering
+    ) -> None:
+        began = time.monotonic()
+        sent = await send(out, blob.file, span.start, span.stop, leave)
         if sent.outcome is Outcome.DAMAGED:
             _log.error("Firmware image damaged while it was sent", sha256=image.sha256)
-        took = time.monotonic() - began
-        self._ended(asker, Download(image, span.start, span.stop, sent.count, sent.outcome, grant.who, took))
-        return response
+        took_s = time.monotonic() - began
+        self._ended(asker, Download(image, span.start, span.stop, sent.count, sent.outcome, leave.grant.who, took_s))
+
+    async def _answer(self, request: web.Request) -> web.StreamResponse:
+        headers = {name.lower(): ",".join(request.headers.getall(name)) for name in request.headers}
+        image = ImageRef(**request.match_info)
+        out = _Response(request)
+        asked = Request(image, headers, head=request.method == "HEAD", stays=True)
+        await self.respond(Asker(request.remote or "", headers), asked, out)
+        return out.response
 
 
-def _asked(request: web.Request) -> Asked:
-    def joined(name: str) -> str | None:
-        return ",".join(request.headers.getall(name, ())) or None
+class _Response:
+    """An answer by aiohttp."""
 
-    return Asked(
-        if_match=joined(hdrs.IF_MATCH),
-        if_none_match=joined(hdrs.IF_NONE_MATCH),
-        if_range=joined(hdrs.IF_RANGE),
-        range=joined(hdrs.RANGE) if request.method == hdrs.METH_GET else None,
-    )
+    def __init__(self, request: web.Request) -> None:
+        self._request = request
+        self.response = web.StreamResponse()
+
+    @property
+    def transport(self) -> asyncio.Transport | None:
+        return self._request.transport
+
+    async def begin(self, answer: Answer) -> None:
+        if answer.span is None:
+            text = answer.text or None
+            self.response = web.Response(status=answer.status, headers=answer.headers, body=text and text.encode())
+            return
+        self.response = web.StreamResponse(status=answer.status, headers=answer.headers)
+        if self._request.method != "HEAD":
+            await self.response.prepare(self._request)
+
+    async def write(self, data: bytes | memoryview) -> None:
+        await self.response.write(data)
 
 
 def come_back() -> Refusal:
     """503 with a Retry-After of 5 to 20 s."""
     # Not the same second for everybody, or they all come back at once.
     wait_s = random.randint(5, 20)  # noqa: S311
-    return Refusal(503, "Too many downloads are running; come back later.", {hdrs.RETRY_AFTER: str(wait_s)})
-
-
-def _refuse(refusal: Refusal) -> web.Response:
-    return web.Response(status=refusal.status, text=refusal.sentence + "\n", headers=refusal.headers)
+    return Refusal(503, "Too many downloads are running; come back later.", {"Retry-After": str(wait_s)})

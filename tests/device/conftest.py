@@ -78,17 +78,23 @@ async def listener(
     face = PullFace(registry.db, registry.vault, authority, terms, registry.clock, Shedding(64, 1000), answers)
     app = web.Application(client_max_size=MAX_REQUEST)
     face.add_to(app)
-    app.add_routes(Serving(blobs, FirmwareDoor(registry.db, registry.vault).authorise).routes())
+    images = Serving(blobs, FirmwareDoor(registry.db, registry.vault).authorise)
+    app.add_routes(images.routes())
     runner = http.runner(app, drain_s=0.2)
     await runner.setup()
     certificate = authority.location_server("test", ["127.0.0.1"], now=START)
     assert runner.server is not None
     pulls = ShortPulls(face.answer)
+    lean = not request.param.startswith("all")
     door = DeviceDoor(
-        runner.server, lambda _: asyncio.Protocol(), pulls=None if request.param.startswith("all") else pulls
+        runner.server,
+        lambda _: asyncio.Protocol(),
+        pulls=pulls if lean else None,
+        images=images if lean else None,
     )
     port = await door.listen("127.0.0.1", 0, device_context(certificate))
     yield Listener(port, authority.root_file, face, blobs)
     door.close()
     await pulls.close()
+    await images.close()
     await runner.cleanup()

@@ -32,12 +32,13 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.fixture(scope="session", params=["plain", "tls"])
+@pytest.fixture(scope="session", params=["plain", "tls", "plain-aiohttp", "tls-aiohttp"])
 async def served(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, certificate: Path
 ) -> AsyncIterator[Served]:
     """The image above, on sale under default limits."""
-    tls = certificate if request.param == "tls" else None
-    async with serving(tmp_path_factory.mktemp("firmware"), tls, Limits()) as served:
+    way, _, face = request.param.partition("-")
+    tls = certificate if way == "tls" else None
+    async with serving(tmp_path_factory.mktemp("firmware"), tls, Limits(), face=face or "lean") as served:
         add(served.blobs, IMAGE)
         yield served

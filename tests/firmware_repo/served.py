@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 from aiohttp import web
@@ -51,24 +52,32 @@ class Served:
 
 
 @asynccontextmanager
-async def serving(root: Path, certificate: Path | None, limits: Limits) -> AsyncIterator[Served]:
+async def serving(
+    root: Path, certificate: Path | None, limits: Limits, *, face: str = "lean", **hooks: Any
+) -> AsyncIterator[Served]:
+    """face: "lean" as the listeners of the product do, "aiohttp" for what its HTTP server makes of it."""
     server_side = client_side = None
     if certificate is not None:
         server_side = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         server_side.load_cert_chain(certificate)
         client_side = ssl.create_default_context(cafile=certificate)
     served = Served("", 0, client_side, Blobs(root))
-    application = web.Application()
     ended = lambda asker, download: served.ended.put_nowait(download)  # noqa: E731
-    application.add_routes(Serving(served.blobs, served.authorise, limits=limits, ended=ended).routes())
+    offer = Serving(served.blobs, served.authorise, limits=limits, ended=ended, **hooks)
+    application = web.Application()
+    application.add_routes(offer.routes())
     runner = web.AppRunner(application, access_log=None)
     await runner.setup()
+    assert runner.server is not None
+    make = runner.server if face == "aiohttp" else lambda: offer.protocol(runner.server)
+    server = await asyncio.get_running_loop().create_server(make, "127.0.0.1", 0, ssl=server_side)
     try:
-        await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=server_side).start()
-        served.port = runner.addresses[0][1]
+        served.port = server.sockets[0].getsockname()[1]
         served.base = f"{'http' if certificate is None else 'https'}://127.0.0.1:{served.port}"
         yield served
     finally:
+        server.close()
+        await offer.close()
         await runner.cleanup()
 
 

@@ -15,7 +15,7 @@ from structlog.testing import capture_logs
 
 from firmware_repo.blobs import Blob
 from firmware_repo.hooks import Download, ImageRef, Outcome
-from firmware_repo.sending import Pace
+from firmware_repo.watch import Pace
 from firmware_repo.web import Limits
 from tests.firmware_repo.served import DIGEST, IMAGE, KEY, Served, add, serving
 

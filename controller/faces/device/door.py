@@ -1,4 +1,4 @@
-"""The one TLS port for adapters: pulls, tunnels, and what is an HTTP server's, told apart by their first bytes.
+"""The one TLS port for adapters: pulls, tunnels, images and what is an HTTP server's, told apart by their first bytes.
 
 Whoever connects has shown nothing yet. So connections are bounded, all and by address, from the accept on; handshake
 and header have deadlines; and what is wrong with them is logged once a minute at most.
@@ -21,6 +21,7 @@ from controller.faces.device.shedding import network_of
 from controller.faces.device.short_pulls import Incomplete, ShortPulls
 from controller.logs import Seldom
 from controller.tls import ServerTls
+from firmware_repo.web import BEGINNINGS, Serving
 
 log = structlog.get_logger()
 
@@ -52,7 +53,7 @@ class DeviceDoor:
     """Any number of listeners, modern and legacy, with bounds in common.
 
     http: makes the protocol of an HTTP connection (`AppRunner.server`). tunnel: `TunnelFace.tunnel`. pulls: answers
-    those that need no HTTP server.
+    those that need no HTTP server. images: the same for images; None: they are the HTTP server's, too.
     """
 
     def __init__(
@@ -62,9 +63,11 @@ class DeviceDoor:
         bounds: Bounds = Bounds(),
         *,
         pulls: ShortPulls | None = None,
+        images: Serving | None = None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.http, self.tunnel, self.pulls, self.bounds, self.now = http, tunnel, pulls, bounds, monotonic
+        self.http, self.tunnel, self.pulls, self.images = http, tunnel, pulls, images
+        self.bounds, self.now = bounds, monotonic
         self.seldom = Seldom(log)
         self.count = 0
         """Connections that are open, handshakes under way included."""
@@ -194,6 +197,9 @@ class _FirstBytes(asyncio.Protocol):
         self._seen += data
         if self._seen.startswith(_TUNNEL):
             self._hand_over(self._door.tunnel(self._settled))
+        elif self._door.images is not None and self._seen.startswith(BEGINNINGS):
+            self._hand_over(self._door.images.protocol(self._door.http))
+            self._settled()
         elif not _TUNNEL.startswith(self._seen):
             self._read_pull()
 
