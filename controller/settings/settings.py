@@ -50,6 +50,10 @@ class Settings(BaseSettings):
         description="The root that adapters trust, and server certificates. Back it up.",
     )
     firmware_dir: v.Location = Field(default_factory=_below("firmware"), description="Firmware images.")
+    firmware_root: v.Location = Field(
+        default_factory=_below("firmware-root.json"),
+        description="The root of trust of firmware as this controller knows it. Back it up, not beside the database.",
+    )
 
     api_listen: v.Listen = Field(Endpoint("127.0.0.1", 8480), description="API, /healthz, /readyz, /metrics.")
     api_tls: Annotated[Literal["auto", "on", "off"], Allowed("auto, on or off")] = Field(

@@ -125,6 +125,17 @@ async def unsigned(connection: Connection, *, after: tuple[str, str] | None = No
     return await connection.fetch(query, series, version, limit)
 
 
+async def waiting(connection: Connection) -> tuple[int, list[str]]:
+    """How many releases wait for a signature; which withdrawn ones ("seil8 3.42") are still named."""
+    query = """SELECT count(*) FILTER (WHERE state = 'unsigned')::integer AS unsigned,
+            coalesce(array_agg(series || ' ' || version ORDER BY series, version)
+                     FILTER (WHERE state = 'withdrawn' AND signed_at IS NOT NULL), '{}') AS to_unsign
+        FROM firmware_release"""
+    row = await connection.fetchrow(query)
+    assert row is not None  # an aggregate
+    return row["unsigned"], row["to_unsign"]
+
+
 async def catalogued(tx: Connection) -> list[Record]:
     """Every release, locked: what is offered is decided about."""
     return await tx.fetch("SELECT * FROM firmware_release ORDER BY series, version FOR UPDATE")

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
+from pathlib import Path
 
 from controller.domain.access import Caller, Role, require_contract
 from controller.domain.errors import NotFound
@@ -37,7 +38,8 @@ class Context:
     streams: places for streams of events. link_rate: how often a network may follow share links; link_places: how many
     it may read at once. change_rule: when the registration of what is dispatched changes.
     return_address: where faulty units are sent; "": that is asked of the desk.
-    news_terms: what subscriptions may ask for; wake_news: as wake, for deliveries."""
+    news_terms: what subscriptions may ask for; wake_news: as wake, for deliveries.
+    firmware_root: where the root of trust of firmware is pinned, None: nowhere."""
 
     db: Database
     vault: Secrets
@@ -55,6 +57,7 @@ class Context:
     return_address: str = ""
     news_terms: Terms = field(default_factory=Terms)
     wake_news: asyncio.Event = field(default_factory=asyncio.Event)
+    firmware_root: Path | None = None
 
 
 async def own_code(context: Context, caller: Caller, code: str) -> Row:
