@@ -167,6 +167,21 @@ TABLE: dict[str, set[Role]] = {
     "GET /deliveries/{delivery}": STAFF_OF_THE_CUSTOMER,
     "POST /deliveries/{delivery}/replay": STAFF_OF_THE_CUSTOMER,
     "POST /firmware": ONLY_A,
+    "GET /firmware/trust": EVERYBODY,
+    "POST /firmware/trust": ONLY_A,
+    "POST /firmware/trust/online-keys": ONLY_A,
+    "POST /firmware/metadata": ONLY_A,
+    "GET /firmware/metadata/{file}": EVERYBODY,
+    "GET /firmware/unsigned": EVERYBODY,
+    "POST /rollouts": STAFF_OF_THE_CUSTOMER,
+    "GET /rollouts": EVERYBODY,
+    "GET /rollouts/{rollout}": EVERYBODY,
+    "GET /rollouts/{rollout}/items": EVERYBODY,
+    "POST /rollouts/{rollout}/start": STAFF_OF_THE_CUSTOMER,
+    "POST /rollouts/{rollout}/approve": STAFF_OF_THE_CUSTOMER,
+    "POST /rollouts/{rollout}/pause": STAFF_OF_THE_CUSTOMER,
+    "POST /rollouts/{rollout}/resume": STAFF_OF_THE_CUSTOMER,
+    "POST /rollouts/{rollout}/abort": STAFF_OF_THE_CUSTOMER,
     "GET /calendar": EVERYBODY,
     "GET /calendar/delivery": EVERYBODY,
     "GET /calendar/hours": EVERYBODY,
@@ -187,6 +202,8 @@ def path_of(template: str) -> str:
         .replace("{module}", "0")
         .replace("{exchange}", "0")
         .replace("{bulk}", "0")
+        .replace("{rollout}", "0")
+        .replace("{file}", "nothing")
         .replace("{campaign}", "0")
         .replace("{task}", "0")
         .replace("{share}", "0")

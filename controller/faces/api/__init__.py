@@ -21,6 +21,8 @@ from controller.faces.api import (
     exchange_steps,
     exchanges,
     firmware,
+    firmware_rollouts,
+    firmware_trust,
     host_keys,
     inventory,
     investigations,
@@ -68,7 +70,9 @@ ROUTES: tuple[Route, ...] = (
     *presets.ROUTES,
     *selections.ROUTES,
     *inventory.ROUTES,
+    *firmware_trust.ROUTES,  # before /firmware/{series}/{version}
     *firmware.ROUTES,
+    *firmware_rollouts.ROUTES,
     *credentials.ROUTES,
     *host_keys.ROUTES,
     *subscriptions.ROUTES,
