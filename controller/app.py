@@ -25,6 +25,7 @@ from controller.adapter_side import AdapterSide, open_side
 from controller.authority import Authority
 from controller.cli import profile
 from controller.domain.exchange_deadlines import ChangeRule
+from controller.domain.firmware_update import Patience
 from controller.faces import http, metrics
 from controller.faces.api import ROUTES, Context
 from controller.faces.api.doors import KeptAnswers, authenticator
@@ -36,6 +37,8 @@ from controller.services import (
     audit,
     bulk_turn,
     exchange_turn,
+    firmware_turn,
+    firmware_rollout_turn,
     housekeeping,
     kept_sessions,
     news,
@@ -255,6 +258,11 @@ async def _until(
             ),
             name="bulk exchanges",
         ),
+        asyncio.create_task(firmware_rollout_turn.run(parts.db, utc_now), name="rollouts"),
+        asyncio.create_task(
+            firmware_turn.run(parts.db, utc_now, _patience(parts.settings), parts.wake_push.set),
+            name="firmware updates",
+        ),
         asyncio.create_task(kept_sessions.run(parts.db, ssh.kept_sessions), name="kept sessions"),
         asyncio.create_task(audit.run(parts.db, utc_now), name="audit chain"),
         asyncio.create_task(_renewing(renew), name="certificates"),
@@ -274,6 +282,11 @@ async def _until(
     finally:
         await ssh.close()
     log.info("Stopped.")
+
+
+def _patience(settings: Settings) -> Patience:
+    whole, after_sent = settings.firmware_update_deadline_s, settings.firmware_update_return_s
+    return Patience(timedelta(seconds=whole), timedelta(seconds=after_sent))
 
 
 def _wake(parts: Parts) -> None:

@@ -12,6 +12,8 @@ from enum import StrEnum
 from typing import Any
 
 from controller.domain import bulk_exchange as bulk
+from controller.domain import firmware_rollout as rollout
+from controller.domain import firmware_update as update
 from controller.domain.evidence import Evidence
 from controller.domain.exchange import Actor, Event, Kind, State
 from controller.domain.reception import Channel
@@ -107,6 +109,16 @@ EVENTS = {
 
 _EXCHANGE: tuple[Mapping[Any, Phrase], ...] = (KINDS, STATES, ACTORS)
 _OTHERS: Mapping[type[StrEnum], Mapping[str, str]] = {
+    update.State: {
+        "scheduled": "予約済み",
+        "ordered": "指示済み",
+        "downloading": "ダウンロード中",
+        "flashing": "書き込み中",
+        "checking": "接続確認中",
+        "good": "成功",
+        "failed": "失敗",
+        "cancelled": "取り消し済み",
+    },
     Channel: {"phone": "電話", "web": "Web", "e-mail": "メール"},
     Evidence: {
         "none": "なし",
@@ -147,6 +159,41 @@ _OTHERS: Mapping[type[StrEnum], Mapping[str, str]] = {
         "exchanged": "交換済み",
         "failed": "失敗",
         "cancelled": "取り消し",
+    },
+    rollout.State: {
+        "planned": "計画済み",
+        "running": "実行中",
+        "soaking": "経過観察中",
+        "waiting-approval": "承認待ち",
+        "paused": "一時停止中",
+        "stopped": "停止",
+        "aborted": "中止",
+        "finished": "完了",
+    },
+    rollout.Event: {
+        "started": "開始",
+        "wave ended": "段階の終了",
+        "soaked": "経過観察の終了",
+        "approval wanted": "承認の依頼",
+        "approved": "承認",
+        "paused": "一時停止",
+        "resumed": "再開",
+        "aborted": "中止",
+        "too many failed": "失敗が多いための停止",
+        "gate missed": "成功率が足りないための停止",
+        "withdrawn": "配布中止による停止",
+        "not permitted": "権限がないための停止",
+        "mistake of the controller": "内部エラーによる停止",
+        "all ended": "完了",
+    },
+    rollout.ItemState: {
+        "skipped": "対象外",
+        "waiting": "待機中",
+        "ordered": "更新中",
+        "good": "成功",
+        "failed": "失敗",
+        "cancelled": "取り消し",
+        "not-needed": "更新不要",
     },
 }
 _MORE_EVENTS = {"stuck": "停滞"}

@@ -51,7 +51,9 @@ def check(selection: Selection, series: str, options: Options, now: datetime) ->
     if options.newcomers is Newcomers.JOIN and selection.codes:
         faults.append(Fault("newcomers", "Named codes have no newcomers: leave the codes out, or ignore newcomers."))
     if options.schedule.daily:
-        faults += [Fault(f"daily.{name}", said) for name, said in options.schedule.daily.faults().items()]
+        faults += [
+            Fault(f"daily.{name}", said.template, said.params) for name, said in options.schedule.daily.faults().items()
+        ]
     if not faults and options.schedule.next_opening(now) is None:
         faults.append(Fault("not_after", "No update could begin any more by then."))
     if faults:

@@ -16,6 +16,11 @@ from controller.cli.groups import (
     configs,
     credentials,
     firmware,
+    firmware_delegating,
+    firmware_keys,
+    firmware_rollouts,
+    firmware_root,
+    firmware_signing,
     host_keys,
     inventory,
     investigations,
@@ -30,6 +35,9 @@ from controller.cli.groups import (
     swaps,
     transcripts,
 )
+
+ADDED_TO_FIRMWARE = (firmware_keys, firmware_root, firmware_signing, firmware_delegating)
+"""Files whose commands belong to the group of firmware.py; that they are imported is all it takes."""
 
 ALL: tuple[typer.Typer, ...] = (
     runs.top,
@@ -58,6 +66,7 @@ ALL: tuple[typer.Typer, ...] = (
     presets.preset,
     operations.operation,
     firmware.firmware,
+    firmware_rollouts.rollout,
     accounts.contract,
     accounts.account,
     accounts.key,
