@@ -1,8 +1,7 @@
 """The first day of a repository's keys: all offline keys, the first root, the first targets and a role for each series.
 
-Each key is made, sealed and told as files by name, so that the caller decides where they go. In one place at once, for
-a trial or a small operation; holders that never meet make their keys by themselves and sign in turn instead:
-`hold` takes the public parts of keys that were made elsewhere.
+Holders of the root that never meet make their keys by themselves: `hold` takes the public parts, and they sign the
+root in turn (documents.sign). Nothing here touches a disk.
 """
 
 from __future__ import annotations
@@ -46,18 +45,29 @@ class Established:
 
 
 def make_keys(*, root_keys: int, series: Sequence[str]) -> OfflineKeys:
-    """New keys, in memory only. Raises WrongMetadata for less than one root key, or a series named twice."""
-    if not 1 <= root_keys <= 20 or len(set(series)) != len(series):
-        raise WrongMetadata("1 to 20 root keys are made, and one key for each series.")
+    """New keys, in memory only. root_keys: 0 when their holders have made them elsewhere.
+
+    Raises WrongMetadata: more than 20 root keys, or a series named twice.
+    """
+    if not 0 <= root_keys <= 20 or len(set(series)) != len(series):
+        raise WrongMetadata("At most 20 root keys are made, and one key for each series.")
     return OfflineKeys(
         tuple(keys.make() for _ in range(root_keys)), keys.make(), {name: keys.make() for name in series}
     )
 
 
-def hold(offline: OfflineKeys, online: Online, *, threshold: int, now: datetime) -> Established:
-    """Make and sign everything with keys that are all here. Raises WrongMetadata."""
+def hold(
+    offline: OfflineKeys, online: Online, *, threshold: int, now: datetime, root_elsewhere: Sequence[Key] = ()
+) -> Established:
+    """Make everything, and sign it with the keys that are here. Raises WrongMetadata.
+
+    root_elsewhere: further root keys; their holders sign the root afterwards.
+    """
     root = making.new_root(
-        Holders(_public(offline.root), threshold), Holders(_public([offline.targets])), online, now=now
+        Holders((*_public(offline.root), *root_elsewhere), threshold),
+        Holders(_public([offline.targets])),
+        online,
+        now=now,
     )
     targets = making.new_targets({name: Holders(_public([key])) for name, key in offline.series.items()}, now=now)
     return Established(

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, cast
 
-from securesystemslib.signer import CryptoSigner
+from securesystemslib.exceptions import UnverifiedSignatureError, VerificationError
+from securesystemslib.signer import CryptoSigner, Key
 from tuf.api.exceptions import RepositoryError as TufError
 from tuf.api.metadata import Metadata, Root, Targets
 
@@ -84,6 +85,12 @@ def standing(document: bytes, role: str, delegator: bytes) -> Standing:
     return Standing(tuple(found.signed), tuple(found.unsigned), found.threshold)
 
 
+def signed_by(document: bytes, signers: Iterable[CryptoSigner]) -> tuple[str, ...]:
+    """Which of these keys have signed it rightly, by key id: what a holder has signed before may be built on."""
+    loaded: Metadata[Any] = _load(document)  # Any: of whichever role
+    return tuple(signer.public_key.keyid for signer in signers if _holds(signer.public_key, loaded))
+
+
 def holders(document: bytes, role: str) -> Holders:
     """Whom a root names for a top role, or the targets for a series. Raises WrongMetadata."""
     loaded: Metadata[Any] = _load(document)  # Any: a root or targets
@@ -98,6 +105,14 @@ def series(document: bytes) -> tuple[str, ...]:
     """Which series the targets name. Raises WrongMetadata."""
     delegations = load_targets(document).signed.delegations
     return tuple(delegations.roles or ()) if delegations else ()
+
+
+def _holds(key: Key, loaded: Metadata[Any]) -> bool:  # Any: of whichever role
+    try:
+        key.verify_signature(loaded.signatures[key.keyid], loaded.signed_bytes)
+    except (KeyError, UnverifiedSignatureError, VerificationError):
+        return False
+    return True
 
 
 def load_root(document: bytes) -> Metadata[Root]:

@@ -1,4 +1,4 @@
-"""Attacks on the signed metadata (R4.1): each is refused, and the refusal names the role, and what to do.
+"""Attacks on the signed metadata: each is refused, and the refusal names the role, and what to do.
 
 The attacker has the server that hands the documents out, and in some tests one of the keys.
 """
@@ -320,7 +320,7 @@ def test_members_of_wrong_types_are_refused_though_they_are_signed(repository: S
 @settings(max_examples=60, deadline=None)
 @given(st.data())
 def test_no_change_of_any_byte_is_ever_believed(data: st.DataObject):
-    """R4.1: whatever the server changes, either nothing is believed, or what was signed is."""
+    """Whatever the server changes, either nothing is believed, or what was signed is."""
     repository = ONCE
     name = data.draw(st.sampled_from(sorted(set(repository.files) - {"1.root.json"})))
     whole = bytearray(repository.files[name])
