@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from controller.domain.sentence import Sentence, sentence
+
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _LOOK_AHEAD = 15  # days: each weekday comes twice, and one of the two may be skipped
 
@@ -19,7 +21,7 @@ _LOOK_AHEAD = 15  # days: each weekday comes twice, and one of the two may be sk
 class Daily:
     """From `opens` until just before `closes`, in the zone. closes <= opens: it ends on the day after it has begun.
 
-    days: the weekdays on which it begins, of DAYS; empty: every day. zone: IANA name. `check` says what is wrong.
+    days: the weekdays on which it begins, of DAYS; empty: every day. zone: IANA name. `faults` says what is wrong.
     """
 
     opens: time
@@ -27,17 +29,17 @@ class Daily:
     days: frozenset[str] = frozenset()
     zone: str = "Asia/Tokyo"
 
-    def faults(self) -> dict[str, str]:
+    def faults(self) -> dict[str, Sentence]:
         """What is wrong, a sentence by field; nothing when all is well."""
-        wrong = {}
+        wrong: dict[str, Sentence] = {}
         try:
             ZoneInfo(self.zone)
         except (ZoneInfoNotFoundError, ValueError, OSError):
-            wrong["zone"] = "This is no time zone; write it like Asia/Tokyo."
+            wrong["zone"] = sentence("{zone} is no time zone; write it like Asia/Tokyo.", zone=repr(self.zone[:40]))
         if unknown := self.days - set(DAYS):
-            wrong["days"] = f"Days are written {', '.join(DAYS)}; unknown: {', '.join(sorted(unknown))}."
+            wrong["days"] = sentence("Days are {days}; not {unknown}.", days=DAYS, unknown=sorted(unknown)[:7])
         if self.opens == self.closes:
-            wrong["closes"] = "A window has to end at another time than it begins."
+            wrong["closes"] = sentence("A window has to end at another time than it begins.")
         return wrong
 
     def spans(self, since: datetime) -> Iterator[tuple[datetime, datetime]]:

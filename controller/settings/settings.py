@@ -163,6 +163,15 @@ class Settings(BaseSettings):
     swap_deadline_s: Annotated[int, Field(ge=1, le=31_536_000), Allowed("whole seconds from 1 to 31536000")] = Field(
         14 * 86_400, description="A swap whose adapter has not been seen by then is LAPSED."
     )
+    firmware_update_deadline_s: Annotated[int, Field(ge=1, le=604_800), Allowed("whole seconds from 1 to 604800")] = (
+        Field(
+            3600,
+            description="From an adapter's first pull for a firmware update to the whole image; then it has failed.",
+        )
+    )
+    firmware_update_return_s: Annotated[int, Field(ge=1, le=86_400), Allowed("whole seconds from 1 to 86400")] = Field(
+        1200, description="From the whole image to the adapter's report of it, and from that to its connection check."
+    )
     change_registration: Annotated[
         Literal["before-arrival", "at-dispatch", "by-hand"], Allowed("before-arrival, at-dispatch or by-hand")
     ] = Field("before-arrival", description="When the registration of a replacement that was dispatched changes.")

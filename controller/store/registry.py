@@ -114,10 +114,20 @@ async def describe_code(
 
 
 async def set_firmware_target(db: Database, name: str, version: str | None, *, caller: Caller, now: datetime) -> None:
+    """As `set_firmware_target_within`, in a transaction of its own."""
+    async with db.transaction() as tx:
+        await set_firmware_target_within(tx, name, version, caller=caller, now=now)
+
+
+async def set_firmware_target_within(
+    tx: Connection, name: str, version: str | None, *, caller: Caller, now: datetime
+) -> None:
     """Choose the firmware of a code (R4.2), None for "as it comes". The service has checked that it fits."""
-    query = "UPDATE code SET firmware_target = $2 WHERE code = $1 RETURNING contract"
+    row = await tx.fetchrow("UPDATE code SET firmware_target = $2 WHERE code = $1 RETURNING contract", name, version)
+    if row is None:
+        raise _no_code(name)
     detail = {"version": version}
-    await _change_code(db, query, name, version, action="code.firmware", caller=caller, now=now, detail=detail)
+    await audit.write(tx, caller, "code.firmware", name, now=now, contract=row["contract"], detail=detail)
 
 
 async def set_push_method(db: Database, name: str, method: str | None, *, caller: Caller, now: datetime) -> None:

@@ -7,6 +7,7 @@ from tests.services.devices import authority, entry, standby
 from tests.services.heartbeat_line import line, new_sender
 from tests.services.scripted_pusher import adapter, controller, pusher
 from tests.services.tasks_at_work import clean
+from tests.services.updating import updating
 
 __all__ = [
     "adapter",
@@ -24,4 +25,5 @@ __all__ = [
     "pusher",
     "registry",
     "standby",
+    "updating",
 ]

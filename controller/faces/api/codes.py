@@ -12,7 +12,7 @@ from controller.faces.api.adapters import Pull, Stay
 from controller.faces.api.context import OPERATIONS, PEOPLE, Context, own_code
 from controller.faces.http import Accepts, Call, Page, Paging, Path, Query, Route, RowId, Upload
 from controller.faces.http.payload import Answer, Payload, Stream
-from controller.services import firmware as firmware_service
+from controller.services import firmware_updates
 from controller.store import configs, ledger, pulls, registry
 from controller.store.pool import Row
 
@@ -108,12 +108,17 @@ async def list_code_pulls(call: Call, code: CodeName, paging: Paging[RowId], con
 class FirmwareChoice(Payload):
     version: str | None
     """A catalogued version that fits the adapter; null: leave it as it comes."""
+    downgrade: bool = False
+    """An older version than the adapter runs is meant (R3.14)."""
 
 
 async def choose_firmware(call: Call, code: CodeName, body: FirmwareChoice, context: Context) -> Code:
-    """The operator's choice (R4.2); the adapter updates at its next pull."""
-    row = await own_code(context, call.caller, code)
-    await firmware_service.choose(context.db, row, body.version, caller=call.caller, now=context.clock())
+    """The operator's choice (R4.2): an update that begins with the adapter's next pull, as POST /codes/{code}/updates
+    has it with start = next-boot. An open one that may still be cancelled gives way."""
+    await own_code(context, call.caller, code)
+    await firmware_updates.choose(
+        context.db, code, body.version, downgrade=body.downgrade, caller=call.caller, now=context.clock()
+    )
     return _code(await own_code(context, call.caller, code))
 
 

@@ -1,14 +1,14 @@
 -- Updates of the firmware of one code's adapter. The moves are data in domain/firmware_update.py.
 
 -- adapter, registered_since: of the registration it is meant for. from_version: what the adapter said it ran when this
--- was asked for, '' = it had not said. path: the versions it goes through, the last one is version. sha256, size: of the
--- version it is to fetch now. start: at-once = a connected adapter is told to pull, next-boot = it finds out by itself.
+-- was asked for, '' = it had not said. path: the versions it goes through, the last one is version. fetches, sha256, size:
+-- the one of them that it is to fetch now; step_at: since when. start: at-once = a connected adapter is told to pull, next-boot = it finds out by itself.
 -- daily: the window of each day in which it may begin, {"opens", "closes", "days", "zone"}; NULL: any time.
 -- due_at: while it is scheduled, when it is looked at next; waits: why it has not begun although its time has come, as
 -- domain/why.py has it. had_way: the adapter could be pushed to when it began, so it must confirm a way again.
 -- ordered_at: since when the version is the code's target. told_at: the order to pull was given. asked_at: its first pull
 -- since then. sent_at: the last byte of the image went out. reported_at: it said that it runs the version.
--- bytes: of the image, when it was looked at last. target_after: what the code's target was made when this had failed or
+-- An update is open until ended_at. bytes: of the image, when it was looked at last. target_after: what the code's target was made when this had failed or
 -- was cancelled (NULL: nothing, or it was not touched).
 CREATE TABLE firmware_update (
     id               bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -20,6 +20,7 @@ CREATE TABLE firmware_update (
     from_version     text NOT NULL DEFAULT '',
     version          text NOT NULL,
     path             text[] NOT NULL,
+    fetches          text NOT NULL,
     sha256           text NOT NULL CHECK (sha256 ~ '^[0-9a-f]{64}$'),
     size             bigint NOT NULL CHECK (size > 0),
     downgrade        boolean NOT NULL DEFAULT false,
@@ -46,6 +47,7 @@ CREATE TABLE firmware_update (
     created_at       timestamptz NOT NULL,
     state_since      timestamptz NOT NULL,
     ordered_at       timestamptz,
+    step_at          timestamptz,
     told_at          timestamptz,
     asked_at         timestamptz,
     sent_at          timestamptz,
@@ -53,22 +55,19 @@ CREATE TABLE firmware_update (
     deadline_at      timestamptz,
     ended_at         timestamptz,
     FOREIGN KEY (series, version) REFERENCES firmware_release,
-    CONSTRAINT a_path_leads_to_the_version CHECK (path[cardinality(path)] = version),
+    CONSTRAINT a_path_leads_to_the_version CHECK (path[cardinality(path)] = version AND fetches = ANY (path)),
     CONSTRAINT what_failed_or_was_cancelled_says_why CHECK ((failure IS NOT NULL) = (state IN ('failed', 'cancelled'))),
     CONSTRAINT what_has_ended_says_when CHECK ((ended_at IS NOT NULL) = (state IN ('good', 'failed', 'cancelled'))),
     CONSTRAINT what_was_begun_says_when
-        CHECK (ordered_at IS NOT NULL OR state IN ('scheduled', 'failed', 'cancelled')),
+        CHECK ((ordered_at IS NOT NULL AND step_at IS NOT NULL) OR state IN ('scheduled', 'failed', 'cancelled')),
     CONSTRAINT a_wave_is_of_a_rollout CHECK (wave IS NULL OR rollout IS NOT NULL)
 );
-CREATE UNIQUE INDEX one_open_update_per_code ON firmware_update (code)
-    WHERE state IN ('scheduled', 'ordered', 'downloading', 'flashing', 'checking');
-CREATE UNIQUE INDEX one_open_update_per_adapter ON firmware_update (adapter)
-    WHERE state IN ('scheduled', 'ordered', 'downloading', 'flashing', 'checking');
+CREATE UNIQUE INDEX one_open_update_per_code ON firmware_update (code) WHERE ended_at IS NULL;
+CREATE UNIQUE INDEX one_open_update_per_adapter ON firmware_update (adapter) WHERE ended_at IS NULL;
 CREATE INDEX firmware_update_due ON firmware_update (due_at, id) WHERE state = 'scheduled';
 CREATE INDEX firmware_update_under_way ON firmware_update (id)
     WHERE state IN ('ordered', 'downloading', 'flashing', 'checking');
-CREATE INDEX firmware_update_open_of_version ON firmware_update (series, version)
-    WHERE state IN ('scheduled', 'ordered', 'downloading', 'flashing', 'checking');
+CREATE INDEX firmware_update_open_of_version ON firmware_update (series, version) WHERE ended_at IS NULL;
 CREATE INDEX ON firmware_update (code, id DESC);
 CREATE INDEX ON firmware_update (adapter, id DESC);
 CREATE INDEX ON firmware_update (contract, id DESC);

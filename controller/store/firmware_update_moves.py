@@ -1,0 +1,171 @@
+"""Firmware updates written and moved, each with its journal, audit row and news. Looking: firmware_updates.py."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from controller.domain.access import Caller
+from controller.domain.firmware_update import ENDED, Event, Failure, State
+from controller.domain.why import Why
+from controller.store.pool import Connection, Row
+
+
+@dataclass(frozen=True, slots=True)
+class New:
+    """An update as it is written: scheduled. Columns of the table of the same names."""
+
+    code: str
+    contract: str
+    adapter: str
+    registered_since: datetime
+    series: str
+    from_version: str
+    version: str
+    path: Sequence[str]
+    fetches: str
+    sha256: str
+    size: int
+    downgrade: bool
+    start: str
+    not_before: datetime | None
+    not_after: datetime | None
+    daily: Mapping[str, Any] | None  # Any: JSON values
+    due_at: datetime
+    rollout: int | None
+    wave: int | None
+    account: str
+    reason: str
+
+
+_COLUMNS = tuple(New.__dataclass_fields__)
+_INSERT = f"""
+    INSERT INTO firmware_update ({", ".join(_COLUMNS)}, state, created_at, state_since)
+    VALUES ({", ".join(f"${at}" for at in range(1, len(_COLUMNS) + 1))}, 'scheduled', ${len(_COLUMNS) + 1},
+            ${len(_COLUMNS) + 1})
+    ON CONFLICT DO NOTHING RETURNING *"""  # noqa: S608 (names of columns)
+
+
+async def insert(tx: Connection, new: New, *, caller: Caller, now: datetime) -> Row | None:
+    """The update, with its journal, audit row and news; None when the code or the adapter has an open one."""
+    row = await tx.fetchrow(_INSERT, *(getattr(new, name) for name in _COLUMNS), now)
+    if row is not None:
+        data = {"from": new.from_version, "path": list(new.path), "reason": new.reason, "downgrade": new.downgrade}
+        await _tell(tx, row, "order", "", State.SCHEDULED, None, None, data, caller, now)
+    return row
+
+
+_MAY_CHANGE = {
+    *("fetches", "sha256", "size", "due_at", "waits", "had_way", "target_before", "target_after", "bytes"),
+    *("ordered_at", "step_at", "told_at", "asked_at", "sent_at", "reported_at", "deadline_at"),
+}
+
+
+async def change(tx: Connection, update: int, changes: Mapping[str, object]) -> None:
+    """Note what was seen: columns by name. Not a move."""
+    assert set(changes) <= _MAY_CHANGE, changes
+    if changes:
+        sets = ", ".join(f"{name} = ${at}" for at, name in enumerate(changes, 2))
+        await tx.execute(f"UPDATE firmware_update SET {sets} WHERE id = $1", update, *changes.values())  # noqa: S608
+
+
+async def move(
+    tx: Connection,
+    row: Row,
+    event: Event,
+    state: State,
+    to: State,
+    *,
+    caller: Caller,
+    now: datetime,
+    failure: Failure | None = None,
+    why: Why | None = None,
+    changes: Mapping[str, object] | None = None,
+    data: Mapping[str, Any] | None = None,
+) -> None:
+    """Move one that is locked from `state`, with its journal, audit row and news. data: JSON values (Any) for these."""
+    await change(tx, row["id"], changes or {})
+    await tx.execute(
+        """UPDATE firmware_update SET state = $2, state_since = $3, failure = $4, why = $5,
+               waits = CASE WHEN $2 = 'scheduled' THEN waits END,
+               deadline_at = CASE WHEN NOT $6 THEN deadline_at END, ended_at = CASE WHEN $6 THEN $3::timestamptz END
+           WHERE id = $1""",
+        *(row["id"], to.value, now, failure, why, to in ENDED),
+    )
+    await _tell(tx, row, event, state, to, failure, why, dict(data or {}), caller, now)
+
+
+_TELL = """
+    WITH journal AS (
+        INSERT INTO firmware_update_move (update_id, at, event, from_state, to_state, account, role, data)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+    ), news AS (
+        INSERT INTO outbox (at, topic, subject, payload) VALUES ($2, 'firmware.update-' || $5, $9, $10))
+    INSERT INTO audit (at, account, role, source, action, subject, contract, outcome, detail)
+    VALUES ($2, $6, $7, $11, 'firmware-update.' || $5, $9, $12, 'done', $13)"""
+
+
+async def _tell(
+    tx: Connection,
+    row: Row,
+    event: str,
+    state: str,
+    to: State,
+    failure: Failure | None,
+    why: Why | None,
+    data: dict[str, Any],
+    caller: Caller,
+    now: datetime,
+) -> None:
+    """Any: JSON values."""
+    told = {name: row[name] for name in ("code", "contract", "adapter", "series", "version", "from_version", "rollout")}
+    payload = {"update": row["id"], **told, "state": to.value, "failure": failure, "why": why}
+    detail = {"update": row["id"], "version": row["version"], "adapter": row["adapter"], "event": event, **data}
+    more = ({"failure": failure} if failure else {}) | ({"why": why} if why else {})
+    await tx.execute(
+        _TELL,
+        *(row["id"], now, event, state, to.value, caller.account, caller.role.value, data | more, row["code"], payload),
+        *(caller.source, row["contract"], detail | more),
+    )
+
+
+async def set_target(tx: Connection, code: str, version: str | None) -> None:
+    """The code's firmware target from now on. Who calls it writes the audit row."""
+    await tx.execute("UPDATE code SET firmware_target = $2 WHERE code = $1", code, version)
+
+
+async def locked(tx: Connection, update: int) -> Row | None:
+    """All columns, locked; None when there is none."""
+    return await tx.fetchrow("SELECT * FROM firmware_update WHERE id = $1 FOR UPDATE", update)
+
+
+async def open_of(tx: Connection, code: str, adapter: str) -> list[Row]:
+    """The open updates of the code, or of the adapter, locked; `in_place`: its registration still holds."""
+    query = """SELECT u.*, r.since IS NOT NULL AS in_place FROM firmware_update u
+        LEFT JOIN registration r ON (r.code, r.adapter, r.since) = (u.code, u.adapter, u.registered_since)
+        WHERE u.id IN (SELECT id FROM firmware_update WHERE code = $1 AND ended_at IS NULL
+                       UNION ALL SELECT id FROM firmware_update WHERE adapter = $2 AND ended_at IS NULL)
+          AND u.ended_at IS NULL ORDER BY u.id FOR UPDATE OF u"""
+    return await tx.fetch(query, code, adapter)
+
+
+async def open_of_version(tx: Connection, series: str, version: str) -> list[Row]:
+    """Open updates that lead to, or through, a version, locked."""
+    query = """SELECT * FROM firmware_update WHERE series = $1 AND $2 = ANY (path) AND ended_at IS NULL
+        ORDER BY id FOR UPDATE"""
+    return await tx.fetch(query, series, version)
+
+
+async def some_locked(tx: Connection, updates: Sequence[int]) -> list[Row]:
+    """Those of these that are open, locked."""
+    query = "SELECT * FROM firmware_update WHERE id = ANY ($1) AND ended_at IS NULL ORDER BY id FOR UPDATE"
+    return await tx.fetch(query, list(updates))
+
+
+async def said_since(tx: Connection, row: Row) -> str:
+    """The version in its adapter's newest pull of a config since the present step; '' for none."""
+    query = """SELECT firmware FROM (SELECT * FROM pull WHERE adapter = $1 ORDER BY id DESC LIMIT 20) p
+        WHERE message = 'config-solicitation' AND result = 100 AND at >= $2 ORDER BY id DESC LIMIT 1"""
+    return await tx.fetchval(query, row["adapter"], row["step_at"]) or ""

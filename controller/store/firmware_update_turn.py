@@ -1,0 +1,115 @@
+"""What the clock looks for among firmware updates: those whose time has come, and what is seen of those under way."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from controller.store.pool import Connection, Database, Row
+
+# Whose time has come, in turn. The registrations of their codes and of their pairs are locked in the order of codes, as
+# exchanges lock them: two of a pair cannot begin at one moment, and no exchange begins meanwhile.
+_DUE = """
+    SELECT id, code FROM firmware_update WHERE state = 'scheduled' AND due_at <= $1
+    ORDER BY due_at, id LIMIT $2 FOR UPDATE SKIP LOCKED"""
+_DUE_ONE = "SELECT id, code FROM firmware_update WHERE state = 'scheduled' AND due_at <= $1 AND id = $2 FOR UPDATE"
+_LOCK = """
+    SELECT r.code FROM registration r
+    WHERE r.code IN (SELECT unnest($1::text[]) UNION SELECT partner FROM pair WHERE code = ANY ($1))
+    ORDER BY r.code FOR NO KEY UPDATE"""
+
+_FACTS = """
+    SELECT u.*, c.firmware_target, r.since IS NOT NULL AS in_place, a.locked_out_at IS NOT NULL AS locked_out,
+           coalesce(k.firmware, '') AS running, held_by_exchange(u.code) AS exchange,
+           p.id AS partner_update, p.code AS partner, i.sha256 IS NOT NULL AS is_offered,
+           EXISTS (SELECT FROM reach w WHERE w.adapter = u.adapter AND w.code = u.code AND w.since = u.registered_since)
+               AS has_way,
+           (SELECT array_agg(partner) FROM pair WHERE pair.code = u.code) AS partners
+    FROM firmware_update u JOIN code c ON c.code = u.code JOIN adapter a ON a.serial = u.adapter
+    LEFT JOIN registration r ON (r.code, r.adapter, r.since) = (u.code, u.adapter, u.registered_since)
+    LEFT JOIN contact k ON k.adapter = u.adapter
+    LEFT JOIN firmware_image i ON i.series = u.series AND i.version = u.version
+    LEFT JOIN LATERAL (
+        SELECT o.id, o.code FROM pair JOIN firmware_update o ON o.code = pair.partner
+        WHERE pair.code = u.code AND o.state IN ('ordered', 'downloading', 'flashing', 'checking')
+        ORDER BY o.id LIMIT 1) p ON true
+    WHERE u.id = ANY ($1) ORDER BY u.due_at, u.id"""
+
+
+async def due(tx: Connection, now: datetime, *, limit: int, only: int | None = None) -> list[Row]:
+    """Scheduled updates whose time has come, locked with the registrations they depend on. only: at most this one.
+
+    All columns, and: firmware_target of the code; in_place: the registration still holds; locked_out; running; what is
+    in the way: exchange, partner_update with its code partner; is_offered: the version; has_way: it can be pushed to;
+    partners: codes that it is never updated together with.
+    """
+    found = await tx.fetch(*((_DUE, now, limit) if only is None else (_DUE_ONE, now, only)))
+    if not found:
+        return []
+    await tx.fetch(_LOCK, [row["code"] for row in found])
+    return await tx.fetch(_FACTS, [row["id"] for row in found])
+
+
+async def image(tx: Connection, series: str, version: str) -> Row | None:
+    """sha256 and size of what may be offered; None when it may not."""
+    query = "SELECT sha256, size FROM firmware_image WHERE series = $1 AND version = $2"
+    return await tx.fetchrow(query, series, version)
+
+
+# Of the pulls the newest twenty are enough: what came before has been looked at already.
+_SEEN = """
+    SELECT u.*, c.firmware_target, r.since IS NOT NULL AS in_place, said.firmware AS said, said.at AS said_at,
+           refused.trigger AS refusal, k.in_service_at, d.reached, d.last_at AS fetched_at, d.outcome,
+           w.way_at, w.way_at IS NOT NULL AS has_way
+    FROM firmware_update u JOIN code c ON c.code = u.code
+    LEFT JOIN registration r ON (r.code, r.adapter, r.since) = (u.code, u.adapter, u.registered_since)
+    LEFT JOIN contact k ON k.adapter = u.adapter
+    LEFT JOIN LATERAL (
+        SELECT p.firmware, p.at FROM (SELECT * FROM pull WHERE adapter = u.adapter ORDER BY id DESC LIMIT 20) p
+        WHERE p.message = 'config-solicitation' AND p.result = 100 AND p.code = u.code AND p.at >= u.step_at
+        ORDER BY p.id DESC LIMIT 1) said ON k.last_pull_at >= u.step_at
+    LEFT JOIN LATERAL (
+        SELECT p.trigger FROM (SELECT * FROM pull WHERE adapter = u.adapter ORDER BY id DESC LIMIT 20) p
+        WHERE p.at >= u.step_at AND starts_with(p.trigger, 'firmware ' || u.fetches || ' refused')
+        ORDER BY p.id DESC LIMIT 1) refused ON k.last_pull_at >= u.step_at
+    LEFT JOIN LATERAL (
+        SELECT f.reached, f.last_at, f.outcome FROM firmware_download f
+        WHERE f.adapter = u.adapter AND f.sha256 = u.sha256 AND f.last_at >= u.step_at
+        ORDER BY f.id DESC LIMIT 1) d ON true
+    LEFT JOIN LATERAL (
+        SELECT max(o.confirmed_at) AS way_at FROM reach o
+        WHERE o.adapter = u.adapter AND o.code = u.code AND o.since = u.registered_since) w ON true
+    WHERE u.id > $1 AND u.state IN ('ordered', 'downloading', 'flashing', 'checking')
+    ORDER BY u.id LIMIT $2"""
+
+
+async def seen(db: Database, after: int, *, limit: int) -> list[Row]:
+    """Updates under way, by id after this one, with what is known of their adapters since their present step.
+
+    All columns, and: firmware_target; in_place; said, said_at: the newest pull of a config; refusal: what it wrote of
+    refusing the image; in_service_at; reached, fetched_at, outcome: of the download; way_at, has_way.
+    """
+    async with db.connection() as connection:
+        return await connection.fetch(_SEEN, after, limit)
+
+
+async def note_bytes(db: Database, reached: Mapping[int, int]) -> None:
+    """Bytes by update, of those that have more than at the last look."""
+    query = """UPDATE firmware_update u SET bytes = s.bytes FROM unnest($1::bigint[], $2::bigint[]) AS s (id, bytes)
+        WHERE u.id = s.id AND u.bytes <> s.bytes AND u.ended_at IS NULL"""
+    async with db.connection() as connection:
+        await connection.execute(query, list(reached), list(reached.values()))
+
+
+async def still(tx: Connection, states: Mapping[int, str]) -> dict[int, Row]:
+    """Those of these that are in the state that they were seen in, locked; what somebody else moves now is left out."""
+    query = """SELECT u.* FROM firmware_update u JOIN unnest($1::bigint[], $2::text[]) AS s (id, state) USING (id)
+        WHERE u.state = s.state ORDER BY u.id FOR UPDATE OF u SKIP LOCKED"""
+    return {row["id"]: row for row in await tx.fetch(query, list(states), list(states.values()))}
+
+
+async def put_off(tx: Connection, updates: Sequence[tuple[int, datetime, object]]) -> None:
+    """Look at these later: (id, when, what it waits for as domain/why.py has it, or None)."""
+    for update, due_at, waits in updates:
+        query = "UPDATE firmware_update SET due_at = $2, waits = $3 WHERE id = $1"
+        await tx.execute(query, update, due_at, waits)
