@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from agent.fleet import Fleet
-from agent.lifecycle import Stage
+from agent.lifecycle import SETTLED
 from agent.memory import StateInUse
 from agent.ssh.door import CannotListen
 
@@ -113,7 +113,7 @@ async def _watch_settling(fleet: Fleet, down: asyncio.Event, bar: bool) -> None:
         booting = progress.add_task("booted", total=len(fleet.adapters))
         while not down.is_set():
             counts = fleet.counts()
-            progress.update(booting, completed=counts[Stage.IN_SERVICE] + counts[Stage.STANDBY] + counts[Stage.OFF])
+            progress.update(booting, completed=sum(counts[stage] for stage in SETTLED))
             if fleet.is_settled():
                 return
             with contextlib.suppress(TimeoutError):
