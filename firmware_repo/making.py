@@ -25,7 +25,7 @@ from tuf.api.metadata import (
 
 from firmware_repo.documents import facts, load_root, load_targets, releases, sign
 from firmware_repo.errors import WrongMetadata
-from firmware_repo.releases import NAME, Release
+from firmware_repo.releases import SERIES, Release
 from firmware_repo.roles import MOST_SERIES, ROOT, SNAPSHOT, TARGETS, TIMESTAMP, TOP, Holders, Online, life
 
 
@@ -156,8 +156,10 @@ def _with_series(body: Targets, of_series: Mapping[str, Holders]) -> bytes:
     if delegations is None or delegations.roles is None:
         raise WrongMetadata("These targets delegate in a way this repository does not use.")
     for name, of in of_series.items():
-        if not NAME.fullmatch(name) or name in TOP:
-            raise WrongMetadata(f"{name!s:.40} cannot be the name of a series.")
+        if not SERIES.fullmatch(name) or name in TOP:
+            raise WrongMetadata(
+                f"{name!s:.40} cannot be the name of a series: lower-case letters and digits, 16 at most."
+            )
         role = DelegatedRole(name, [], of.threshold, terminating=True, paths=[f"{name}/*"])
         delegations.roles[name] = role
         for key in of.keys:

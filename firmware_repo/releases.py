@@ -9,7 +9,8 @@ from typing import Any, Final, Self
 
 from firmware_repo.errors import WrongMetadata
 
-NAME: Final = re.compile(r"[0-9A-Za-z][0-9A-Za-z._-]{0,31}")
+SERIES: Final = re.compile(r"[a-z][a-z0-9]{0,15}")
+_VERSION: Final = re.compile(r"[0-9A-Za-z][0-9A-Za-z._-]{0,31}")
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
 _LARGEST: Final = 1 << 40
 _MANY: Final = 200
@@ -38,8 +39,8 @@ class Release:
     def __post_init__(self) -> None:
         texts = (self.code_name, self.hardware_lowest, self.from_lowest or "", self.released_at or "")
         lists = (self.models, self.hardware_revisions)
-        if not (_name(self.series) and _name(self.version)):
-            raise WrongMetadata(f"{self.series!s:.40} {self.version!s:.40} names no release: letters, digits, . _ -")
+        if not (_is(SERIES, self.series) and _is(_VERSION, self.version)):
+            raise WrongMetadata(f"{self.series!s:.40} {self.version!s:.40} names no release, as seil8 3.42 would.")
         if not (isinstance(self.sha256, str) and _SHA256.fullmatch(self.sha256)):
             raise WrongMetadata(f"{self.series} {self.version} needs a sha256 of 64 lower-case hexadecimal digits.")
         if type(self.size) is not int or not 0 < self.size <= _LARGEST:
@@ -98,8 +99,8 @@ def _names(value: object) -> tuple[Any, ...]:  # Any: __post_init__ looks at eac
     return tuple(value or ())
 
 
-def _name(text: object) -> bool:
-    return isinstance(text, str) and NAME.fullmatch(text) is not None
+def _is(form: re.Pattern[str], text: object) -> bool:
+    return isinstance(text, str) and form.fullmatch(text) is not None
 
 
 def _short(text: object) -> bool:
