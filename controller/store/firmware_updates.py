@@ -85,3 +85,10 @@ async def journal(db: Database, update: int, *, limit: int = 200) -> list[Row]:
         WHERE update_id = $1 ORDER BY id LIMIT $2"""
     async with db.connection() as connection:
         return await connection.fetch(query, update, limit)
+
+
+async def releases(connection: Connection, series: str, version: str | None, *, limit: int = 200) -> list[Row]:
+    """What may be offered of a series, the newest first, with its release notes; version: only that one."""
+    query = """SELECT * FROM firmware_release WHERE series = $1 AND state = 'available'
+        AND ($2::text IS NULL OR version = $2) ORDER BY version_key DESC LIMIT $3"""
+    return await connection.fetch(query, series, version, limit)

@@ -63,6 +63,11 @@ TABLE: dict[str, set[Role]] = {
     "GET /codes/{code}/history": EVERYBODY,
     "GET /codes/{code}/pulls": EVERYBODY,
     "PUT /codes/{code}/firmware-target": STAFF_OF_THE_CUSTOMER,
+    "GET /codes/{code}/firmware": EVERYBODY,
+    "POST /codes/{code}/updates": STAFF_OF_THE_CUSTOMER,
+    "GET /updates": EVERYBODY,
+    "GET /updates/{update}": EVERYBODY,
+    "POST /updates/{update}/cancel": STAFF_OF_THE_CUSTOMER,
     "PUT /codes/{code}/group": STAFF_OF_THE_CUSTOMER,
     "POST /codes/{code}/tags": STAFF_OF_THE_CUSTOMER,
     "PUT /codes/{code}/designated-standby": STAFF_OF_THE_CUSTOMER,
@@ -203,6 +208,7 @@ def path_of(template: str) -> str:
         .replace("{exchange}", "0")
         .replace("{bulk}", "0")
         .replace("{rollout}", "0")
+        .replace("{update}", "0")
         .replace("{file}", "nothing")
         .replace("{campaign}", "0")
         .replace("{task}", "0")
@@ -291,6 +297,7 @@ async def test_a_revoked_key_opens_nothing_at_once(client, api) -> None:
         ("GET", "adapters/{serial}/connection"),
         ("GET", "adapters/{serial}/heartbeats"),
         ("GET", "codes/{code}/diffs/0"),
+        ("GET", "codes/{code}/firmware"),
     ],
 )
 async def test_what_is_another_contracts_does_not_exist(method: str, path: str, client, registry, numbers) -> None:

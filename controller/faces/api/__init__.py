@@ -23,6 +23,7 @@ from controller.faces.api import (
     firmware,
     firmware_rollouts,
     firmware_trust,
+    firmware_updates,
     host_keys,
     inventory,
     investigations,
@@ -73,6 +74,7 @@ ROUTES: tuple[Route, ...] = (
     *firmware_trust.ROUTES,  # before /firmware/{series}/{version}
     *firmware.ROUTES,
     *firmware_rollouts.ROUTES,
+    *firmware_updates.ROUTES,
     *credentials.ROUTES,
     *host_keys.ROUTES,
     *subscriptions.ROUTES,
