@@ -258,7 +258,7 @@ class Adapter:
         if self.log_lines is None:
             self.log_lines = deque(maxlen=LOG_LINES)
         self.log_count += 1
-        self.log_lines.append(LogLine(self.now_s(), self.log_count, level, category, text))
+        self.log_lines.append(LogLine(self.thinks_it_is().timestamp(), self.log_count, level, category, text))
 
     def answered(self, what: str, result: ResultCode | str) -> None:
         """Remember the last thing a server said, or why nothing was heard."""

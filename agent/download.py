@@ -134,6 +134,8 @@ def _refuse_status(response: aiohttp.ClientResponse) -> None:
         told = response.headers.get("Retry-After", "")
         wait_s = min(float(told), MOST_BUSY_S) if told.isascii() and told.isdecimal() else BUSY_S
         raise Busy(f"HTTP status {response.status}", wait_s)
+    if response.status in (401, 403, 404, 410):  # not this image, not now: the next pull says what is wanted
+        raise Refused(f"HTTP status {response.status}", worth_retrying=False)
     if response.status not in (200, 206):
         raise Broken(f"HTTP status {response.status}")
 

@@ -138,7 +138,7 @@ def _look(root: bytes, folder: Path, base: str, path: str, fetching: Fetching, n
     except exceptions.DownloadLengthMismatchError as error:
         raise Refused(f"signed metadata: {error}", worth_retrying=False) from error
     except exceptions.DownloadHTTPError as error:
-        if error.status_code == 404:
+        if error.status_code in (401, 403, 404):
             raise Refused(f"signed metadata: {error}", worth_retrying=False) from error
         raise Broken(f"signed metadata: {error}") from error
     except (exceptions.DownloadError, OSError) as error:

@@ -61,7 +61,7 @@ class View:
         self.adapter = adapter
         self.privileged = privileged
         self.model = adapter.model
-        self.now: datetime = adapter.clock().astimezone(JST)
+        self.now: datetime = adapter.thinks_it_is().astimezone(JST)
         self.up: timedelta = adapter.uptime()
         self.since: datetime = self.now - self.up
         self.log = adapter.log_lines or ()

@@ -281,7 +281,9 @@ async def test_clock_that_is_far_ahead_is_told(story):
     async with Fleet([story.row], story.settings) as fleet:
         fleet.fault(story.row.serial, Fault.CLOCK_AHEAD)
         told = await story.ends_with(story.row.firmware, fleet)
+        last = fleet.find(story.row.serial).log_lines[-1]
 
+    assert last.at == (NOW + timedelta(days=400)).timestamp()
     assert told.endswith(f"Final root.json is expired, by this clock ({NOW + timedelta(days=400):%Y-%m-%d})")
 
 

@@ -195,3 +195,16 @@ async def test_server_without_room_is_asked_again_when_it_said_and_keeps_what_ca
 
         assert fleet.find(dual.serial).version == NEWER
     assert arms.ranges == ["", str(len(wanted) // 2)]
+
+
+@pytest.mark.parametrize("status", [401, 403, 404, 410])
+async def test_image_that_is_not_for_it_any_more_is_asked_for_once(arms, dual, settings, image, status):
+    """R4.3: a withdrawn one is no longer handed out; the next pull says what is wanted instead."""
+    arms.offer(image(dual, NEWER), NEWER)
+    arms.image = lambda _: f"HTTP/1.1 {status} No\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".encode()
+    async with Fleet([dual], settings) as fleet:
+        await fleet.settled(deadline_s=15)
+
+        assert (fleet.find(dual.serial).version, fleet.find(dual.serial).stage) == (dual.firmware, Stage.IN_SERVICE)
+    assert len([seen for seen in arms.seen if isinstance(seen.message, str)]) == 1
+    assert arms.requests(ConfigSolicitationRequest)[-1].message.trigger.endswith(f"refused: HTTP status {status}")
