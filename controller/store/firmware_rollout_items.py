@@ -16,9 +16,8 @@ _CANDIDATE = """
     c.code, c.contract, c.kind, c.warm, a.serial AS adapter, coalesce(a.series, '') AS series,
     coalesce(a.model, '') AS model, coalesce(a.hardware_revision, '') AS hardware_revision,
     a.locked_out_at IS NOT NULL AS locked_out, coalesce(k.firmware, '') AS firmware, k.last_pull_at,
-    coalesce(n.state, 'disconnected') = 'connected' AS connected, held_by_exchange(c.code) AS exchange, (
-        SELECT min(u.id) FROM firmware_update u WHERE u.code = c.code
-          AND u.state IN ('scheduled', 'ordered', 'downloading', 'flashing', 'checking')) AS update"""
+    coalesce(n.state, 'disconnected') = 'connected' AS connected, held_by_exchange(c.code) AS exchange,
+    (SELECT u.id FROM firmware_update u WHERE u.code = c.code AND u.ended_at IS NULL) AS update"""
 _HELD = """
     LEFT JOIN registration r ON r.code = c.code LEFT JOIN adapter a ON a.serial = r.adapter
     LEFT JOIN contact k ON k.adapter = a.serial LEFT JOIN connection n ON n.adapter = a.serial"""
@@ -202,5 +201,5 @@ async def known(tx: Connection, rollout: int) -> tuple[set[str], int]:
 async def look_for_newcomers(tx: Connection, rollout: int, now: datetime, every: timedelta) -> bool:
     """True when it is time to, and then it is noted."""
     query = """UPDATE firmware_rollout SET looked_at = $2
-        WHERE id = $1 AND (looked_at IS NULL OR looked_at <= $2 - $3::interval) RETURNING id"""
-    return await tx.fetchval(query, rollout, now, every) is not None
+        WHERE id = $1 AND (looked_at IS NULL OR looked_at <= $3) RETURNING id"""
+    return await tx.fetchval(query, rollout, now, now - every) is not None
