@@ -30,6 +30,7 @@ from controller.faces import http, metrics
 from controller.faces.api import ROUTES, Context
 from controller.faces.api.doors import KeptAnswers, authenticator
 from controller.faces.figures import Figures
+from controller.faces.firmware_figures import MetadataFigures
 from controller.files import replace
 from controller.parts import Parts, utc_now
 from controller.services import (
@@ -37,6 +38,7 @@ from controller.services import (
     audit,
     bulk_turn,
     exchange_turn,
+    firmware_trust_turn,
     firmware_rollout_turn,
     firmware_turn,
     housekeeping,
@@ -201,6 +203,7 @@ def _api_app(parts: Parts) -> web.Application:
         return_address=parts.settings.return_address,
         news_terms=news_work.terms_of(parts.settings),
         wake_news=parts.wake_news,
+        firmware_root=parts.settings.firmware_root,
     )
     app = http.build(
         ROUTES,
@@ -212,7 +215,13 @@ def _api_app(parts: Parts) -> web.Application:
         drain=parts.drain,
     )
     figures = Figures(parts.db, utc_now, parts.metrics.registry)
-    metrics.add(app, parts.metrics, {"database": partial(housekeeping.ping, parts.db)}, authenticate, figures.read)
+    signed = MetadataFigures(parts.signed_metadata, utc_now, parts.metrics.registry)
+
+    async def read() -> None:
+        signed.read()
+        await figures.read()
+
+    metrics.add(app, parts.metrics, {"database": partial(housekeeping.ping, parts.db)}, authenticate, read)
     return app
 
 
@@ -262,6 +271,12 @@ async def _until(
         asyncio.create_task(
             firmware_turn.run(parts.db, utc_now, _patience(parts.settings), parts.wake_push.set),
             name="firmware updates",
+        ),
+        asyncio.create_task(
+            firmware_trust_turn.run(
+                *(parts.db, parts.vault, utc_now, parts.settings.firmware_root, parts.signed_metadata)
+            ),
+            name="signed metadata",
         ),
         asyncio.create_task(kept_sessions.run(parts.db, ssh.kept_sessions), name="kept sessions"),
         asyncio.create_task(audit.run(parts.db, utc_now), name="audit chain"),

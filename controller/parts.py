@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 
 from controller.authority import Authority
 from controller.faces import http, metrics
+from controller.services.firmware_trust_turn import Seen
 from controller.settings import Settings
 from controller.store.pool import Database
 from controller.store.secrets import Secrets
@@ -21,7 +22,7 @@ def utc_now() -> datetime:
 @dataclass(frozen=True, slots=True)
 class Parts:
     """wake, wake_push, wake_news: set when tasks, push operations or news wait for the workers. stopping: no new work
-    is begun."""
+    is begun. signed_metadata: what the last check of it has seen."""
 
     settings: Settings
     db: Database
@@ -34,3 +35,4 @@ class Parts:
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     drain: http.Drain = field(default_factory=http.Drain)
     metrics: metrics.Metrics = field(default_factory=metrics.Metrics)
+    signed_metadata: Seen = field(default_factory=Seen)
