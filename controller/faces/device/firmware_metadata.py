@@ -8,12 +8,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import structlog
+from aiohttp import web
 
 from controller.services import check_in
 from controller.services.firmware_trust import Shelf
 from controller.store.pool import TROUBLE, Database
 from controller.store.secrets import CannotOpen, Secrets
 from firmware_repo.hooks import Asker, Refusal
+from firmware_repo.metadata_web import routes
 from protocol.arms.codes import ResultCode
 from protocol.arms.http import parse_basic
 from protocol.errors import PeerMistake
@@ -26,6 +28,12 @@ _NO_KEY = Refusal(
     "Basic authentication with distribution id and RS-SA key is wanted.",
     {"WWW-Authenticate": 'Basic realm="firmware"'},
 )
+
+
+def metadata_routes(db: Database, vault: Secrets) -> list[web.RouteDef]:
+    """For the application of whichever listener adapters fetch images from."""
+    door = MetadataDoor(db, vault, Shelf(db))
+    return routes(door.read, door.authorise)
 
 
 @dataclass(frozen=True, slots=True)
