@@ -23,12 +23,13 @@ from controller.domain.liveness import Rule
 from controller.faces import http
 from controller.faces.device.confirmation import SimpleFace
 from controller.faces.device.door import Bounds, DeviceDoor
-from controller.faces.device.firmware import FirmwareDoor
+from controller.faces.device.firmware_metadata import metadata_routes
 from controller.faces.device.heartbeat import HeartbeatListener
 from controller.faces.device.pull import MAX_REQUEST, PullFace
 from controller.faces.device.shedding import Shedding
 from controller.faces.device.short_pulls import ShortPulls
 from controller.faces.device.tunnels import TunnelFace
+from controller.firmware_side import FirmwareSide, open_firmware
 from controller.parts import Parts, utc_now
 from controller.services import liveness, push_work, reaches
 from controller.services.check_in import Terms
@@ -62,6 +63,7 @@ class _Shared:
     pusher: ArmsPusher
     shedding: Shedding
     answers: Counter
+    firmware: FirmwareSide
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +74,7 @@ class AdapterSide:
     work: push_work.Work
     intake: Intake
     rule: Rule
+    firmware: FirmwareSide
 
     def endless(self, parts: Parts) -> dict[str, Coroutine[Any, Any, None]]:  # Any: as asyncio types them
         """What must run as long as the controller does, by name. The push workers end when told to stop."""
@@ -80,6 +83,7 @@ class AdapterSide:
             "push workers": push_work.run(self.work),
             "tunnels": self.tunnels.run(),
             "heartbeats": self.intake.run(),
+            "firmware downloads": self.firmware.downloads.run(),
             "liveness": liveness.run(parts.db, self.rule, utc_now, lambda: since.listening_since),
         }
 
@@ -107,7 +111,8 @@ async def open_side(parts: Parts, secured: Secured) -> AsyncIterator[AdapterSide
     heartbeats = HeartbeatListener(_intake(parts), utc_now)
     registry = parts.metrics.registry
     answers = Counter("hikitsugi_pulls", "Answered pulls", ("message", "result"), registry=registry)
-    shared = _Shared(parts, secured, tunnels, pusher, shedding, answers)
+    firmware = open_firmware(settings, parts.db, parts.vault, parts.blobs, registry, utc_now)
+    shared = _Shared(parts, secured, tunnels, pusher, shedding, answers, firmware)
     doors: list[_Door] = []
     try:
         doors.append(await _door(shared, settings.device_listen, legacy=False))
@@ -116,7 +121,7 @@ async def open_side(parts: Parts, secured: Secured) -> AsyncIterator[AdapterSide
             doors.append(await _door(shared, settings.legacy_device_listen, legacy=True))
         heartbeats.start(settings.heartbeats.host, settings.heartbeats.port)
         _figures(parts, tunnels, heartbeats.intake)
-        yield AdapterSide(tunnels, _work(parts, tunnels, pusher), heartbeats.intake, _rule(settings))
+        yield AdapterSide(tunnels, _work(parts, tunnels, pusher), heartbeats.intake, _rule(settings), firmware)
     finally:
         for door, _ in doors:
             door.close()
@@ -124,6 +129,7 @@ async def open_side(parts: Parts, secured: Secured) -> AsyncIterator[AdapterSide
         await heartbeats.intake.turn()
         await tunnels.close()
         await asyncio.gather(*(close() for _, close in doors))
+        await firmware.downloads.turn()
         await _told_that_we_stop(parts, tunnels.controller)
 
 
@@ -151,8 +157,8 @@ async def _door(shared: _Shared, at: Endpoint, *, legacy: bool) -> _Door:
     terms = _terms(parts, legacy)
     face = PullFace(parts.db, parts.vault, parts.authority, terms, utc_now, shared.shedding, shared.answers, simple)
     pulls = ShortPulls(face.answer)
-    images = Serving(parts.blobs, FirmwareDoor(parts.db, parts.vault).authorise)
-    runner = http.runner(_http(face, images), drain_s=0.5, idle_s=_HEADER_S)  # by then the drain has waited
+    images = shared.firmware.serving
+    runner = http.runner(_http(parts, face, images), drain_s=0.5, idle_s=_HEADER_S)  # by then the drain has waited
     await runner.setup()
     assert runner.server is not None  # after setup
     bounds = Bounds(settings.device_connections, settings.device_connections_per_address)
@@ -173,9 +179,10 @@ async def _door(shared: _Shared, at: Endpoint, *, legacy: bool) -> _Door:
     return door, close
 
 
-def _http(face: PullFace, images: Serving) -> web.Application:
+def _http(parts: Parts, face: PullFace, images: Serving) -> web.Application:
     app = web.Application(client_max_size=MAX_REQUEST)
     face.add_to(app)
+    app.add_routes(metadata_routes(parts.db, parts.vault))
     app.add_routes(images.routes())
     return app
 
@@ -185,11 +192,12 @@ def _terms(parts: Parts, legacy: bool) -> Terms:
     settings = parts.settings
     here = settings.legacy_advertised if legacy and settings.legacy_advertised else settings.advertised
     tunnels = settings.legacy_tunnels if legacy else settings.tunnels
+    images = here if legacy else settings.firmware_advertise or here
     return Terms(
         rs_url=f"https://{here}/rs",
         tunnel_urls=tuple(f"https://{each}/tunnel" for each in tunnels),
         rs_certificate=parts.authority.root_pem,
-        firmware_url=f"https://{here}/firmware",
+        firmware_url=f"https://{images}/firmware",
         rs_retry_max=settings.rs_retry_max,
         rs_retry_interval_s=settings.rs_retry_interval_s,
         ll_timeout_s=settings.rs_ll_timeout_s,

@@ -35,7 +35,16 @@ from protocol.arms.messages import (
 )
 from protocol.ids import DistributionId
 
-__all__ = ["Answer", "Knock", "Terms", "may_download", "query_push_method", "solicit_config", "solicit_rs"]
+__all__ = [
+    "Answer",
+    "Knock",
+    "Terms",
+    "let_in",
+    "query_push_method",
+    "solicit_config",
+    "solicit_rs",
+    "stands_by",
+]
 
 Answer = RsSolicitation | ConfigSolicitation | PushMethodQuery | Refusal
 """What a pull may be answered with."""
@@ -79,7 +88,7 @@ async def solicit_rs(
         if refusal is not None:
             return _refused("rs-solicitation", refusal, row, knock, request.trigger)
         response = pull_answers.location(vault, terms, row)
-        if _stands_by(row) and _said_before(row, knock):
+        if stands_by(row) and _said_before(row, knock):
             return _Answer(response, None)  # between two rounds of its waits
         return _Answer(response, _record(row, knock, "rs-solicitation", request.trigger))
 
@@ -106,7 +115,7 @@ async def solicit_config(
             return _unknown("config-solicitation")
         running = request.firmware_info or ""
         refusal = await _refusal_at_rs(db, vault, row, request.distribution_id, knock.key)
-        if refusal is None and _stands_by(row):
+        if refusal is None and stands_by(row):
             refusal = ResultCode.SA_STAND_BY
         if refusal is not None:
             return _refused("config-solicitation", refusal, row, knock, request.trigger, running)
@@ -134,7 +143,7 @@ async def query_push_method(
         if row is None:
             return _unknown("push-method-query")
         refusal = await _refusal_at_rs(db, vault, row, request.distribution_id, knock.key)
-        if refusal is None and _stands_by(row):
+        if refusal is None and stands_by(row):
             refusal = ResultCode.SA_STAND_BY
         if refusal is not None:
             return _refused("push-method-query", refusal, row, knock)
@@ -146,20 +155,20 @@ async def query_push_method(
     return await _settled(db, "push-method-query", answer)
 
 
-async def may_download(
-    db: Database, vault: Secrets, distribution_id: DistributionId, key: str, series: str
-) -> ResultCode | None:
-    """None when the adapter may fetch an image of the series: it shows the key of its present registration.
+async def let_in(db: Database, vault: Secrets, distribution_id: DistributionId, key: str) -> Row | ResultCode:
+    """The adapter that shows the key of its present registration (a row of store/pulls.by_distribution_id), or why not.
 
-    403 unknown, wrong key or of no code; 501 locked out or replaced (R3.7); 416 an image of another series.
+    403 unknown, wrong key or of no code; 501 locked out or replaced (R3.7). It may be one that is to stand by.
     """
     row = await pulls.by_distribution_id(db, distribution_id)
     if row is None:
         return ResultCode.AUTHENTICATION_FAILED
-    refusal = await _refusal_at_rs(db, vault, row, distribution_id, key)
-    if refusal is None and row["series"] != series:
-        return ResultCode.SYSTEM_MISMATCH
-    return refusal
+    return await _refusal_at_rs(db, vault, row, distribution_id, key) or row
+
+
+def stands_by(row: Row) -> bool:
+    """True of a cold spare: it is told to wait, and nothing else."""
+    return row["kind"] == "standby" and not row["warm"]
 
 
 async def _settled(db: Database, message: str, answer: Callable[[], Awaitable[_Answer]]) -> Answer:
@@ -208,10 +217,6 @@ async def _configs(db: Database, row: Row, running: str) -> tuple[dict[int, byte
     if row["kind"] == "standby":
         return {0: by_name(row["series"]).management(row["model"])}, (), firmware
     return dict(zip(row["modules"] or (), row["bodies"] or (), strict=True)), tuple(row["revisions"] or ()), firmware
-
-
-def _stands_by(row: Row) -> bool:
-    return row["kind"] == "standby" and not row["warm"]
 
 
 async def _refusal_at_rs(

@@ -50,6 +50,31 @@ class Settings(BaseSettings):
         description="The root that adapters trust, and server certificates. Back it up.",
     )
     firmware_dir: v.Location = Field(default_factory=_below("firmware"), description="Firmware images.")
+    firmware_listen: v.ListenOrNone = Field(
+        None, description="A listener for firmware images alone. Unset: off; device_listen serves them, too."
+    )
+    firmware_advertise: v.ListenOrNone = Field(
+        None, description="Address and port where adapters are told to fetch images. Unset: where they pull."
+    )
+    firmware_accel: v.InternalPath = Field(
+        "", description="At firmware_listen bodies are left to nginx: its internal location, /images. Unset: off."
+    )
+    firmware_accel_log: v.LocationOrNone = Field(
+        None, description="Unix socket to which that nginx tells what became of downloads, by syslog."
+    )
+    firmware_tls: Annotated[Literal["auto", "on", "off"], Allowed("auto, on or off")] = Field(
+        "auto", description="At firmware_listen; auto: TLS, unless firmware_accel says that nginx is in front."
+    )
+    firmware_certificate: v.LocationOrNone = Field(
+        None, description="PEM file for firmware_listen: key, certificate and chain. Unset: issued by authority_dir."
+    )
+    firmware_downloads: v.Many = Field(512, description="Images that are being sent at once; others wait up to 20 s.")
+    firmware_downloads_per_address: v.Many = Field(
+        256, description="The same to one address; adapters behind one NAT share it."
+    )
+    firmware_bytes_per_second: v.Bytes = Field(0, description="For all images, shared fairly by address. 0: no bound.")
+    firmware_bytes_per_second_per_address: v.Bytes = Field(0, description="The same to one address. 0: no bound.")
+    firmware_downloads_kept_days: v.Days = Field(90, description="How long the log of downloads is kept.")
     firmware_root: v.Location = Field(
         default_factory=_below("firmware-root.json"),
         description="The root of trust of firmware as this controller knows it. Back it up, not beside the database.",
@@ -222,8 +247,13 @@ class Settings(BaseSettings):
     @property
     def device_addresses(self) -> tuple[str, ...]:
         """What the adapters' certificate must name."""
-        listening = (self.advertised, self.device_listen, self.legacy_device_listen)
+        firmware = (self.firmware_advertise, self.firmware_listen)
+        listening = (self.advertised, self.device_listen, self.legacy_device_listen, *firmware)
         return tuple(dict.fromkeys(each.host for each in listening if each and not each.is_any))
+
+    @property
+    def firmware_uses_tls(self) -> bool:
+        return self.firmware_tls == "on" or (self.firmware_tls == "auto" and not self.firmware_accel)
 
     @property
     def api_uses_tls(self) -> bool:

@@ -147,6 +147,8 @@ WholeSeconds = Annotated[int, Field(ge=1, le=86_400), Allowed("whole seconds fro
 Count = Annotated[int, Field(ge=1, le=10_000), Allowed("whole number from 1 to 10000")]
 Many = Annotated[int, Field(ge=1, le=200_000), Allowed("whole number from 1 to 200000")]
 Switch = Annotated[bool, Allowed("true or false")]
+Bytes = Annotated[int, Field(ge=0, le=1 << 40), Allowed("whole bytes from 0 to 1099511627776")]
+InternalPath = Annotated[str, Field(pattern=r"^(/[a-z0-9_-]{1,32})?$"), Allowed("a path such as /images, or nothing")]
 Days = Annotated[int, Field(ge=1, le=3650), Allowed("whole days from 1 to 3650")]
 PortOrNone = Annotated[int | None, Field(ge=1, le=65_535), Allowed("whole number from 1 to 65535")]
 HostOrNone = Annotated[

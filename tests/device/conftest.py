@@ -20,6 +20,7 @@ from controller.faces.device.pull import MAX_REQUEST, PullFace
 from controller.faces.device.shedding import Shedding
 from controller.faces.device.short_pulls import ShortPulls
 from controller.services import check_in
+from controller.services.firmware_downloads import Log
 from controller.tls import device_context
 from firmware_repo.blobs import Blobs
 from firmware_repo.web import Serving
@@ -36,6 +37,7 @@ class Listener:
     root: Path
     face: PullFace
     blobs: Blobs
+    firmware: FirmwareDoor
 
     async def send(self, raw: bytes) -> bytes:
         """Everything that comes back on a connection of its own, until the server closes it."""
@@ -78,7 +80,8 @@ async def listener(
     face = PullFace(registry.db, registry.vault, authority, terms, registry.clock, Shedding(64, 1000), answers)
     app = web.Application(client_max_size=MAX_REQUEST)
     face.add_to(app)
-    images = Serving(blobs, FirmwareDoor(registry.db, registry.vault).authorise)
+    firmware = FirmwareDoor(registry.db, registry.vault, registry.clock, Log(registry.db))
+    images = Serving(blobs, firmware.authorise, ended=firmware.ended)
     app.add_routes(images.routes())
     runner = http.runner(app, drain_s=0.2)
     await runner.setup()
@@ -93,7 +96,7 @@ async def listener(
         images=images if lean else None,
     )
     port = await door.listen("127.0.0.1", 0, device_context(certificate))
-    yield Listener(port, authority.root_file, face, blobs)
+    yield Listener(port, authority.root_file, face, blobs, firmware)
     door.close()
     await pulls.close()
     await images.close()

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-import io
+from dataclasses import replace
 
 import pytest
 
 from controller.services import check_in
+from firmware_repo.hooks import ImageRef
 from protocol.arms.http import basic
 from protocol.arms.messages import RsSolicitationRequest
-from protocol.image import build
+from tests.device.releases import aim, on_offer
 from tests.rows import HEADER, csv_row, distribution_id
 
 
@@ -22,11 +23,11 @@ async def entry(registry, numbers) -> int:
 
 
 @pytest.fixture
-def image(listener) -> str:
-    body = build(series="seil8", version="3.50", models=(), payload=b"y" * 10_000)
-    digest = hashlib.sha256(body).hexdigest()
-    listener.blobs.add(io.BytesIO(body), digest, len(body))
-    return digest
+async def image(listener, registry, numbers, entry) -> ImageRef:
+    """An image that is the target of the entry's code."""
+    made = await on_offer(listener, registry, f"3.{numbers()}")
+    await aim(registry, f"E{entry}", made.version)
+    return made
 
 
 async def rs_key(listener, registry, number: int) -> str:
@@ -36,9 +37,9 @@ async def rs_key(listener, registry, number: int) -> str:
     return answer.rs_preshared_key
 
 
-def get(series: str, digest: str, authorization: str) -> bytes:
+def get(image: ImageRef, authorization: str) -> bytes:
     line = f"Authorization: {authorization}\r\n" if authorization else ""
-    path = f"/firmware/{series}/3.50/sha256/{digest}"
+    path = f"/firmware/{image.series}/{image.version}/sha256/{image.sha256}"
     return f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{line}\r\n".encode()
 
 
@@ -49,10 +50,10 @@ def status(raw: bytes) -> int:
 async def test_the_key_of_the_registration_opens_the_image(listener, registry, entry, image) -> None:
     key = await rs_key(listener, registry, entry)
 
-    raw = await listener.send(get("seil8", image, basic(distribution_id(entry), key)))
+    raw = await listener.send(get(image, basic(distribution_id(entry), key)))
 
     assert status(raw) == 200
-    assert hashlib.sha256(raw.partition(b"\r\n\r\n")[2]).hexdigest() == image
+    assert hashlib.sha256(raw.partition(b"\r\n\r\n")[2]).hexdigest() == image.sha256
 
 
 async def test_nobody_else_gets_it(listener, registry, entry, image) -> None:
@@ -64,10 +65,10 @@ async def test_nobody_else_gets_it(listener, registry, entry, image) -> None:
         (basic(id_, f"ls-{entry}"), 403),
         (basic(distribution_id(99_999_998), key), 403),
     ):
-        assert status(await listener.send(get("seil8", image, authorization))) == expected
+        assert status(await listener.send(get(image, authorization))) == expected
 
 
 async def test_an_image_of_another_series_is_not_for_it(listener, registry, entry, image) -> None:
     key = await rs_key(listener, registry, entry)
 
-    assert status(await listener.send(get("seil3", image, basic(distribution_id(entry), key)))) == 404
+    assert status(await listener.send(get(replace(image, series="seil3"), basic(distribution_id(entry), key)))) == 404

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import hashlib
-import io
+import asyncio
 import ssl
 
 import aiohttp
 import pytest
 
+from controller.faces.device.firmware import FRESH_S
 from protocol.arms.codes import ResultCode
 from protocol.arms.http import basic, encode_pull
 from protocol.arms.messages import ConfigSolicitationRequest, PushMethodQueryRequest, RsSolicitationRequest
 from protocol.arms.xml import decode_response, encode
-from protocol.image import build
 from tests.device.put_out import PutOut, put_out
+from tests.device.releases import aim, on_offer
 from tests.rows import HEADER, csv_row, distribution_id
 
 __all__ = ["put_out"]
@@ -69,11 +69,12 @@ async def test_a_wrong_key_learns_nothing_of_it(listener, entry: int, put_out: P
 async def test_a_download_under_way_gets_no_further_range_even_on_its_own_connection(
     listener, registry, entry: int, put_out: PutOut
 ) -> None:
-    """R3.7: its firmware requests are refused."""
-    body = build(series="seil8", version="3.50", models=(), payload=b"y" * 10_000)
-    digest = hashlib.sha256(body).hexdigest()
-    listener.blobs.add(io.BytesIO(body), digest, len(body))
-    url = f"https://127.0.0.1:{listener.port}/firmware/seil8/3.50/sha256/{digest}"
+    """R3.7: its firmware requests are refused, at once on that connection: no answer holds for longer than FRESH_S."""
+    image = await on_offer(listener, registry, f"3.{entry}")
+    await aim(registry, f"E{entry}", image.version)
+    with listener.blobs.open(image.sha256) as blob:
+        body = blob.file.read()
+    url = f"https://127.0.0.1:{listener.port}/firmware/seil8/{image.version}/sha256/{image.sha256}"
     headers = {"Authorization": basic(distribution_id(entry), await rs_key(listener, entry))}
     trust = ssl.create_default_context(cafile=listener.root)
 
@@ -81,6 +82,7 @@ async def test_a_download_under_way_gets_no_further_range_even_on_its_own_connec
         async with client.get(url, headers=headers | {"Range": "bytes=0-4095"}) as first:
             got = await first.read()
         await put_out(entry)
+        await asyncio.sleep(FRESH_S)
         async with client.get(url, headers=headers | {"Range": "bytes=4096-8191"}) as second:
             refused = await second.read()
 

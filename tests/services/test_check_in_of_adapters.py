@@ -121,7 +121,7 @@ async def test_a_locked_out_adapter_is_told_501_by_every_server(registry, entry)
 
     assert (await entry.ask_ls()).result is ResultCode.OUT_OF_SERVICE
     assert (await entry.ask_rs()).result is ResultCode.OUT_OF_SERVICE
-    refused = await check_in.may_download(registry.db, registry.vault, entry.id, entry.rs_key, "seil8")
+    refused = await check_in.let_in(registry.db, registry.vault, entry.id, entry.rs_key)
     assert refused is ResultCode.OUT_OF_SERVICE
 
 

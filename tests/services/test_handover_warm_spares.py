@@ -10,7 +10,7 @@ from agent.language import read_config
 from controller.domain.errors import Invalid, NotFound
 from controller.domain.firmware import Image
 from controller.series import ALL
-from controller.services import check_in, swap
+from controller.services import swap
 from controller.store import audit
 from controller.store import configs as stages
 from controller.store import firmware as catalogue
@@ -94,13 +94,6 @@ async def test_its_firmware_is_the_newest_for_its_hardware_unless_its_code_names
         registry.db, f"S{standby.number}", older, caller=registry.operator, now=registry.clock()
     )
     assert (await standby.boot()).modules[0].version == older
-
-
-async def test_it_may_fetch_its_image(registry, standby) -> None:
-    await keep(registry, standby)
-    await standby.boot()
-
-    assert await check_in.may_download(registry.db, registry.vault, standby.id, standby.rs_key, "seil8") is None
 
 
 async def test_a_spare_that_is_to_be_cold_again_is_ordered_to_pull_once(registry, standby) -> None:

@@ -102,9 +102,9 @@ async def knocks(world: World, now: Snapshot, unit: Unit, key: str) -> None:
         said = (await unit.says(what, key)).result
         assert said in wanted, f"{unit.serial} with {key}: {what} was answered {said!r}, not {wanted}"
     unlocked = unit.serial in now.adapters and now.adapters[unit.serial]["locked_out_at"] is None
-    permit = await check_in.may_download(world.db, world.vault, unit.adapter.distribution_id, key, unit.row.series)
+    permit = await check_in.let_in(world.db, world.vault, unit.adapter.distribution_id, key)
     may = unlocked and now.keys.get(unit.serial) == key
-    assert (permit is None) == may, f"{unit.serial} with {key}: firmware was answered {permit!r}"
+    assert (not isinstance(permit, ResultCode)) == may, f"{unit.serial} with {key}: firmware was answered {permit!r}"
     admitted = await reaches.admit(world.db, world.vault, unit.adapter.distribution_id, key)
     let_in = isinstance(admitted, reaches.Admitted)
     assert let_in == (wanted == {_RIGHT}), f"{unit.serial} with {key}: its tunnel was answered {admitted}"
