@@ -21,6 +21,7 @@ from controller.cli.groups import (
     firmware_rollouts,
     firmware_root,
     firmware_signing,
+    firmware_trust,
     host_keys,
     inventory,
     investigations,
@@ -36,7 +37,7 @@ from controller.cli.groups import (
     transcripts,
 )
 
-ADDED_TO_FIRMWARE = (firmware_keys, firmware_root, firmware_signing, firmware_delegating)
+ADDED_TO_FIRMWARE = (firmware_keys, firmware_root, firmware_signing, firmware_delegating, firmware_trust)
 """Files whose commands belong to the group of firmware.py; that they are imported is all it takes."""
 
 ALL: tuple[typer.Typer, ...] = (
