@@ -35,6 +35,14 @@ def inspect(source: Path | BinaryIO, *, series: str, version: str) -> Image:
     return image
 
 
+def begins_with(source: BinaryIO, magic: bytes) -> bool:
+    """Does a seekable stream go on with these bytes? Its position is kept."""
+    start = source.tell()
+    first_bytes = source.read(len(magic))
+    source.seek(start)
+    return first_bytes == magic
+
+
 def _look(stream: BinaryIO) -> tuple[bytes, int]:
     start = stream.tell()
     first_bytes = stream.read(HEADER_SIZE)

@@ -24,7 +24,8 @@ from protocol.errors import OurMistake, PeerMistake
 HEADER_SIZE = 512
 MAX_PAYLOAD = 1 << 30
 
-_MAGIC = "HIKITSUGI EMULATED IMAGE 1"
+MAGIC = "HIKITSUGI EMULATED IMAGE 1"
+"""The first line of every image, without its end."""
 _MODEL = (
     r"[\x21-\x2b\x2d-\x7e](?:[\x20-\x2b\x2d-\x7e]{0,38}[\x21-\x2b\x2d-\x7e])?"  # printable, no comma, no outer space
 )
@@ -68,8 +69,8 @@ class Image:
             raise PeerMistake(f"the image ends after {len(first_bytes)} bytes; its header alone has {HEADER_SIZE}")
         header = bytes(first_bytes[:HEADER_SIZE])
         magic, *lines = header.decode("latin-1").split("\n")
-        if magic != _MAGIC:
-            raise PeerMistake(f"not an emulated firmware image: it begins with {header[:27]!r}, not {_MAGIC!r}")
+        if magic != MAGIC:
+            raise PeerMistake(f"not an emulated firmware image: it begins with {header[:27]!r}, not {MAGIC!r}")
         values = [_field(name, line) for name, line in zip(_FIELDS, [*lines, *[""] * 4], strict=False)]
         image = cls(values[0], values[1], _models(values[2]), _payload_size(values[3]))
         if image._header() != header:
@@ -78,7 +79,7 @@ class Image:
 
     def _header(self) -> bytes:
         values = (self.series, self.version, ",".join(self.models) or "*", str(self.payload_size))
-        lines = [_MAGIC, *(f"{name}: {value}" for name, value in zip(_FIELDS, values, strict=True)), ""]
+        lines = [MAGIC, *(f"{name}: {value}" for name, value in zip(_FIELDS, values, strict=True)), ""]
         return "\n".join(lines).encode("ascii").ljust(HEADER_SIZE - 1) + b"\n"
 
 

@@ -1,7 +1,7 @@
 """Which firmware an adapter is to run next: what it is told when it pulls, and the only image that it may fetch then.
 
 Only what may be offered is looked at (the view `firmware_image`), so nobody is led to a withdrawn image (R4.3) or to
-one without a signature. Not here: choosing a target (firmware_updates.py), and the swap that makes it the newest (R3.14).
+one without a signature. Not here: choosing a target (firmware_updates.py), and the swap that makes it the newest.
 """
 
 from __future__ import annotations

@@ -9,9 +9,8 @@ from datetime import datetime, timedelta
 from controller.domain.access import Caller
 from controller.domain.errors import Conflict, NotFound
 from controller.domain.exchange import Kind
-from controller.domain.firmware import Image
 from controller.domain.replacement import Facts, Plan, plan
-from controller.store import registration_change
+from controller.store import firmware, registration_change
 from controller.store.pool import Connection, Database, Row
 from controller.store.registration_change import Change
 from controller.store.secrets import Secrets
@@ -104,10 +103,7 @@ def _facts(asked: Replacement, row: Row) -> Facts:
         held_since=row["held_since"],
         firmware_target=row["firmware_target"],
         open_tasks=row["open_tasks"],
-        images=tuple(
-            Image(series, v, sha, size, tuple(models), tuple(revisions))
-            for v, sha, size, models, revisions in row["images"] or ()
-        ),
+        images=firmware.from_arrays(series, row["images"]),
     )
 
 

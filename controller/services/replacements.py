@@ -6,12 +6,11 @@ from dataclasses import dataclass
 
 from controller.domain.errors import Invalid, NotFound
 from controller.domain.exchange import Kind
-from controller.domain.firmware import Image
 from controller.domain.proposals import Candidate, Proposal, Wanted, judge
 from controller.domain.proposals import propose as rank
 from controller.domain.stock import Stock
 from controller.series import by_name
-from controller.store import stock
+from controller.store import firmware, stock
 from controller.store.pool import Connection, Database, Row
 
 
@@ -100,12 +99,11 @@ def candidate(row: Row) -> Candidate:
 def wanted(row: Row) -> Wanted:
     """What is to be replaced, from a row of store/stock.wanted_by_exchange or wanted_on_code."""
     series = row["series"]
-    images = tuple(Image(series, v, sha, size, tuple(m), tuple(r)) for v, sha, size, m, r in row["images"] or ())
     return Wanted(
         series=series,
         model=row["model"],
         hardware_revision=row["hardware_revision"],
         config_language=by_name(series).config_language,
         firmware_target=row["firmware_target"],
-        images=images,
+        images=firmware.from_arrays(series, row["images"]),
     )

@@ -14,7 +14,7 @@ from controller.domain.exchange import Kind, State
 from controller.domain.firmware import Image
 from controller.domain.swap import Plan, Slot, Unit, described, plan
 from controller.series import by_name
-from controller.store import audit, exchanges, registration_change
+from controller.store import audit, exchanges, firmware, registration_change
 from controller.store.pool import Connection, Database, Row
 from controller.store.registration_change import Change
 from controller.store.secrets import Secrets
@@ -243,8 +243,7 @@ def _planned(rows: Mapping[str, Row], order: Order, caller: Caller, now: datetim
 
 def images(row: Row) -> tuple[Image, ...]:
     """What is catalogued for the series of an entry's adapter. row: of store/exchanges.slots."""
-    series = row["series"] or ""
-    return tuple(Image(series, v, sha, size, tuple(m), tuple(r)) for v, sha, size, m, r in row["images"] or ())
+    return firmware.from_arrays(row["series"] or "", row["images"])
 
 
 def slot(rows: Mapping[str, Row], name: str, caller: Caller) -> Slot:

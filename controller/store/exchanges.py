@@ -19,7 +19,8 @@ _SLOTS = """
            x.id AS open_exchange, x.kind AS open_kind, x.state AS open_state, x.ordered_at AS open_since,
            o.id AS open_case,
            coalesce(o.kind = 'return' AND o.state IN ('received', 'dispatched'), false) AS received,
-           (SELECT json_agg(json_build_array(i.version, i.sha256, i.size, i.models, i.hardware_revisions))
+           (SELECT json_agg(json_build_array(i.version, i.sha256, i.size, i.models, i.hardware_revisions,
+                                             i.hardware_lowest))
               FROM firmware_image i WHERE i.series = a.series AND c.kind = 'entry') AS images
     FROM code c
     LEFT JOIN registration r ON r.code = c.code

@@ -149,7 +149,8 @@ _REPLACEMENT = """
            x.changed_at, h.id AS held_by, h.kind AS held_by_kind, h.ordered_at AS held_since, g.id AS goes_to,
            (SELECT count(*) FROM task t WHERE t.code = c.code AND t.code <> ''
               AND t.state IN ('waiting', 'running')) AS open_tasks,
-           (SELECT json_agg(json_build_array(i.version, i.sha256, i.size, i.models, i.hardware_revisions))
+           (SELECT json_agg(json_build_array(i.version, i.sha256, i.size, i.models, i.hardware_revisions,
+                                             i.hardware_lowest))
               FROM firmware_image i WHERE i.series = n.series AND c.kind = 'entry') AS images
     FROM code c
     LEFT JOIN registration r ON r.code = c.code

@@ -114,7 +114,8 @@ async def contract_of_exchange(tx: Connection, exchange: int) -> str | None:
 _WANTED = """
     SELECT x.id AS exchange, x.kind, c.code, c.contract, c.firmware_target, a.serial, a.series, a.model,
            a.hardware_revision, a.ownership, a.reseller,
-           (SELECT json_agg(json_build_array(i.version, i.sha256, i.size, i.models, i.hardware_revisions))
+           (SELECT json_agg(json_build_array(i.version, i.sha256, i.size, i.models, i.hardware_revisions,
+                                             i.hardware_lowest))
             FROM firmware_image i WHERE i.series = a.series) AS images
     FROM code c {source} JOIN adapter a ON a.serial = {unit}"""
 _OF_EXCHANGE = _WANTED.format(

@@ -172,6 +172,15 @@ TABLE: dict[str, set[Role]] = {
     "GET /deliveries/{delivery}": STAFF_OF_THE_CUSTOMER,
     "POST /deliveries/{delivery}/replay": STAFF_OF_THE_CUSTOMER,
     "POST /firmware": ONLY_A,
+    "GET /firmware/missed": EVERYBODY,
+    "GET /firmware/{series}/notes": EVERYBODY,
+    "GET /firmware/{series}/{version}": EVERYBODY,
+    "PUT /firmware/{series}/{version}/notes": ONLY_A,
+    "PUT /firmware/{series}/{version}/missed": ONLY_A,
+    "GET /firmware/{series}/{version}/verification": {A, S},
+    "POST /firmware/{series}/{version}/withdraw": ONLY_A,
+    "GET /firmware/{series}/{version}/notice": EVERYBODY,
+    "GET /firmware/{series}/{version}/adapters": EVERYBODY,
     "GET /firmware/trust": EVERYBODY,
     "POST /firmware/trust": ONLY_A,
     "POST /firmware/trust/online-keys": ONLY_A,
@@ -200,7 +209,7 @@ ACCOUNTS = {A: "root", O: "olga", S: "sato"}
 
 
 def path_of(template: str) -> str:
-    for name in ("account", "key", "day", "serial", "code", "entry", "name", "token"):
+    for name in ("account", "key", "day", "serial", "code", "entry", "name", "token", "series", "version"):
         template = template.replace("{" + name + "}", "nothing")
     return (
         template.replace("{stage}", "startup")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from controller.domain.firmware import Image
+from controller.domain.firmware_release import Release
 from controller.services import check_in, swap
 from controller.store import audit, configs, exchanges, ledger, pulls
 from controller.store import firmware as catalogue
@@ -83,7 +84,7 @@ async def test_a_stranger_does_not_become_the_address_of_an_adapter_that_never_p
 
 async def test_an_image_for_another_hardware_revision_is_not_offered(registry, entry, numbers) -> None:
     image = Image("seil8", f"7.{numbers()}", "0" * 64, 10, (), ("other",))
-    await catalogue.add(registry.db, image, "", None, caller=registry.administrator, now=registry.clock())
+    await catalogue.add(registry.db, Release(image), caller=registry.administrator, now=registry.clock())
     await rows.set_firmware_target(
         registry.db, f"E{entry.number}", image.version, caller=registry.operator, now=registry.clock()
     )

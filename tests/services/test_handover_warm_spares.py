@@ -9,6 +9,7 @@ import pytest
 from agent.language import read_config
 from controller.domain.errors import Invalid, NotFound
 from controller.domain.firmware import Image
+from controller.domain.firmware_release import Release
 from controller.series import ALL
 from controller.services import swap
 from controller.store import audit
@@ -84,7 +85,7 @@ async def test_its_firmware_is_the_newest_for_its_hardware_unless_its_code_names
     older, newest = (f"8.{n}" for n in sorted((numbers(), numbers())))
     for version, models in ((older, ()), (newest, ()), ("9.1", ("CA10",))):
         image = Image("seil8", version, version.replace(".", "").ljust(64, "0"), 10, models)
-        await catalogue.add(registry.db, image, "", None, caller=registry.administrator, now=registry.clock())
+        await catalogue.add(registry.db, Release(image), caller=registry.administrator, now=registry.clock())
     await keep(registry, standby)
 
     offered = (await standby.boot()).modules[0]

@@ -24,6 +24,7 @@ from controller.faces.api import (
     firmware_rollouts,
     firmware_trust,
     firmware_updates,
+    firmware_withdrawal,
     host_keys,
     inventory,
     investigations,
@@ -73,6 +74,7 @@ ROUTES: tuple[Route, ...] = (
     *inventory.ROUTES,
     *firmware_trust.ROUTES,  # before /firmware/{series}/{version}
     *firmware.ROUTES,
+    *firmware_withdrawal.ROUTES,
     *firmware_rollouts.ROUTES,
     *firmware_updates.ROUTES,
     *credentials.ROUTES,

@@ -33,10 +33,16 @@ CREATE VIEW firmware_image AS
            released_at, available_at
     FROM firmware_release WHERE state = 'available';
 
--- As domain/proposals.revision_key: runs of digits count as numbers, so that rev9 comes before rev10.
-CREATE FUNCTION hardware_key(p_revision text) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
-    SELECT string_agg(CASE WHEN part[1] ~ '^[0-9]' THEN lpad(part[1], 20, '0') ELSE part[1] END, '' ORDER BY n)
-           COLLATE "C"
+-- Two spellings of one version (3.9 and 3.09) are one release.
+CREATE UNIQUE INDEX one_spelling_of_a_version ON firmware_release (series, version_key);
+-- Who runs a version (R4.3).
+CREATE INDEX contact_firmware ON contact (firmware);
+
+-- As domain/firmware.revision_key: runs of digits count as numbers, so that rev9 comes before rev10, and before letters.
+CREATE FUNCTION hardware_key(p_revision text) RETURNS text[] LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    SELECT array_agg(CASE WHEN part[1] ~ '^[0-9]'
+                          THEN '0' || lpad(length(ltrim(part[1], '0'))::text, 4, '0') || ltrim(part[1], '0')
+                          ELSE '1' || part[1] END COLLATE "C" ORDER BY n)
     FROM regexp_matches(lower(p_revision), '[0-9]+|[^0-9]+', 'g') WITH ORDINALITY AS parts (part, n)
 $$;
 
@@ -46,7 +52,8 @@ CREATE FUNCTION firmware_fits(
 ) RETURNS boolean LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
     SELECT (p_models = '{}' OR p_model = ANY (p_models))
        AND (p_revisions = '{}' OR p_revision = ANY (p_revisions))
-       AND (p_lowest = '' OR (p_revision <> '' AND hardware_key(p_revision) >= hardware_key(p_lowest)))
+       AND (p_lowest = ''
+            OR (p_revision <> '' AND hardware_key(p_revision) COLLATE "C" >= hardware_key(p_lowest) COLLATE "C"))
 $$;
 
 -- The newest for the hardware (R3.14) is judged by the same function. The rest of change_registrations is as it was.
