@@ -6,11 +6,13 @@ time the socket has room: with 64 readers that is half as much CPU again as ngin
 
 import asyncio
 import os
+import socket
 from collections.abc import Callable
 from io import FileIO
 
-_AT_ONCE = 1 << 20
-"""Bytes per call: so much, and then it is another reader's turn."""
+_AT_ONCE = 8 << 20
+"""Bytes per call: so much at most, and then it is another reader's turn. Kernels hold 4 MiB for one socket; a fast
+reader's costs a fifth more in pieces of 1 MiB."""
 _PAUSE_S = 0.01
 
 
@@ -43,6 +45,7 @@ class Sendfile:
             return
         if self._watched < 0:
             self._watched = os.dup(self._socket.fileno())
+            self._no_delay(False)  # between two calls nothing is gained by sending half a segment
         self._whole = self._loop.create_future()
         self._loop.add_writer(self._watched, self._has_room)
         try:
@@ -57,9 +60,15 @@ class Sendfile:
             self._whole.set_exception(error)
 
     def close(self) -> None:
+        """Give back what was taken; the last bytes leave now."""
         if self._watched >= 0:
+            if not self._transport.is_closing():
+                self._no_delay(True)
             os.close(self._watched)
             self._watched = -1
+
+    def _no_delay(self, on: bool) -> None:
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, on)
 
     def _has_room(self) -> None:
         assert self._whole is not None
@@ -73,12 +82,12 @@ class Sendfile:
         if whole:
             self._whole.set_result(None)
 
-    def _go(self, socket: int) -> bool:
+    def _go(self, to: int) -> bool:
         """Whether that was all. The transport is asked first: of a closed one, the number may be somebody else's."""
         if self._transport.is_closing():
             raise ConnectionResetError
         try:
-            count = os.sendfile(socket, self._file, self._at, min(_AT_ONCE, self._stop - self._at))
+            count = os.sendfile(to, self._file, self._at, min(_AT_ONCE, self._stop - self._at))
         except BlockingIOError:
             return False
         if not count:

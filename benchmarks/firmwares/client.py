@@ -41,6 +41,9 @@ class Connection:
         raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.socket = _CONTEXT.wrap_socket(raw) if task["tls"] else raw
         self._throw_away = 0 if task["tls"] or self.hash else socket.MSG_TRUNC
+
+    def begin(self) -> None:
+        """Ask for the first time."""
         self._ask()
         self.socket.setblocking(False)
 
@@ -107,9 +110,10 @@ class Connection:
 def fetch(task: Task) -> Task:
     """What came of it: seconds, bytes, answers, and what went wrong by words."""
     selector, buffer, wrong = selectors.DefaultSelector(), memoryview(bytearray(8 << 20)), list[str]()
-    began = time.perf_counter()
     everyone = [Connection(task, number) for number in range(task["connections"])]
+    began = time.perf_counter()
     for one in everyone:
+        one.begin()
         selector.register(one.socket, selectors.EVENT_READ, one)
     waiting = len(everyone)
     while waiting:
