@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from controller.domain import bulk_exchange, campaign, firmware_update, task
+from controller.domain import bulk_exchange, campaign, firmware_rollout, firmware_update, task
 from controller.domain.access import Role
 from controller.domain.exchange import ENDED, HOLDING, LIVES, STARTS, WAITS, Event, Kind, State
 from controller.ports import Failure
@@ -91,6 +91,9 @@ async def _checked(database, table: str, column: str) -> set[str]:
         ("firmware_update", "failure", firmware_update.Failure),
         ("firmware_update", "start", firmware_update.Start),
         ("bulk_exchange_row", "state", bulk_exchange.RowState),
+        ("firmware_rollout", "state", firmware_rollout.State),
+        ("firmware_rollout", "newcomers", firmware_rollout.Newcomers),
+        ("firmware_rollout_item", "state", firmware_rollout.ItemState),
         ("account", "role", set(Role) - {Role.DEVICE, Role.CONTROLLER}),
     ],
 )
