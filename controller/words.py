@@ -14,6 +14,7 @@ from controller.domain.errors import fill
 from controller.domain.sentence import Sentence
 from controller.domain.why import Why, is_kept, parts
 from controller.terms import word
+from firmware_repo.errors import Said
 
 LANGUAGES = ("en", "ja")
 _LOCALE = Path(__file__).parent / "locale"
@@ -45,7 +46,7 @@ def say(sentence: str, params: Mapping[str, object], language: str) -> str:
 
 def _told(value: object, language: str) -> object:
     match value:
-        case Sentence():
+        case Sentence() | Said():
             return say(value.template, value.params, language)
         case StrEnum():
             return word(type(value), value.value, language)

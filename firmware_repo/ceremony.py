@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from firmware_repo import documents, keys, making
-from firmware_repo.errors import WrongMetadata
+from firmware_repo.errors import WrongMetadata, said
 from firmware_repo.keys import CryptoSigner, Key
 from firmware_repo.roles import ROOT, TARGETS, Holders, Online
 
@@ -50,7 +50,7 @@ def make_keys(*, root_keys: int, series: Sequence[str]) -> OfflineKeys:
     Raises WrongMetadata: more than 20 root keys, or a series named twice.
     """
     if not 0 <= root_keys <= 20 or len(set(series)) != len(series):
-        raise WrongMetadata("At most 20 root keys are made, and one key for each series.")
+        raise WrongMetadata(said("At most 20 root keys are made, and one key for each series."))
     return OfflineKeys(
         tuple(keys.make() for _ in range(root_keys)), keys.make(), {name: keys.make() for name in series}
     )

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Final
+from typing import Final
 
 from securesystemslib.exceptions import Error as KeyLibraryError
 from securesystemslib.signer import Key
@@ -29,10 +29,10 @@ from tuf.api.serialization import DeserializationError
 from tuf.ngclient import FetcherInterface, Updater, UpdaterConfig
 
 from firmware_repo import documents
-from firmware_repo.errors import Untrusted, WrongMetadata
+from firmware_repo.errors import Said, Untrusted, WrongMetadata, said
 from firmware_repo.keys import key_id
 from firmware_repo.releases import Release
-from firmware_repo.roles import MOST_SERIES, ROOT, TARGETS, TOP
+from firmware_repo.roles import MOST_SERIES, ROOT, SNAPSHOT, TARGETS, TIMESTAMP, TOP
 
 LIMITS: Final = UpdaterConfig(
     max_root_rotations=64,
@@ -112,7 +112,9 @@ def _series(targets: bytes) -> tuple[str, ...]:
     """The series that targets name, which are believed by now; refuses what this repository does not do."""
     signed = documents.load_targets(targets).signed
     if signed.targets:
-        raise Untrusted(TARGETS, f"it names {next(iter(signed.targets))!s:.80} itself. Sign images for their series.")
+        raise Untrusted(
+            TARGETS, said("it names {path} itself. Sign images for their series.", path=next(iter(signed.targets))[:80])
+        )
     if signed.delegations is not None:
         _refuse_odd_keys(TARGETS, signed.delegations.keys)
     return documents.series(targets)
@@ -120,17 +122,23 @@ def _series(targets: bytes) -> tuple[str, ...]:
 
 def _named(updater: Updater, document: bytes, series: str) -> Iterator[Release]:
     if documents.load_targets(document).signed.delegations is not None:
-        raise Untrusted(series, "it hands its right on to others. Sign it anew without delegations.")
+        raise Untrusted(series, said("it hands its right on to others. Sign it anew without delegations."))
     for release in documents.releases(document, series):
         if (target := updater.get_targetinfo(release.path)) is None or target.hashes["sha256"] != release.sha256:
-            raise Untrusted(series, f"{release.path} is not for this role to name. Sign it with its own series' key.")
+            raise Untrusted(
+                series,
+                said("{path} is not for this role to name. Sign it with its own series' key.", path=release.path),
+            )
         yield release
 
 
 def _refuse_odd_keys(role: str, keys: Mapping[str, Key]) -> None:
     for stated, key in keys.items():
         if stated != key_id(key):
-            raise Untrusted(role, f"key {stated!s:.16} has an id that is not its own, so it could be counted twice.")
+            raise Untrusted(
+                role,
+                said("key {key} has an id that is not its own, so it could be counted twice.", key=str(stated)[:16]),
+            )
 
 
 def _refuse_older(verified: Verified, previous: Mapping[str, int]) -> None:
@@ -138,10 +146,17 @@ def _refuse_older(verified: Verified, previous: Mapping[str, int]) -> None:
         version = previous.get(role, 0)
         shown = verified.versions.get(role, 0)
         if shown < version:
-            what = (
-                f"version {shown} is shown, {version} was there before" if shown else "it was there before, and is gone"
-            )
-            raise Untrusted(role, f"{what}. Somebody shows an old state: restore the newest metadata.")
+            raise Untrusted(role, _older(shown, version))
+
+
+def _older(shown: int, version: int) -> Said:
+    if not shown:
+        return said("it was there before, and is gone. Restore the newest metadata.")
+    return said(
+        "version {shown} is shown, {version} was there before: an old state. Restore the newest metadata.",
+        shown=shown,
+        version=version,
+    )
 
 
 class _Documents(FetcherInterface):
@@ -160,24 +175,21 @@ class _Documents(FetcherInterface):
         return iter((document,))
 
 
-def _told(error: Exception, role: str) -> tuple[str, str]:
+def _told(error: Exception, role: str) -> tuple[str, Said]:
     match error:
         case ExpiredMetadataError() if "root" in str(error):
-            return ROOT, "the newest one has expired. Its holders sign the next: hikitsugi firmware root rotate."
+            return ROOT, said("the newest one has expired. Its holders sign the next: hikitsugi firmware root rotate.")
+        case ExpiredMetadataError() if role in (SNAPSHOT, TIMESTAMP):
+            return role, said("it has expired: an old state is shown, or the controller no longer signs.")
         case ExpiredMetadataError():
-            return role, f"it has expired: {_RENEW.get(role, _OFFLINE)}"
+            return role, said("it has expired. Its holder signs the next: hikitsugi firmware renew {role}", role=role)
         case UnsignedMetadataError():
-            return role, f"too few of its keys have signed ({error}). Sign it with the keys that root or targets name."
+            return role, said("too few of its keys have signed. Sign it with the keys that root or targets name.")
         case LengthOrHashMismatchError() | DownloadLengthMismatchError():
-            return role, "it is not the document that was announced: other length or sha256. Publish it anew."
+            return role, said("it is not the document that was announced: other length or sha256. Publish it anew.")
         case DeserializationError():
-            return role, "it is no signed metadata, or two signatures are of one key. Publish it anew."
+            return role, said("it is no signed metadata, or two signatures are of one key. Publish it anew.")
         case DownloadHTTPError():
-            return role, "it is missing. Publish it."
+            return role, said("it is missing. Publish it.")
         case _:
-            return role, f"{error!s:.200} ({type(error).__name__}). Publish it anew."
-
-
-_OFFLINE: Final = "its holder signs the next one: hikitsugi firmware sign."
-_ONLINE: Final = "an old state is shown, or the controller no longer signs. Look at hikitsugi firmware trust show."
-_RENEW: Final[Mapping[str, Any]] = {"timestamp": _ONLINE, "snapshot": _ONLINE}
+            return role, said("{reason}. Publish it anew.", reason=f"{error!s:.200} ({type(error).__name__})")

@@ -16,7 +16,7 @@ from securesystemslib.signer import CryptoSigner, Key
 from tuf.api.exceptions import RepositoryError as TufError
 from tuf.api.metadata import Metadata, Root, Targets
 
-from firmware_repo.errors import WrongMetadata
+from firmware_repo.errors import WrongMetadata, said
 from firmware_repo.releases import Release
 from firmware_repo.roles import Holders
 
@@ -59,7 +59,9 @@ def releases(document: bytes, series: str) -> tuple[Release, ...]:
         for path, file in targets.items()
     )
     if foreign := [release.path for release in found if release.series != series]:
-        raise WrongMetadata(f"{foreign[0]} is in the metadata of {series}, where it has no place.")
+        raise WrongMetadata(
+            said("{path} is in the metadata of {series}, where it has no place.", path=foreign[0], series=series)
+        )
     return found
 
 
@@ -81,7 +83,7 @@ def standing(document: bytes, role: str, delegator: bytes) -> Standing:
     try:
         found = giver.signed.get_verification_result(role, loaded.signed_bytes, loaded.signatures)
     except (ValueError, AttributeError, TufError) as error:
-        raise WrongMetadata(f"{role}: nobody is named who signs it.") from error
+        raise WrongMetadata(said("{role}: nobody is named who signs it.", role=role)) from error
     return Standing(tuple(found.signed), tuple(found.unsigned), found.threshold)
 
 
@@ -98,7 +100,7 @@ def holders(document: bytes, role: str) -> Holders:
         of = loaded.signed.get_delegated_role(role)
         return Holders(tuple(loaded.signed.get_key(keyid) for keyid in of.keyids), of.threshold)
     except (ValueError, AttributeError) as error:
-        raise WrongMetadata(f"{role}: nobody is named who signs it.") from error
+        raise WrongMetadata(said("{role}: nobody is named who signs it.", role=role)) from error
 
 
 def series(document: bytes) -> tuple[str, ...]:
@@ -129,9 +131,15 @@ def _load(document: bytes, kind: type | None = None) -> Metadata[Any]:  # Any: o
     try:
         loaded: Metadata[Any] = Metadata.from_bytes(document)
     except TufError as error:
-        raise WrongMetadata("This is no signed metadata: TUF's JSON is wanted.") from error
+        raise WrongMetadata(said("This is no signed metadata: TUF's JSON is wanted.")) from error
     if type(loaded.signed.version) is not int:  # the library takes fractions, and true for 1
-        raise WrongMetadata(f"The version of {loaded.signed.type} is no whole number.")
+        raise WrongMetadata(said("The version of {role} is no whole number.", role=loaded.signed.type))
     if kind is not None and not isinstance(loaded.signed, kind):
-        raise WrongMetadata(f"This is the metadata of {loaded.signed.type}, not of {kind.__name__.lower()}.")
+        raise WrongMetadata(
+            said(
+                "This is the metadata of {role}, not of {wanted}.",
+                role=loaded.signed.type,
+                wanted=kind.__name__.lower(),
+            )
+        )
     return loaded

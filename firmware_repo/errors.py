@@ -1,5 +1,28 @@
 """What can be wrong with an image or its store. Each error carries `detail`: a sentence that says what to do."""
 
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+
+class Said(str):
+    """An English sentence that knows how it was put together, so that a program can say it in another language.
+
+    template: with {names}, the key of its translation; params: what went in, maybe Said in turn.
+    """
+
+    __slots__ = ("params", "template")
+
+    template: str
+    params: Mapping[str, object]
+
+
+def said(template: str, /, **params: object) -> Said:
+    """The template with its parameters put in."""
+    made = Said(template.format(**params))
+    made.template, made.params = template, params
+    return made
+
 
 class RepositoryError(Exception):
     """The repository cannot do what was asked. `detail` is for a person; nothing was changed."""
@@ -41,5 +64,5 @@ class Untrusted(RepositoryError):
     """Signed metadata that must not be believed. `role`: whose file is wrong; `detail` says what, and what to do."""
 
     def __init__(self, role: str, detail: str) -> None:
-        super().__init__(f"{role}: {detail}")
+        super().__init__(said("{role}: {detail}", role=role, detail=detail))
         self.role = role

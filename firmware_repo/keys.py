@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from securesystemslib.signer import CryptoSigner, Key, SSlibKey
 
-from firmware_repo.errors import WrongKey
+from firmware_repo.errors import WrongKey, said
 
 __all__ = ["SHORTEST_PASSPHRASE", "CryptoSigner", "Key", "from_public", "key_id", "make", "open_key", "public", "seal"]
 
@@ -36,7 +36,7 @@ def make() -> CryptoSigner:
 def seal(signer: CryptoSigner, passphrase: str) -> bytes:
     """The private key as an encrypted PEM file. Raises WrongKey for a passphrase shorter than 16 characters."""
     if len(passphrase) < SHORTEST_PASSPHRASE:
-        raise WrongKey(f"A passphrase needs {SHORTEST_PASSPHRASE} characters or more, this one has {len(passphrase)}.")
+        raise WrongKey(said("A passphrase needs {least} characters or more.", least=SHORTEST_PASSPHRASE))
     private = load_pem_private_key(signer.private_bytes, None)
     return private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(passphrase.encode()))
 
@@ -49,14 +49,18 @@ def open_key(pem: bytes, passphrase: str | None) -> CryptoSigner:
     try:
         private = load_pem_private_key(pem[:_LARGEST_FILE], passphrase.encode() if passphrase is not None else None)
     except TypeError as error:  # encrypted and no passphrase, or the other way round
-        raise WrongKey(f"The key file cannot be opened: {error}.") from error
+        raise WrongKey(said("The key file cannot be opened: {reason}", reason=error)) from error
     except (ValueError, UnsupportedAlgorithm) as error:
         raise WrongKey(
-            "The key file cannot be opened with this passphrase, or is damaged. Try the passphrase again; "
-            "if it stays wrong, take the copy of the file."
+            said(
+                "The key file cannot be opened with this passphrase, or is damaged. Try the passphrase again; "
+                "if it stays wrong, take the copy of the file."
+            )
         ) from error
     if not isinstance(private, Ed25519PrivateKey):
-        raise WrongKey("The file holds another kind of key, not ed25519. Make one with hikitsugi firmware key make.")
+        raise WrongKey(
+            said("The file holds another kind of key, not ed25519. Make one with hikitsugi firmware key make.")
+        )
     return CryptoSigner(private)
 
 
@@ -77,10 +81,14 @@ def from_public(document: bytes | str | object) -> Key:
         key = SSlibKey(value["keyid"], **stated)
         expected = key_id(key)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise WrongKey("This is no public key: JSON with keyid, keytype, scheme and keyval is wanted.") from error
+        raise WrongKey(said("This is no public key: JSON with keyid, keytype, scheme and keyval is wanted.")) from error
     if key.keyid != expected:
         raise WrongKey(
-            f"The key id {key.keyid!s:.64} is not this key's: {expected}. Ask its holder for the file again."
+            said(
+                "The key id {stated} is not this key's: {expected}. Ask its holder for the file again.",
+                stated=str(key.keyid)[:64],
+                expected=expected,
+            )
         )
     return key
 

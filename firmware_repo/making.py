@@ -24,7 +24,7 @@ from tuf.api.metadata import (
 )
 
 from firmware_repo.documents import facts, load_root, load_targets, releases, sign
-from firmware_repo.errors import WrongMetadata
+from firmware_repo.errors import WrongMetadata, said
 from firmware_repo.releases import SERIES, Release
 from firmware_repo.roles import MOST_SERIES, ROOT, SNAPSHOT, TARGETS, TIMESTAMP, TOP, Holders, Online, life
 
@@ -86,7 +86,7 @@ def new_series(name: str, named: Iterable[Release] = (), *, now: datetime, versi
     body = Targets(version=version, expires=_until(name, now))
     for release in named:
         if release.series != name:
-            raise WrongMetadata(f"{release.path} cannot be signed for {name}.")
+            raise WrongMetadata(said("{path} cannot be signed for {series}.", path=release.path, series=name))
         hashes = {"sha256": release.sha256}
         fields = {"custom": release.custom()}
         body.targets[release.path] = TargetFile(release.size, hashes, release.path, fields)
@@ -103,12 +103,24 @@ def next_series(
     named = {release.version: release for release in releases(document, name)}
     for version in remove:
         if named.pop(version, None) is None:
-            raise WrongMetadata(f"{name} {version} is not in the signed metadata. There is nothing to take out.")
+            raise WrongMetadata(
+                said(
+                    "{series} {version} is not in the signed metadata. There is nothing to take out.",
+                    series=name,
+                    version=version,
+                )
+            )
     for release in add:
         if named.setdefault(release.version, release).sha256 != release.sha256:
             raise WrongMetadata(
-                f"{name} {release.version} is signed with sha256 {named[release.version].sha256}, not "
-                f"{release.sha256}. A version is never given another content: release it under a new version."
+                said(
+                    "{series} {version} is signed with sha256 {signed}, not {given}. A version is never given another "
+                    "content: release it under a new version.",
+                    series=name,
+                    version=release.version,
+                    signed=named[release.version].sha256,
+                    given=release.sha256,
+                )
             )
         named[release.version] = release
     return new_series(name, named.values(), now=now, version=load_targets(document).signed.version + 1)
@@ -148,17 +160,25 @@ def _nobody_twice(body: Root) -> None:
     for role, of in body.roles.items():
         for keyid in of.keyids:
             if (other := seen.setdefault(keyid, role)) != role:
-                raise WrongMetadata(f"One key has the roles {other} and {role}. Make a key of its own for each.")
+                raise WrongMetadata(
+                    said(
+                        "One key has the roles {one} and {other}. Make a key of its own for each.",
+                        one=other,
+                        other=role,
+                    )
+                )
 
 
 def _with_series(body: Targets, of_series: Mapping[str, Holders]) -> bytes:
     delegations = body.delegations
     if delegations is None or delegations.roles is None:
-        raise WrongMetadata("These targets delegate in a way this repository does not use.")
+        raise WrongMetadata(said("These targets delegate in a way this repository does not use."))
     for name, of in of_series.items():
         if not SERIES.fullmatch(name) or name in TOP:
             raise WrongMetadata(
-                f"{name!s:.40} cannot be the name of a series: lower-case letters and digits, 16 at most."
+                said(
+                    "{name} cannot be the name of a series: lower-case letters and digits, 16 at most.", name=name[:40]
+                )
             )
         role = DelegatedRole(name, [], of.threshold, terminating=True, paths=[f"{name}/*"])
         delegations.roles[name] = role
@@ -166,7 +186,7 @@ def _with_series(body: Targets, of_series: Mapping[str, Holders]) -> bytes:
             body.add_key(key, name)
     _forget_unused(delegations)
     if len(delegations.roles) > MOST_SERIES:
-        raise WrongMetadata(f"More than {MOST_SERIES} series cannot be followed by clients.")
+        raise WrongMetadata(said("More than {most} series cannot be followed by clients.", most=MOST_SERIES))
     return Metadata(body).to_bytes()
 
 

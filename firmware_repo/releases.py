@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Self
 
-from firmware_repo.errors import WrongMetadata
+from firmware_repo.errors import WrongMetadata, said
 
 SERIES: Final = re.compile(r"[a-z][a-z0-9]{0,15}")
 _VERSION: Final = re.compile(r"[0-9A-Za-z][0-9A-Za-z._-]{0,31}")
@@ -40,15 +40,25 @@ class Release:
         texts = (self.code_name, self.hardware_lowest, self.from_lowest or "", self.released_at or "")
         lists = (self.models, self.hardware_revisions)
         if not (_is(SERIES, self.series) and _is(_VERSION, self.version)):
-            raise WrongMetadata(f"{self.series!s:.40} {self.version!s:.40} names no release, as seil8 3.42 would.")
+            raise WrongMetadata(said("{release} names no release, as seil8 3.42 would.", release=self._called))
         if not (isinstance(self.sha256, str) and _SHA256.fullmatch(self.sha256)):
-            raise WrongMetadata(f"{self.series} {self.version} needs a sha256 of 64 lower-case hexadecimal digits.")
+            raise WrongMetadata(
+                said("{release} needs a sha256 of 64 lower-case hexadecimal digits.", release=self._called)
+            )
         if type(self.size) is not int or not 0 < self.size <= _LARGEST:
-            raise WrongMetadata(f"{self.series} {self.version} needs its size in bytes.")
+            raise WrongMetadata(said("{release} needs its size in bytes.", release=self._called))
         if not all(isinstance(text, str) and len(text) <= _MANY for text in texts):
-            raise WrongMetadata(f"{self.series} {self.version} has a field that is no text, or a very long one.")
+            raise WrongMetadata(
+                said("{release} has a field that is no text, or a very long one.", release=self._called)
+            )
         if not all(isinstance(of, tuple) and len(of) <= _MANY and all(map(_short, of)) for of in lists):
-            raise WrongMetadata(f"{self.series} {self.version} has models or revisions that are no list of names.")
+            raise WrongMetadata(
+                said("{release} has models or revisions that are no list of names.", release=self._called)
+            )
+
+    @property
+    def _called(self) -> str:
+        return f"{self.series!s:.40} {self.version!s:.40}"
 
     @property
     def path(self) -> str:
@@ -71,7 +81,9 @@ class Release:
         """Read what metadata says of a path. Raises WrongMetadata. Any: it is JSON that somebody signed."""
         series, slash, file = path.partition("/")
         if not slash or not file.endswith(".img") or not isinstance(custom, dict) or set(hashes) != {"sha256"}:
-            raise WrongMetadata(f"{path!s:.80} is no release: SERIES/VERSION.img with sha256 and custom is wanted.")
+            raise WrongMetadata(
+                said("{path} is no release: SERIES/VERSION.img with sha256 and custom is wanted.", path=path[:80])
+            )
         return cls.from_facts(
             {**custom, "series": series, "version": file[:-4], "sha256": hashes["sha256"], "size": size}
         )
@@ -90,7 +102,9 @@ class Release:
                 released_at=facts.get("released_at"),
             )
         except (KeyError, TypeError) as error:
-            raise WrongMetadata(f"This describes no release: {error!s:.80} is missing or of a wrong type.") from error
+            raise WrongMetadata(
+                said("This describes no release: {what} is missing or of a wrong type.", what=str(error)[:80])
+            ) from error
 
 
 def _names(value: object) -> tuple[Any, ...]:  # Any: __post_init__ looks at each

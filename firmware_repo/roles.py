@@ -18,7 +18,7 @@ from typing import Final
 
 from securesystemslib.signer import Key
 
-from firmware_repo.errors import WrongMetadata
+from firmware_repo.errors import WrongMetadata, said
 
 ROOT: Final = "root"
 TARGETS: Final = "targets"
@@ -63,7 +63,11 @@ class Holders:
     def __post_init__(self) -> None:
         if not 1 <= self.threshold <= len({key.keyid for key in self.keys}):
             raise WrongMetadata(
-                f"{self.threshold} of {len(self.keys)} keys cannot sign: the threshold is 1 to the number of keys."
+                said(
+                    "{threshold} of {count} keys cannot sign: the threshold is 1 to the number of keys.",
+                    threshold=self.threshold,
+                    count=len(self.keys),
+                )
             )
 
 

@@ -9,15 +9,17 @@ from string import Formatter
 import pytest
 
 import controller
+import firmware_repo
 from controller.domain.errors import fill
 from controller.domain.sentence import sentence
 from controller.words import catalogue, from_environment, negotiate, say, translate
+from firmware_repo.errors import Untrusted, said
 
-SOURCES = sorted(Path(controller.__file__).parent.rglob("*.py"))
+SOURCES = sorted(path for package in (controller, firmware_repo) for path in Path(package.__path__[0]).rglob("*.py"))
 TREES = {path: ast.parse(path.read_text()) for path in SOURCES}
 
 # what takes a sentence, and at which position (reading.fault(line, column, sentence)); errors are found by their bases
-TAKERS = {"_": 0, "sentence": 0, "Sentence": 0, "say": 0, "translate": 0, "Fault": 1, "fault": 2, "Wait": 1}
+TAKERS = {"_": 0, "sentence": 0, "Sentence": 0, "say": 0, "translate": 0, "said": 0, "Fault": 1, "fault": 2, "Wait": 1}
 METHODS = {"say", "translate", "sentence", "_"}  # a method of that name is another thing
 
 
@@ -101,6 +103,15 @@ def test_a_parameter_may_be_a_sentence_of_its_own():
     inner = sentence("This must be {ge} or more.", ge=1)
 
     assert say("Error: {sentence}", {"sentence": inner}, "ja") == "エラー: 1 以上で指定してください。"
+
+
+def test_what_the_firmware_repository_says_is_translated_wherever_it_stands():
+    untrusted = Untrusted("seil8", said("it is missing. Publish it."))
+
+    assert str(untrusted.detail) == "seil8: it is missing. Publish it."
+    assert say("Refused: {reason}", {"reason": untrusted.detail}, "ja") == (
+        "受け付けられません: seil8: 見つかりません。公開してください。"
+    )
 
 
 def test_a_sentence_nobody_translated_is_said_in_english():
