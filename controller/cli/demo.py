@@ -3,7 +3,6 @@
 It only starts processes and runs commands: what it shows is what any user gets. What it stands on is in stage.py.
 """
 
-import hashlib
 import signal
 import time
 from pathlib import Path
@@ -11,7 +10,9 @@ from typing import Annotated, Any
 
 import typer
 
+from controller.cli import demo_firmware
 from controller.cli.commands import Commands, Session
+from controller.cli.demo_firmware import NEW_FIRMWARE
 from controller.cli.failures import Exit
 from controller.cli.stage import Broken, Stage
 from controller.cli.words import _
@@ -21,7 +22,6 @@ top = Commands()
 
 ADAPTERS = 40
 SEED = 7
-NEW_FIRMWARE = {"seil3": "7.40", "seil6": "5.70", "seil8": "3.50"}
 _BOOT_S, _RUN_S = 40.0, 60.0
 
 
@@ -36,7 +36,7 @@ def demo(
     began = time.monotonic()
     stage = Stage(session.out, folder)
     try:
-        for act in (_ground, _boot, _collect, _swap, _kill, _hand_over, _turned_away):
+        for act in (_ground, demo_firmware.sign, _boot, _collect, _swap, _kill, _hand_over, _turned_away):
             act(stage)
         session.out.done(
             {"steps": stage.checks, "seconds": round(time.monotonic() - began, 1), "dir": str(stage.folder)},
@@ -58,34 +58,20 @@ def demo(
 
 
 def _ground(stage: Stage) -> None:
-    stage.title(_("A controller on its own PostgreSQL, an inventory, new firmware"))
+    stage.title(_("A controller on its own PostgreSQL, an inventory"))
     stage.start_controller()
     inventory = stage.folder / "inventory.csv"
     size = ("--count", str(ADAPTERS), "--contracts", "2", "--seed", str(SEED), "--ssh-port", str(stage.ssh_port))
     stage.run("fleet", "inventory", str(inventory), *size)
     report = stage.hikitsugi("inventory", "import", str(inventory))
     stage.check(_("{rows} adapters of 2 contracts are registered", rows=report["rows"]), report["rows"] == ADAPTERS)
-    for series, version in NEW_FIRMWARE.items():
-        stage.hikitsugi(
-            "firmware", "import", str(_image(stage, series, version)), "--series", series, "--version", version
-        )
     stage.hikitsugi("account", "create", "sato", "--role", "support")
     stage.hikitsugi("key", "create", "sato", "--out", str(stage.support_key))
 
 
-def _image(stage: Stage, series: str, version: str) -> Path:
-    """An emulated image of 4 MiB: enough to be cut in the middle."""
-    from protocol.image import build
-
-    block = hashlib.sha256(f"{series} {version}".encode()).digest()
-    path = stage.folder / f"{series}-{version}.img"
-    path.write_bytes(build(series=series, version=version, models=(), payload=block * (4 * 1024 * 1024 // 32)))
-    return path
-
-
 def _boot(stage: Stage) -> None:
     stage.title(_("Power on: every entry calls home and pulls its config; nobody touches it"))
-    stage.start_fleet(stage.folder / "inventory.csv", SEED)
+    stage.start_fleet(stage.folder / "inventory.csv", SEED, demo_firmware.root(stage))
     entries = stage.until(_("all entries in service"), lambda: _entries_in_service(stage), _BOOT_S)
     stage.check(_("{count} entries pulled their config", count=len(entries)), len(entries) == 32)
 

@@ -73,8 +73,10 @@ class Stage:
             )
         self.until(_("the controller ready"), self._ready, _START_S)
 
-    def start_fleet(self, inventory: Path, seed: int) -> None:
-        """Start the emulated adapters of the inventory made with this seed, with the entries plugged in."""
+    def start_fleet(self, inventory: Path, seed: int, firmware_root: Path) -> None:
+        """Start the emulated adapters of the inventory made with this seed, with the entries plugged in.
+
+        firmware_root: the root of signed firmware, which they had from the factory."""
         there = ("--ls-url", f"https://127.0.0.1:{self._devices}/ls", "--ca", str(self._data / "authority/root.pem"))
         pace = ("--time-scale", "0.033")  # a firmware update takes 6 s instead of 180
         self.run(
@@ -86,6 +88,8 @@ class Stage:
             str(seed),
             *there,
             *pace,
+            "--firmware-root",
+            str(firmware_root),
             "--only-entries",
             "--detach",
         )

@@ -1,0 +1,47 @@
+"""The demonstration's signed firmware: keys that the controller never sees, images that they sign, one planned update."""
+
+import hashlib
+import secrets
+from pathlib import Path
+
+from controller.cli.stage import Stage
+from controller.cli.words import _
+
+NEW_FIRMWARE = {"seil3": "7.40", "seil6": "5.70", "seil8": "3.50"}
+
+
+def sign(stage: Stage) -> None:
+    """The key ceremony, and new firmware for each series: imported, offered to nobody, signed, offered."""
+    stage.title(_("Firmware: keys are made away from the controller, and new images are signed with them"))
+    online, keys, passphrase = (stage.folder / name for name in ("online.json", "keys", "passphrase"))
+    passphrase.touch(mode=0o600)
+    passphrase.write_text(secrets.token_urlsafe(24))
+    stage.hikitsugi("firmware", "trust", "online-keys", "--out", str(online))
+    series = [word for name in NEW_FIRMWARE for word in ("--series", name)]
+    held = ("--passphrase-file", str(passphrase))
+    stage.hikitsugi("firmware", "ceremony", str(keys), "--online", str(online), *series, *held)
+    stage.hikitsugi("firmware", "trust", "establish", str(keys / "metadata"), "--yes")
+    for name, version in NEW_FIRMWARE.items():
+        image = str(_image(stage, name, version))
+        stage.hikitsugi("firmware", "import", image, "--series", name, "--version", version)
+    waiting = [release["state"] == "unsigned" for release in stage.peek("firmware", "ls")]
+    stage.check(_("without a signature an image is offered to nobody"), len(waiting) == 3 and all(waiting))
+    signers = [word for name in NEW_FIRMWARE for word in ("--key", str(keys / "keys" / f"{name}.pem"))]
+    stage.hikitsugi("firmware", "sign", *signers, *held, "--yes")
+    offered = [release["recommended"] and release["signed"] for release in stage.peek("firmware", "ls")]
+    stage.check(_("signed, they are the recommended ones"), len(offered) == 3 and all(offered))
+
+
+def root(stage: Stage) -> Path:
+    """What adapters of this demonstration believe."""
+    return stage.folder / "keys" / "metadata" / "1.root.json"
+
+
+def _image(stage: Stage, series: str, version: str) -> Path:
+    """An emulated image of 4 MiB: enough to be cut in the middle."""
+    from protocol.image import build
+
+    block = hashlib.sha256(f"{series} {version}".encode()).digest()
+    path = stage.folder / f"{series}-{version}.img"
+    path.write_bytes(build(series=series, version=version, models=(), payload=block * (4 * 1024 * 1024 // 32)))
+    return path
