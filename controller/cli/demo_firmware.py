@@ -1,4 +1,4 @@
-"""The demonstration's signed firmware: keys that the controller never sees, images that they sign, one planned update."""
+"""The demonstration's signed firmware: keys that the controller never sees, and new images signed with them."""
 
 import hashlib
 import secrets
