@@ -1,4 +1,5 @@
-"""Figures of /metrics that the database knows: open exchanges, late and stuck ones, news on their way.
+"""Figures of /metrics that the database knows: open exchanges, late and stuck ones, news on their way,
+releases of firmware that came late.
 
 Read when somebody asks, for all who ask within FRESH_S. Every controller of a database tells the same.
 """
@@ -48,6 +49,13 @@ class Figures:
             "hikitsugi_deliveries", "Pieces of news by what became of them", ("state",), registry=registry
         )
 
+        self._missed = Gauge(
+            "hikitsugi_firmware_releases_missed",
+            "Releases of firmware that were, or are, not here on the vendor's day",
+            ("series",),
+            registry=registry,
+        )
+
     async def read(self) -> None:
         """Set the gauges, unless that was done a moment ago. Raises nothing when the database is away."""
         async with self._reading:
@@ -65,6 +73,7 @@ class Figures:
     async def _read(self) -> None:
         exchanges = await figures.exchanges(self._db, self._clock())
         deliveries = await figures.deliveries(self._db)
+        missed = await figures.missed_releases(self._db, self._clock())
         self._clear()
         for kind, state in WAITS:
             self._open.labels(kind, state).set(0)
@@ -76,7 +85,9 @@ class Figures:
             self._stuck.labels(kind).set(sum(row["stuck"] for row in of_it))
         for what, count in deliveries.items():
             self._deliveries.labels(what).set(count)
+        for series, count in missed.items():
+            self._missed.labels(series).set(count)
 
     def _clear(self) -> None:
-        for gauge in (self._open, self._overdue, self._stuck, self._deliveries):
+        for gauge in (self._open, self._overdue, self._stuck, self._deliveries, self._missed):
             gauge.clear()

@@ -9,9 +9,9 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from controller.services import news, push_work, reaches, readings, retention, work
+from controller.services import firmware_withdrawal, news, push_work, reaches, readings, retention, work
 from controller.services.idempotency import KEPT
-from controller.store import claims, connections, exchanges, heartbeats, idempotency, logins, pulls
+from controller.store import claims, connections, exchanges, firmware_downloads, heartbeats, idempotency, logins, pulls
 from controller.store.pool import TROUBLE, Database
 
 log = structlog.get_logger()
@@ -28,6 +28,7 @@ class Kept:
     heartbeats: timedelta
     transcripts: timedelta
     news: timedelta
+    downloads: timedelta = timedelta(days=90)
 
 
 async def run(workers: work.Work, db: Database, clock: Callable[[], datetime], kept: Kept) -> None:
@@ -62,7 +63,10 @@ async def once(workers: work.Work, db: Database, now: datetime, kept: Kept) -> N
     await connections.forget_before(db, now - EVENTS_KEPT)
     await retention.turn(db, now, kept.transcripts)
     await news.turn(db, now, kept.news)
+    await firmware_downloads.forget_before(db, now - kept.downloads)
     await readings.turn(db, now)
+    if cleared := await firmware_withdrawal.sweep(db, now):
+        log.warning("codes had just chosen a withdrawn firmware; they have no target now (R4.3)", codes=cleared)
     if gone := await logins.forget_unused(db, now):
         log.info("earlier credentials were deleted: others have worked everywhere since", credentials=gone)
 

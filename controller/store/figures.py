@@ -30,3 +30,17 @@ async def deliveries(db: Database) -> dict[str, int]:
         row = await connection.fetchrow(_DELIVERIES)
         assert row is not None
         return dict(row)
+
+
+# Releases, not adapters: there are some hundreds. Days are those of JST, as in domain/firmware_release.days_late.
+_MISSED = """
+    SELECT series, count(*) FILTER (WHERE released_at IS NOT NULL
+               AND ((CASE WHEN was_offered THEN available_at ELSE $1 END) AT TIME ZONE 'Asia/Tokyo')::date
+                   > (released_at AT TIME ZONE 'Asia/Tokyo')::date) AS missed
+    FROM firmware_release GROUP BY series"""
+
+
+async def missed_releases(db: Database, now: datetime) -> dict[str, int]:
+    """How many releases of each series were, or are, not here on the vendor's day (R4.1)."""
+    async with db.connection() as connection:
+        return {row["series"]: row["missed"] for row in await connection.fetch(_MISSED, now)}
