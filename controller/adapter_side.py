@@ -9,7 +9,7 @@ import asyncio
 import ssl
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -29,6 +29,7 @@ from controller.faces.device.pull import MAX_REQUEST, PullFace
 from controller.faces.device.shedding import Shedding
 from controller.faces.device.short_pulls import ShortPulls
 from controller.faces.device.tunnels import TunnelFace
+from controller.firmware_listener import certificate_of, listening
 from controller.firmware_side import FirmwareSide, open_firmware
 from controller.parts import Parts, utc_now
 from controller.services import liveness, push_work, reaches
@@ -114,11 +115,14 @@ async def open_side(parts: Parts, secured: Secured) -> AsyncIterator[AdapterSide
     firmware = open_firmware(settings, parts.db, parts.vault, parts.blobs, registry, utc_now)
     shared = _Shared(parts, secured, tunnels, pusher, shedding, answers, firmware)
     doors: list[_Door] = []
+    images = AsyncExitStack()
     try:
         doors.append(await _door(shared, settings.device_listen, legacy=False))
         if settings.legacy_device_listen is not None:
             log.warning("Listening for TLS 1.0 clients; keep that address off open networks.")
             doors.append(await _door(shared, settings.legacy_device_listen, legacy=True))
+        if settings.firmware_listen is not None:
+            await images.enter_async_context(_images(shared))
         heartbeats.start(settings.heartbeats.host, settings.heartbeats.port)
         _figures(parts, tunnels, heartbeats.intake)
         yield AdapterSide(tunnels, _work(parts, tunnels, pusher), heartbeats.intake, _rule(settings), firmware)
@@ -128,7 +132,7 @@ async def open_side(parts: Parts, secured: Secured) -> AsyncIterator[AdapterSide
         heartbeats.close()
         await heartbeats.intake.turn()
         await tunnels.close()
-        await asyncio.gather(*(close() for _, close in doors))
+        await asyncio.gather(images.aclose(), *(close() for _, close in doors))
         await firmware.downloads.turn()
         await _told_that_we_stop(parts, tunnels.controller)
 
@@ -177,6 +181,14 @@ async def _door(shared: _Shared, at: Endpoint, *, legacy: bool) -> _Door:
         await runner.cleanup()
 
     return door, close
+
+
+def _images(shared: _Shared) -> AbstractAsyncContextManager[None]:
+    """The listener for images alone."""
+    parts, context = shared.parts, None
+    if parts.settings.firmware_uses_tls:
+        context = shared.secured(device_context, certificate_of(parts.settings))
+    return listening(parts.settings, shared.firmware, parts.db, parts.vault, context, web.Application())
 
 
 def _http(parts: Parts, face: PullFace, images: Serving) -> web.Application:

@@ -242,6 +242,7 @@ async def _until(
         parts.settings.heartbeats_kept_days,
         parts.settings.transcripts_kept_days,
         parts.settings.news_kept_days,
+        parts.settings.firmware_downloads_kept_days,
     )
     kept = housekeeping.Kept(*(timedelta(days=each) for each in days))
     rule = ChangeRule(parts.settings.change_registration)

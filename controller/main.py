@@ -17,6 +17,7 @@ from controller.cli import groups
 from controller.cli.app import root, run
 from controller.cli.demo import top as demo
 from controller.cli.failures import Exit
+from controller.cli.groups.firmware import firmware
 from controller.cli.words import _
 
 if TYPE_CHECKING:
@@ -47,6 +48,18 @@ def worker(
     from controller import worker
 
     _run(worker.run, config, {"data_dir": data_dir, "log_format": log_format, "log_level": log_level})
+
+
+@firmware.command("serve", help=_("Serve firmware images alone, here or on another machine, until SIGTERM."))
+def firmware_serve(
+    data_dir: Annotated[Path | None, typer.Option(help=_("Where it keeps everything."), show_default=False)] = None,
+    config: Annotated[Path | None, typer.Option(help=_("Settings file (TOML)."), show_default=False)] = None,
+    log_format: Annotated[str | None, typer.Option(help=_("text or json."), show_default=False)] = None,
+    log_level: Annotated[str | None, typer.Option(help=_("debug, info, warning or error."), show_default=False)] = None,
+) -> None:
+    from controller import firmware_server
+
+    _run(firmware_server.run, config, {"data_dir": data_dir, "log_format": log_format, "log_level": log_level})
 
 
 def _run(

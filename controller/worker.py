@@ -43,7 +43,7 @@ async def run(settings: Settings) -> None:
     process.told_to_stop(stop, within_s=settings.drain_s + 1)
     process.as_many_descriptors_as_allowed()
     async with AsyncExitStack() as stack:
-        db, vault = await _database(settings, stack)
+        db, vault = await database_and_keys(settings, stack, "A worker")
         worker = await stack.enter_async_context(_registered(db))
         ssh, collector = collectors(settings, ArmsPusher(Tunnels(), _endpoints(settings)))
         stack.push_async_callback(ssh.close)
@@ -100,8 +100,8 @@ async def _until(
                 await asyncio.shield(endless[0])
 
 
-async def _database(settings: Settings, stack: AsyncExitStack) -> tuple[Database, Secrets]:
-    """The controller's database and the keys of its secrets; both must be there already."""
+async def database_and_keys(settings: Settings, stack: AsyncExitStack, who: str) -> tuple[Database, Secrets]:
+    """The controller's database and the keys of its secrets; both must be there already. who: it is for."""
     if settings.database_url is not None:
         dsn = settings.database_url.get_secret_value()
     else:
@@ -112,7 +112,7 @@ async def _database(settings: Settings, stack: AsyncExitStack) -> tuple[Database
         await require_current(dsn)
     except TROUBLE as error:
         why = (str(error) or "it does not answer").rstrip(".")
-        raise CannotStart(f"The database cannot be used: {why}. A worker needs a running controller.") from error
+        raise CannotStart(f"The database cannot be used: {why}. {who} needs a running controller.") from error
     if not settings.secrets_key_file.exists():
         raise CannotStart(
             f"The key file {settings.secrets_key_file} is missing. Copy it from the controller: without it no "

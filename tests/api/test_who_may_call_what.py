@@ -173,6 +173,7 @@ TABLE: dict[str, set[Role]] = {
     "POST /deliveries/{delivery}/replay": STAFF_OF_THE_CUSTOMER,
     "POST /firmware": ONLY_A,
     "GET /firmware/missed": EVERYBODY,
+    "GET /firmware/downloads": EVERYBODY,
     "GET /firmware/{series}/notes": EVERYBODY,
     "GET /firmware/{series}/{version}": EVERYBODY,
     "PUT /firmware/{series}/{version}/notes": ONLY_A,

@@ -17,6 +17,7 @@ from controller.cli.groups import (
     credentials,
     firmware,
     firmware_delegating,
+    firmware_downloads,
     firmware_keys,
     firmware_rollouts,
     firmware_root,
@@ -37,7 +38,14 @@ from controller.cli.groups import (
     transcripts,
 )
 
-ADDED_TO_FIRMWARE = (firmware_keys, firmware_root, firmware_signing, firmware_delegating, firmware_trust)
+ADDED_TO_FIRMWARE = (
+    firmware_keys,
+    firmware_root,
+    firmware_signing,
+    firmware_delegating,
+    firmware_trust,
+    firmware_downloads,
+)
 """Files whose commands belong to the group of firmware.py; that they are imported is all it takes."""
 
 ALL: tuple[typer.Typer, ...] = (

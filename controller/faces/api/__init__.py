@@ -21,6 +21,7 @@ from controller.faces.api import (
     exchange_steps,
     exchanges,
     firmware,
+    firmware_downloads,
     firmware_rollouts,
     firmware_trust,
     firmware_updates,
@@ -72,6 +73,7 @@ ROUTES: tuple[Route, ...] = (
     *presets.ROUTES,
     *selections.ROUTES,
     *inventory.ROUTES,
+    *firmware_downloads.ROUTES,
     *firmware_trust.ROUTES,  # before /firmware/{series}/{version}
     *firmware.ROUTES,
     *firmware_withdrawal.ROUTES,

@@ -1,0 +1,94 @@
+"""The listener for images alone (setting firmware_listen): in the controller, or in a process of its own.
+
+Adapters come to it themselves, over TLS; or nginx is in front, and bodies are left to it (setting firmware_accel).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import structlog
+from aiohttp import web
+
+from controller.authority import Authority
+from controller.faces import http
+from controller.faces.device.firmware_metadata import metadata_routes
+from controller.firmware_side import FirmwareSide
+from controller.parts import utc_now
+from controller.settings import Settings
+from controller.startup import CannotStart
+from controller.store.pool import Database
+from controller.store.secrets import Secrets
+from firmware_repo.web import Serving
+
+log = structlog.stdlib.get_logger("controller")
+
+_BACKLOG = 4096
+_HANDSHAKE_S = 10.0
+
+
+def certificate_of(settings: Settings) -> Callable[[], Path]:
+    """Where the listener's key and certificate are; issued anew before they end, unless the setting names a file."""
+    if settings.firmware_certificate is not None:
+        given = settings.firmware_certificate
+        return lambda: given
+    authority, name = Authority.at(settings.authority_dir, now=utc_now()), settings.device_server_name
+    return lambda: authority.location_server(name, settings.device_addresses, now=utc_now())
+
+
+@asynccontextmanager
+async def listening(
+    settings: Settings,
+    side: FirmwareSide,
+    db: Database,
+    vault: Secrets,
+    context: ssl.SSLContext | None,
+    app: web.Application,
+) -> AsyncIterator[None]:
+    """The listener is open inside this block. app: what else is served there. Raises CannotStart."""
+    at = settings.firmware_listen
+    assert at is not None  # whoever calls has looked
+    if context is None and not at.is_loopback:
+        log.warning("Firmware is served without TLS: only a proxy that adds TLS may reach this address.")
+    serving = side.behind_nginx or side.serving
+    app.add_routes(metadata_routes(db, vault))
+    app.add_routes(serving.routes())
+    runner = http.runner(app, drain_s=0.5, idle_s=_HANDSHAKE_S)
+    await runner.setup()
+    try:
+        server = await asyncio.get_running_loop().create_server(
+            _bounded(serving, runner, settings.device_connections),
+            *(at.host, at.port),
+            ssl=context,
+            backlog=_BACKLOG,
+            ssl_handshake_timeout=_HANDSHAKE_S if context else None,
+        )
+    except OSError as error:
+        await runner.cleanup()
+        raise CannotStart(f"Cannot listen on {at}: {error.strerror}. Is another server running?") from error
+    log.info("Images are served.", firmware=str(at), tls=context is not None, nginx=side.behind_nginx is not None)
+    try:
+        yield
+    finally:
+        server.close()
+        await serving.close()
+        await runner.cleanup()
+
+
+def _bounded(serving: Serving, runner: web.AppRunner, most: int) -> Callable[[], asyncio.BaseProtocol]:
+    def protocol() -> asyncio.BaseProtocol:
+        assert runner.server is not None  # after setup
+        return serving.protocol(runner.server) if len(serving.connections) < most else _Full()
+
+    return protocol
+
+
+class _Full(asyncio.Protocol):
+    """One connection too many."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        transport.close()
