@@ -18,17 +18,18 @@ from firmware_repo.errors import Untrusted, WrongMetadata
 log = structlog.get_logger("hikitsugi.firmware")
 
 
-def anchor(path: Path | None, roots: Mapping[int, bytes]) -> bytes:
+def anchor(path: Path | None, roots: Mapping[int, bytes], *, first: bool = False) -> bytes:
     """The root to check from. path: of the file, None: this process keeps none. roots: of the database, by version.
 
-    Without a file the oldest root in the database is believed, and the log says so. Blocks on the disk.
+    Without a file the oldest root in the database is believed, and the log says so, unless it is the first day.
+    Blocks on the disk.
     Raises Untrusted: the database has another root of that version than the file, or only older ones.
     """
     pinned = _read(path)
     if pinned is None:
         if not roots:
             raise Untrusted("root", "there is none in the database. Restore it from a backup.")
-        if path is not None:
+        if path is not None and not first:
             log.warning("no root of trust is pinned here: the database's is believed", file=str(path))
         return roots[min(roots)]
     version = _version(path, pinned)

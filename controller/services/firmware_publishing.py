@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -182,7 +183,7 @@ async def _proven(
     """The state with what is new, a fresh snapshot and timestamp, and the proof that an adapter would believe it."""
     state = before.with_(new)
     try:
-        anchor = await asyncio.to_thread(pin.anchor, pin_file, state.roots)
+        anchor = await asyncio.to_thread(partial(pin.anchor, pin_file, state.roots, first=not before.roots))
         signed = state.signed_anew(await online_keys.signers(tx, vault, state.root), now, changed=True)
         state = state.with_(signed)
         verified = await asyncio.to_thread(state.verified, anchor, now)

@@ -71,6 +71,11 @@ class Holders:
         version = documents.facts(document).version
         return {f"{version}.root.json": documents.sign(document, [self.keys.root[number] for number in signed_by])}
 
+    async def targets(self) -> dict[str, bytes]:
+        """The next targets, with a life of their own and the same series."""
+        document = making.next_targets(await self.read("targets.json"), now=self.clock())
+        return {f"{documents.facts(document).version}.targets.json": documents.sign(document, [self.keys.targets])}
+
     async def turn(self) -> bool:
         return await firmware_trust_turn.turn(self.db, self.vault, self.pin, self.clock(), self.seen)
 

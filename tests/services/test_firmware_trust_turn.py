@@ -1,0 +1,273 @@
+"""What the clock does for signed metadata: signs it anew, checks it from the pinned root, tells before it expires."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from prometheus_client import CollectorRegistry
+from prometheus_client.exposition import generate_latest
+
+from controller.faces.firmware_figures import MetadataFigures
+from controller.services import firmware_trust_turn
+from controller.services.firmware_trust import Shelf, overview
+from controller.services.firmware_trust_turn import Seen
+from controller.store import firmware_metadata as store
+from controller.store.pool import Database
+from controller.store.secrets import Secrets
+from firmware_repo import ceremony
+from tests.registry_fixtures import HandClock, Registry, people
+from tests.services.signed_firmware import Holders, catalogue, offered, release
+
+OLD, NEW = release("3.40"), release("3.41")
+BOTH = ["seil8 3.40", "seil8 3.41"]
+
+
+@pytest.fixture
+async def holders(new_dsn: Callable[[], Awaitable[str]], tmp_path: Path) -> AsyncIterator[Holders]:
+    """Two signed releases, offered."""
+    db = await Database.open(await new_dsn())
+    registry = Registry(db, Secrets.generate(), HandClock())
+    await people(registry)
+    await catalogue(db, OLD, NEW, now=registry.clock())
+    made = Holders.of(registry, tmp_path)
+    await made.establish()
+    await made.publish(await made.signed(OLD, NEW))
+    assert await made.turn()
+    yield made
+    await db.close()
+
+
+async def versions(holders: Holders) -> dict[str, int]:
+    return {each.role: each.version for each in (await overview(holders.db)).roles}
+
+
+async def told(holders: Holders, topic: str) -> list[str]:
+    query = "SELECT subject FROM outbox WHERE topic = $1 ORDER BY id"
+    async with holders.db.connection() as connection:
+        return [row["subject"] for row in await connection.fetch(query, topic)]
+
+
+async def tamper(holders: Holders, statement: str, *values: object) -> None:
+    """As whoever has the database, and takes its triggers away first."""
+    async with holders.db.transaction() as tx:
+        await tx.execute("ALTER TABLE firmware_metadata DISABLE TRIGGER USER")
+        await tx.execute(statement, *values)
+        await tx.execute("ALTER TABLE firmware_metadata ENABLE TRIGGER USER")
+
+
+async def broken_why(holders: Holders) -> str:
+    row = (await overview(holders.db)).row
+    assert row is not None
+    return str(row["broken_why"]["params"]["why"]) if row["broken_why"] else ""
+
+
+async def test_the_timestamp_is_signed_anew_each_day_and_the_snapshot_each_few_days(holders: Holders) -> None:
+    """R4.1: adapters find fresh metadata at any time, and nobody has to do anything for it."""
+    first = await versions(holders)
+    holders.clock.forward(hours=5)
+    await holders.turn()
+    assert await versions(holders) == first
+
+    holders.clock.forward(hours=2)
+    await holders.turn()
+    second = await versions(holders)
+    holders.clock.forward(days=4)
+    await holders.turn()
+    third = await versions(holders)
+
+    assert second["timestamp"] > first["timestamp"] and second["snapshot"] == first["snapshot"]
+    assert third["timestamp"] > second["timestamp"] and third["snapshot"] > second["snapshot"]
+    assert await offered(holders.db) == BOTH
+
+
+async def test_after_days_without_a_controller_the_next_turn_signs_and_all_is_offered(holders: Holders) -> None:
+    """R4.2: a controller that was down for a month is no reason to stop updates."""
+    holders.clock.forward(days=30)
+    await holders.turn()
+
+    assert await offered(holders.db) == BOTH and not await broken_why(holders)
+
+
+async def test_of_two_controllers_one_signs(holders: Holders) -> None:
+    """R4.1: no version is signed twice with different content."""
+    holders.clock.forward(hours=7)
+    before = await versions(holders)
+
+    turns = (firmware_trust_turn.turn(holders.db, holders.vault, holders.pin, holders.clock(), Seen()) for _ in "abcd")
+    did = await asyncio.gather(*turns)
+
+    assert any(did)
+    async with holders.db.connection() as connection:
+        count = await connection.fetchval(
+            "SELECT count(*) FROM firmware_metadata WHERE role = 'timestamp' AND version > $1", before["timestamp"]
+        )
+    assert count == 1
+
+
+async def test_people_are_told_once_a_day_before_something_expires(holders: Holders) -> None:
+    """R4.1: 21 days before for a series, and again each day until it is signed anew."""
+    holders.clock.forward(days=158)
+    await holders.turn()
+    assert await told(holders, "firmware.metadata-expiring") == []
+
+    for hours in (25, 12, 12, 1):
+        holders.clock.forward(hours=hours)
+        await holders.turn()
+    assert sorted(await told(holders, "firmware.metadata-expiring")) == ["seil6", "seil6", "seil8", "seil8",
+                                                                         "targets", "targets"]  # fmt: skip
+
+    await holders.publish(await holders.signed())
+    holders.clock.forward(days=1)
+    await holders.turn()
+    assert (await told(holders, "firmware.metadata-expiring"))[6:] == ["seil6", "targets"]
+
+
+async def test_expired_metadata_offers_nothing_until_its_holder_has_signed_anew(holders: Holders) -> None:
+    """R4.2: adapters would refuse it; what waits for an update is told so at the controller already."""
+    holders.clock.forward(days=181)
+    await holders.turn()
+    assert await offered(holders.db) == [] and "has expired" in await broken_why(holders)
+    assert await told(holders, "firmware.metadata-broken") == ["firmware"]
+
+    files = await holders.signed(series="seil6") | await holders.signed() | await holders.targets()
+    await holders.publish(files)
+
+    assert await offered(holders.db) == BOTH and not await broken_why(holders)
+
+
+async def test_a_changed_document_in_the_database_offers_nothing(holders: Holders) -> None:
+    """R4.3: whoever has the database cannot bring an image to an adapter."""
+    body = await holders.read("2.seil8.json")
+    forged = body.replace(OLD.sha256.encode(), b"e" * 64)
+    await tamper(holders, "UPDATE firmware_metadata SET body = $1 WHERE role = 'seil8' AND version = 2", forged)
+
+    await holders.turn()
+
+    assert await offered(holders.db) == []
+    assert "seil8" in await broken_why(holders) and not holders.seen.trusted
+
+    await tamper(holders, "UPDATE firmware_metadata SET body = $1 WHERE role = 'seil8' AND version = 2", body)
+    await holders.turn()
+    assert await offered(holders.db) == BOTH and holders.seen.trusted
+
+
+async def test_a_whole_chain_under_another_root_is_not_the_pinned_one(holders: Holders) -> None:
+    """R4.3: the pinned root is in a file, which no database can change."""
+    foreign = ceremony.hold(
+        ceremony.make_keys(root_keys=1, series=["seil8"]), await holders.online(), threshold=1, now=holders.clock()
+    )
+    await tamper(holders, "UPDATE firmware_metadata SET body = $1 WHERE role = 'root'", foreign.root)
+
+    await holders.turn()
+
+    assert await offered(holders.db) == [] and "the database has another one" in await broken_why(holders)
+
+
+async def test_a_database_that_went_back_behind_what_was_believed_is_noticed(holders: Holders) -> None:
+    """R4.3: a withdrawn release would come back with it."""
+    await holders.publish(await holders.signed(remove=["3.40"]))
+    await holders.turn()
+    assert holders.seen.versions["seil8"] == 3
+    await tamper(holders, "DELETE FROM firmware_metadata WHERE (role, version) = ('seil8', 3)")
+    await tamper(holders, "DELETE FROM firmware_metadata WHERE role IN ('snapshot', 'timestamp')")
+
+    await holders.turn()
+
+    assert await offered(holders.db) == [] and "Somebody shows an old state" in await broken_why(holders)
+
+
+async def test_after_a_restored_backup_the_numbers_of_the_controller_go_on_upwards(holders: Holders) -> None:
+    """R4.2: adapters that have seen higher numbers would refuse lower ones for good."""
+    before = await versions(holders)
+    holders.clock.forward(hours=7)
+    await holders.turn()
+    later = await versions(holders)
+    await tamper(
+        holders, "DELETE FROM firmware_metadata WHERE role = 'timestamp' AND version > $1", before["timestamp"]
+    )
+    holders.clock.forward(hours=1)
+
+    await firmware_trust_turn.turn(holders.db, holders.vault, holders.pin, holders.clock(), Seen())
+
+    assert (await versions(holders))["timestamp"] > later["timestamp"]
+
+
+async def test_without_its_keys_the_controller_goes_on_until_the_timestamp_expires_and_says_so(
+    holders: Holders,
+) -> None:
+    """R4.1: alarm 6 hours before."""
+    async with holders.db.connection() as connection:
+        await connection.execute("DELETE FROM firmware_online_key")
+    holders.clock.forward(hours=7)
+    await holders.turn()
+    assert await offered(holders.db) == BOTH and holders.seen.failures == 1
+
+    holders.clock.forward(hours=12)
+    await holders.turn()
+    assert await told(holders, "firmware.metadata-expiring") == ["timestamp"] and await offered(holders.db) == BOTH
+
+    holders.clock.forward(hours=6)
+    await holders.turn()
+    assert await offered(holders.db) == [] and "timestamp" in await broken_why(holders)
+
+
+async def test_a_controller_without_a_pin_believes_the_database_once(holders: Holders) -> None:
+    """R4.1: a second controller, or a lost file."""
+    pinned = holders.pin.read_bytes()
+    holders.pin.unlink()
+
+    await holders.turn()
+
+    assert holders.pin.read_bytes() == pinned and await offered(holders.db) == BOTH
+
+
+async def test_the_figures_say_how_long_each_role_is_valid(holders: Holders) -> None:
+    """R4.1: reckoned when they are read, so that a turn that hangs is seen."""
+    registry = CollectorRegistry()
+    figures = MetadataFigures(holders.seen, holders.clock, registry)
+
+    holders.clock.forward(hours=20)
+    figures.read()
+
+    shown = generate_latest(registry).decode()
+    assert 'hikitsugi_firmware_metadata_expires_seconds{role="timestamp"} 14400.0' in shown
+    assert "hikitsugi_firmware_trusted 1.0" in shown
+
+
+async def test_what_adapters_read_is_the_newest_within_a_second(holders: Holders) -> None:
+    """R4.3: what is in memory is thrown away as soon as something is published."""
+    shelf = Shelf(holders.db)
+    assert await shelf.read("3.seil8.json", 0.0) is None
+    old = await shelf.read("timestamp.json", 0.0)
+
+    await holders.publish(files := await holders.signed(remove=["3.40"]))
+
+    assert await shelf.read("timestamp.json", 0.5) == old
+    assert await shelf.read("timestamp.json", 1.0) != old
+    assert await shelf.read("3.seil8.json", 1.0) == files["3.seil8.json"]
+    assert await shelf.read("seil8.json", 1.0) is None and await shelf.read("../root.json", 1.0) is None
+
+
+async def test_old_timestamps_are_forgotten_and_old_signatures_of_people_are_not(holders: Holders) -> None:
+    """R4.1: a year of timestamps is 1,460."""
+    now = holders.clock()
+    latest = (await versions(holders))["timestamp"]
+    async with holders.db.transaction() as tx:
+        for version in range(latest + 1, latest + 60):
+            await store.add(tx, [store.Document("timestamp", version, b"{}", now)], "controller", now)
+
+    async with holders.db.connection() as connection:
+        counts = dict(await connection.fetch("SELECT role, count(*) FROM firmware_metadata GROUP BY role"))
+    assert counts["timestamp"] == 50 and counts["seil8"] == 2 and counts["root"] == 1
+
+
+async def test_an_alarm_is_told_again_when_the_trouble_comes_back(holders: Holders) -> None:
+    async with holders.db.transaction() as tx:
+        assert await store.due_alarm(tx, "x", holders.clock(), timedelta(days=1))
+        assert not await store.due_alarm(tx, "x", holders.clock(), timedelta(days=1))
+        await store.alarm_over(tx, "x")
+        assert await store.due_alarm(tx, "x", holders.clock(), timedelta(days=1))
