@@ -177,7 +177,7 @@ async def test_a_database_that_went_back_behind_what_was_believed_is_noticed(hol
 
     await holders.turn()
 
-    assert await offered(holders.db) == [] and "Somebody shows an old state" in await broken_why(holders)
+    assert await offered(holders.db) == [] and "old state" in await broken_why(holders)
 
 
 async def test_after_a_restored_backup_the_numbers_of_the_controller_go_on_upwards(holders: Holders) -> None:
