@@ -105,6 +105,17 @@ def read(file: Path) -> bytes:
         raise _unreadable(file, error) from error
 
 
+def sha256(file: Path) -> str:
+    """Of a file of any size. Raises CliError."""
+    import hashlib
+
+    try:
+        with file.open("rb") as opened:
+            return hashlib.file_digest(opened, "sha256").hexdigest()
+    except OSError as error:
+        raise _unreadable(file, error) from error
+
+
 def write(file: Path, content: bytes, *, private: bool = False, replace: bool = False) -> None:
     """A new file, whole or not at all; private: mode 0600. Raises CliError: it is there, or cannot be written."""
     if file.exists() and not replace:
@@ -112,7 +123,8 @@ def write(file: Path, content: bytes, *, private: bool = False, replace: bool = 
     draft = file.with_name(file.name + ".part")
     try:
         file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600 if private else 0o644)
+        draft.unlink(missing_ok=True)  # of a run that was cut off, with a mode of its own
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600 if private else 0o644)
         with os.fdopen(descriptor, "wb") as opened:
             opened.write(content)
             opened.flush()

@@ -52,7 +52,8 @@ def signed(role: str, document: bytes, signers: Sequence[CryptoSigner], delegato
     from firmware_repo.roles import file_name
 
     with keyfiles.refusals():
-        signed = documents.sign(document, signers)
+        named = {key.keyid for key in documents.holders(delegator, role).keys}
+        signed = documents.sign(document, [signer for signer in signers if signer.public_key.keyid in named])
         standing = documents.standing(signed, role, delegator)
         name = file_name(role, documents.facts(signed).version)
     if standing.missing:
@@ -69,12 +70,18 @@ def signed(role: str, document: bytes, signers: Sequence[CryptoSigner], delegato
     return {name: signed}
 
 
-def refuse_foreign(role: str, document: bytes, signers: Sequence[CryptoSigner]) -> None:
+def known(document: bytes, signers: Sequence[CryptoSigner]) -> bool:
+    """Has one of these keys signed it before? Raises CliError for what is no metadata."""
     from firmware_repo import documents
 
     with keyfiles.refusals():
-        if signers and not documents.signed_by(document, signers):
-            raise foreign(role)
+        return bool(documents.signed_by(document, signers))
+
+
+def refuse_foreign(role: str, document: bytes, signers: Sequence[CryptoSigner]) -> None:
+    """Raises CliError when none of these keys has signed it before."""
+    if not known(document, signers):
+        raise foreign(role)
 
 
 def foreign(role: str) -> CliError:
@@ -110,4 +117,4 @@ def show_whole(session: Session, role: str, document: bytes) -> None:
 
 def agree_and_publish(session: Session, place: Place, files: Mapping[str, bytes], *, yes: bool) -> None:
     keyfiles.agree(_("These become: {files}", files=", ".join(files)), yes=yes)
-    session.out.done({"files": list(files)}, place.publish(files))
+    session.out.done(*place.publish(files))

@@ -34,8 +34,11 @@ class Place(Protocol):
         """Imported, and named by nothing signed. Raises CliError."""
         ...
 
-    def publish(self, files: Mapping[str, bytes]) -> str:
-        """Put signed documents where they belong, all or none; returns a sentence for people. Raises CliError."""
+    def publish(self, files: Mapping[str, bytes]) -> tuple[Mapping[str, Any], str]:
+        """Put signed documents where they belong, all or none. Raises CliError.
+
+        Returns what became of it for programs (Any: JSON), and a sentence for people.
+        """
         ...
 
 
@@ -69,10 +72,18 @@ class Server:
     def waiting(self) -> list[Release]:
         return _releases(self._session.api.pages("/firmware/unsigned"))
 
-    def publish(self, files: Mapping[str, bytes]) -> str:
+    def publish(self, files: Mapping[str, bytes]) -> tuple[Mapping[str, Any], str]:
         encoded = {name: base64.b64encode(body).decode() for name, body in files.items()}
-        self._session.api.send("POST", "/firmware/metadata", {"files": encoded})
-        return _("Published: {files}", files=", ".join(files))
+        done = self._session.api.send("POST", "/firmware/metadata", {"files": encoded})
+        told = [_("Published: {files}", files=", ".join(files))]
+        if done["signed"]:
+            told.append(_("Offered from now on: {releases}", releases=", ".join(done["signed"])))
+        if done["differing"]:
+            differing = ", ".join(done["differing"])
+            told.append(
+                _("Signed with other facts than the catalogue has, and not offered: {releases}", releases=differing)
+            )
+        return done, "\n".join(told)
 
 
 class Folder:
@@ -101,11 +112,13 @@ class Folder:
                 next_step=_("Fill the folder anew with: hikitsugi firmware fetch"),
             ) from error
 
-    def publish(self, files: Mapping[str, bytes]) -> str:
+    def publish(self, files: Mapping[str, bytes]) -> tuple[Mapping[str, Any], str]:
         for name, body in files.items():
             keyfiles.write(self._path / name, body)
         paths = " ".join(str(self._path / name) for name in files)
-        return _("Signed. Publish where there is a network: hikitsugi firmware trust publish {files}", files=paths)
+        return {"files": list(files)}, _(
+            "Signed. Publish where there is a network: hikitsugi firmware trust publish {files}", files=paths
+        )
 
 
 def _releases(rows: Iterable[Mapping[str, Any]]) -> list[Release]:  # Any: JSON
@@ -116,4 +129,8 @@ def _releases(rows: Iterable[Mapping[str, Any]]) -> list[Release]:  # Any: JSON
 
 
 def _nothing(role: str) -> CliError:
-    return CliError(_("There is no metadata of {role}.", role=role), Exit.REFUSED)
+    return CliError(
+        _("There is no metadata of {role}.", role=role),
+        Exit.REFUSED,
+        next_step=_("A new series gets its key with: hikitsugi firmware delegate"),
+    )

@@ -14,6 +14,7 @@ from controller.cli.app import root, run
 from controller.cli.failures import Exit
 from controller.cli.groups import ALL
 from firmware_repo import chain, documents, keys, making
+from firmware_repo.errors import Untrusted
 from firmware_repo.roles import TARGETS
 from tests.cli.conftest import Ended
 
@@ -237,19 +238,38 @@ def test_a_released_version_is_never_given_another_content(workshop: Workshop):
     assert "never given another content" in ended.err
 
 
-@pytest.mark.parametrize("role", ["targets", "seil8"])
-def test_what_would_expire_is_renewed(workshop: Workshop, role: str):
+def test_what_has_expired_is_renewed_at_once_whoever_signs_it(workshop: Workshop):
     workshop.ceremony()
-    file = workshop.metadata / f"1.{role}.json"
-    value = json.loads(file.read_text())
-    value["signed"]["expires"] = "2020-01-01T00:00:00Z"
-    value["signatures"] = []
-    signer = keys.open_key((workshop.keys / f"{role}.pem").read_bytes(), PASSPHRASE)
-    file.write_bytes(documents.sign(json.dumps(value).encode(), [signer]))
+    for role in ("targets", "seil8"):
+        file = workshop.metadata / f"1.{role}.json"
+        value = json.loads(file.read_text()) | {"signatures": []}
+        value["signed"]["expires"] = "2020-01-01T00:00:00Z"
+        signer = keys.open_key((workshop.keys / f"{role}.pem").read_bytes(), PASSPHRASE)
+        file.write_bytes(documents.sign(json.dumps(value).encode(), [signer]))
+    with pytest.raises(Untrusted, match="expired"):
+        workshop.verify()
 
-    workshop.done("renew", role, "--offline", workshop.metadata, "--yes", "--key", workshop.keys / f"{role}.pem")
+    held = [part for name in ("targets", "seil8") for part in ("--key", workshop.keys / f"{name}.pem")]
+    workshop.done("renew", "targets", "seil8", "--offline", workshop.metadata, "--yes", *held)
 
-    assert workshop.verify().expires[role] > datetime.now(UTC) + timedelta(days=179)
+    expires = workshop.verify().expires
+    assert min(expires["targets"], expires["seil8"]) > datetime.now(UTC) + timedelta(days=179)
+
+
+def test_what_waits_for_the_holder_of_another_series_is_left_out(workshop: Workshop):
+    workshop.ceremony()
+    workshop.wait("3.42", "ab" * 32)
+    (workshop.metadata / "waiting.json").write_text(
+        (workshop.metadata / "waiting.json")
+        .read_text()
+        .replace("]}]", f']}}, {{"series": "seil6", "version": "1.00", "sha256": "{"cd" * 32}", "size": 5}}]')
+    )
+
+    ended = workshop.say("sign", "--offline", workshop.metadata, "--yes", "--key", workshop.keys / "seil8.pem")
+
+    assert ended.code == Exit.OK, ended.err
+    assert "seil6 is left out" in ended.err
+    assert set(workshop.verify().releases) == {"seil8/3.42.img"}
 
 
 def test_a_series_gets_another_key_and_leaves_behind_what_a_thief_named(workshop: Workshop):

@@ -20,10 +20,10 @@ from controller.cli.words import _
 __all__ = ["firmware"]
 
 
-@firmware.command("renew", help=_("Sign the targets or a series again before they expire; what they name stays."))
+@firmware.command("renew", help=_("Sign targets and series again before they expire; what they name stays."))
 def renew(
     session: Session,
-    role: Annotated[str, typer.Argument(help=_("targets, or a series."))],
+    role: Annotated[list[str], typer.Argument(help=_("targets, or a series, or several: they are published at once."))],
     key: Keys,
     new_holder: Annotated[
         bool, typer.Option("--new-holder", help=_("The document is of a key that was replaced; look at it well."))
@@ -32,22 +32,18 @@ def renew(
     passphrase_file: PassphraseFile = None,
     yes: Yes = False,
 ) -> None:
-    from firmware_repo import making
-    from firmware_repo.roles import TARGETS
-
     place = signing_place.at(session, offline)
     signers = signing.open_all(key, passphrase_file)
-    document = place.document(role)
-    signing.refuse_foreign(role, document, () if new_holder else signers)
-    with keyfiles.refusals():
-        if role == TARGETS:
-            renewed = making.next_targets(document, now=datetime.now(UTC))
-        else:
-            renewed = making.next_series(document, role, now=datetime.now(UTC))
-    if new_holder:
-        signing.show_whole(session, role, renewed)
-    delegator = place.document("root" if role == TARGETS else TARGETS)
-    signing.agree_and_publish(session, place, signing.signed(role, renewed, signers, delegator), yes=yes)
+    files: dict[str, bytes] = {}
+    for name in role:
+        document = place.document(name)
+        if not new_holder:
+            signing.refuse_foreign(name, document, signers)
+        renewed = _renewed(name, document)
+        if new_holder:
+            signing.show_whole(session, name, renewed)
+        files |= signing.signed(name, renewed, signers, place.document(_delegator(name)))
+    signing.agree_and_publish(session, place, files, yes=yes)
 
 
 @firmware.command("delegate", help=_("Give a series its key: a new series, or in place of a lost or stolen key."))
@@ -79,6 +75,21 @@ def delegate(
         series, images, [own], targets
     )
     signing.agree_and_publish(session, place, files, yes=yes)
+
+
+def _delegator(role: str) -> str:
+    return "root" if role == "targets" else "targets"
+
+
+def _renewed(role: str, document: bytes) -> bytes:
+    from firmware_repo import making
+    from firmware_repo.roles import TARGETS
+
+    now = datetime.now(UTC)
+    with keyfiles.refusals():
+        return (
+            making.next_targets(document, now=now) if role == TARGETS else making.next_series(document, role, now=now)
+        )
 
 
 def _carried_on(place: Place, series: str, targets: bytes, without: Sequence[str], now: datetime) -> bytes:

@@ -62,9 +62,8 @@ def sign(
     signers = signing.open_all(key, passphrase_file)
     signing.show(session, waiting)
     files: dict[str, bytes] = {}
-    for name in sorted({release.series for release in waiting}):
-        added = [release for release in waiting if release.series == name]
-        files |= _next(place, name, signers, add=added)
+    for name in _those_of(session, place, sorted({release.series for release in waiting}), signers):
+        files |= _next(place, name, signers, add=[release for release in waiting if release.series == name])
     signing.agree_and_publish(session, place, files, yes=yes)
 
 
@@ -85,6 +84,17 @@ def unsign(
     signing.agree_and_publish(session, place, files, yes=yes)
 
 
+def _those_of(session: Session, place: Place, series: Sequence[str], signers: Sequence[CryptoSigner]) -> list[str]:
+    """The series that these keys sign for; the others are told. Raises CliError when there is none."""
+    ours = [name for name in series if signing.known(place.document(name), signers)]
+    if not ours:
+        raise signing.foreign(", ".join(series))
+    for name in series:
+        if name not in ours:
+            session.out.note(_("{series} is left out: its metadata is not signed by this key.", series=name))
+    return ours
+
+
 def _next(
     place: Place,
     series: str,
@@ -103,16 +113,9 @@ def _next(
 
 
 def _compare(waiting: Sequence[Release], images: Sequence[Path]) -> None:
-    import hashlib
-
-    if not images:
-        return
-    known = set()
-    for path in images:
-        with path.open("rb") as file:
-            known.add(hashlib.file_digest(file, "sha256").hexdigest())
+    known = set(map(keyfiles.sha256, images))
     for release in waiting:
-        if release.sha256 not in known:
+        if images and release.sha256 not in known:
             raise CliError(
                 _(
                     "No given image has the sha256 of {series} {version}.",
