@@ -19,10 +19,12 @@ from controller.cli.groups import (
     firmware_delegating,
     firmware_downloads,
     firmware_keys,
+    firmware_releases,
     firmware_rollouts,
     firmware_root,
     firmware_signing,
     firmware_trust,
+    firmware_withdrawal,
     host_keys,
     inventory,
     investigations,
@@ -45,6 +47,8 @@ ADDED_TO_FIRMWARE = (
     firmware_delegating,
     firmware_trust,
     firmware_downloads,
+    firmware_releases,
+    firmware_withdrawal,
 )
 """Files whose commands belong to the group of firmware.py; that they are imported is all it takes."""
 
