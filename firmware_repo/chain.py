@@ -31,7 +31,7 @@ from tuf.ngclient import FetcherInterface, Updater, UpdaterConfig
 from firmware_repo import documents
 from firmware_repo.errors import Said, Untrusted, WrongMetadata, said
 from firmware_repo.keys import key_id
-from firmware_repo.releases import Release
+from firmware_repo.releases import SERIES, Release
 from firmware_repo.roles import MOST_SERIES, ROOT, SNAPSHOT, TARGETS, TIMESTAMP, TOP
 
 LIMITS: Final = UpdaterConfig(
@@ -65,7 +65,8 @@ def verify(root: bytes, read: Read, now: datetime, previous: Mapping[str, int] |
 
     root: one that is trusted already, of whatever version, expired or not; newer ones are followed.
     previous: `versions` of an earlier time; nothing may be older than that, or gone.
-    Raises Untrusted: which role, what is wrong and what to do. Nothing that was read may be used then.
+    Raises Untrusted: which role, what is wrong and what to do. Nothing that was read may be used then. OSError: there
+    is no room for temporary files.
     """
     with TemporaryDirectory(prefix="hikitsugi-chain-") as folder:
         fetcher = _Documents(read)
@@ -115,9 +116,16 @@ def _series(targets: bytes) -> tuple[str, ...]:
         raise Untrusted(
             TARGETS, said("it names {path} itself. Sign images for their series.", path=next(iter(signed.targets))[:80])
         )
-    if signed.delegations is not None:
-        _refuse_odd_keys(TARGETS, signed.delegations.keys)
-    return documents.series(targets)
+    given = signed.delegations
+    if given is None:
+        return ()
+    _refuse_odd_keys(TARGETS, given.keys)
+    for name, role in (given.roles or {}).items():
+        if not SERIES.fullmatch(name) or name in TOP or role.paths != [f"{name}/*"] or not role.terminating:
+            raise Untrusted(TARGETS, said("it gives {name} more or less than the images of a series.", name=name[:80]))
+    if given.roles is None:
+        raise Untrusted(TARGETS, said("it names no series. Sign it anew with hikitsugi firmware delegate."))
+    return tuple(given.roles)
 
 
 def _named(updater: Updater, document: bytes, series: str) -> Iterator[Release]:

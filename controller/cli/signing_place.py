@@ -104,8 +104,8 @@ class Folder:
 
     def waiting(self) -> list[Release]:
         try:
-            return _releases(json.loads(keyfiles.read(self._path / WAITING)))
-        except ValueError as error:
+            return _releases(json.loads((self._path / WAITING).read_bytes()))
+        except (ValueError, OSError) as error:
             raise CliError(
                 _("{file} is no list of releases.", file=self._path / WAITING),
                 Exit.REFUSED,

@@ -188,6 +188,39 @@ def test_a_series_cannot_hand_its_right_on(repository: Signed):
     refused(repository, "seil8", "hands its right on")
 
 
+@pytest.mark.parametrize(
+    "role",
+    [
+        {"paths": ["*/*"]},
+        {"paths": ["seil8/*", "seil6/*"]},
+        {"terminating": False},
+        {"name": "../../etc/passwd", "paths": ["../../etc/passwd/*"]},
+        {"name": "x" * 300, "paths": ["x/*"]},
+    ],
+    ids=str,
+)
+def test_a_series_is_given_its_own_images_and_no_others(repository: Signed, role: dict[str, Any]):
+    """The holder of the targets' key errs, or was made to."""
+    value = json.loads(repository.files["1.targets.json"]) | {"signatures": []}
+    value["signed"]["version"] = 2
+    value["signed"]["delegations"]["roles"][0] |= role
+    repository.put("targets", documents.sign(json.dumps(value).encode(), [repository.offline.targets]))
+
+    refused(repository, "targets", "more or less than the images of a series")
+
+
+def test_roles_by_hash_prefix_are_not_taken_for_series(repository: Signed):
+    value = json.loads(repository.files["1.targets.json"]) | {"signatures": []}
+    given = value["signed"]["delegations"]
+    (one,) = {role["keyids"][0] for role in given["roles"][:1]}
+    del given["roles"]
+    given["succinct_roles"] = {"keyids": [one], "threshold": 1, "bit_length": 2, "name_prefix": "bin"}
+    value["signed"]["version"] = 2
+    repository.put("targets", documents.sign(json.dumps(value).encode(), [repository.offline.targets]))
+
+    refused(repository, "targets", "names no series")
+
+
 def test_targets_name_no_image_themselves(repository: Signed):
     value = json.loads(repository.files["1.targets.json"])
     value["signed"]["version"] = 2
