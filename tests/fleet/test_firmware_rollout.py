@@ -1,4 +1,4 @@
-"""A version goes out in waves to thirty emulated adapters: to exactly those it said, and no further than failures allow."""
+"""A version goes out in waves to thirty emulated adapters: to exactly those it said, as far as failures allow."""
 
 from __future__ import annotations
 
