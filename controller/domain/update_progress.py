@@ -14,6 +14,7 @@ from controller.domain.sentence import Sentence, sentence
 
 SETTLED = timedelta(seconds=30)
 """An adapter that is in service and has fetched nothing for so long is not fetching any more."""
+_BEING_WRITTEN = timedelta(seconds=5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +26,8 @@ class Seen:
     asked_at: its first pull. bytes: of size, went out of what it fetches; fetched_at: the last of them; sent_at:
     the whole image was out. served_at: its newest method query, by which it is in service. must_confirm: it could be
     pushed to when this began, so it must confirm a way again: way_at, the newest. may_begin: its window is open.
-    may_later: it will be again. deadline_at: None while nothing is awaited of it.
+    may_later: it will be again. deadline_at: None while nothing is awaited of it. begun_at: of the present step.
+    told_at: it was told to pull.
     """
 
     state: State
@@ -36,6 +38,7 @@ class Seen:
     size: int
     in_place: bool
     target: str | None
+    begun_at: datetime
     said: str = ""
     said_at: datetime | None = None
     refusal: str = ""
@@ -50,6 +53,7 @@ class Seen:
     may_begin: bool = True
     may_later: bool = False
     deadline_at: datetime | None = None
+    told_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,12 +122,20 @@ def _expired(seen: Seen, now: datetime) -> Verdict | None:
 
 
 def _settled(seen: Seen, now: datetime) -> Verdict | None:
-    """It serves with what it ran before, and fetches nothing."""
-    fetches = seen.state is State.DOWNLOADING and seen.fetched_at is not None
-    if not fetches or seen.served_at is None:
+    """It serves with what it ran before, and fetches nothing, although it was told of the version."""
+    if seen.state not in (State.ORDERED, State.DOWNLOADING) or seen.served_at is None or not _knows(seen):
         return None
     rests = _later(seen.fetched_at) < seen.served_at and now - seen.served_at >= SETTLED
     return _gave_up(seen) if rests else None
+
+
+def _knows(seen: Seen) -> bool:
+    """Its pull was surely answered with the version: not while the order was being written."""
+    if seen.bytes:
+        return True
+    return bool(seen.told_at and _later(seen.said_at) > seen.told_at) or (
+        _later(seen.said_at) > seen.begun_at + _BEING_WRITTEN
+    )
 
 
 def _gave_up(seen: Seen) -> Verdict:

@@ -16,7 +16,7 @@ from controller.store.pool import Connection, Database, Row
 
 AT_ONCE = 200
 """Updates in one transaction: 2,000 that begin together hold nobody up for long."""
-_LOOK_AGAIN = timedelta(seconds=5)  # what waits for another update or an exchange
+_LOOK_AGAIN = timedelta(seconds=2)  # what waits for another update or an exchange
 
 
 async def begin(db: Database, now: datetime, *, only: int | None = None) -> int:

@@ -165,6 +165,8 @@ def _seen(row: Row, now: datetime) -> Seen:
         size=row["size"],
         in_place=row["in_place"],
         target=row["firmware_target"],
+        begun_at=row["step_at"],
+        told_at=row["told_at"],
         said=row["said"] or "",
         said_at=row["said_at"],
         refusal=row["refusal"] or "",
