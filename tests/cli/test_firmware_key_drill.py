@@ -164,6 +164,8 @@ async def test_the_whole_drill(drill: Drill, api: Api, door: tuple[Door, str], r
     second = await drill.bring("3.43")
     assert await adapter.may_take(second)
 
+    await drill.say("withdraw", "seil8", "3.43", "--reason", "reboots at night", "--yes")
+    assert (await drill.say("trust", "show"))["to_unsign"] == ["seil8 3.43"]
     await drill.with_key("unsign", "seil8", "3.43", "--key", drill.keys / "seil8.pem", "--yes")
     assert await adapter.may_take(second) is None
     assert await adapter.may_take(first)
