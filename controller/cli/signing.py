@@ -116,5 +116,19 @@ def show_whole(session: Session, role: str, document: bytes) -> None:
 
 
 def agree_and_publish(session: Session, place: Place, files: Mapping[str, bytes], *, yes: bool) -> None:
+    """Say what they will name, all in all: an old state that somebody shows to be signed anew is seen here."""
+    for role, document in ((name.split(".")[1], document) for name, document in files.items()):
+        session.out.note(
+            _("{role} names from now on: {what}", role=role, what=", ".join(_named(role, document)) or "-")
+        )
     keyfiles.agree(_("These become: {files}", files=", ".join(files)), yes=yes)
     session.out.done(*place.publish(files))
+
+
+def _named(role: str, document: bytes) -> list[str]:
+    from firmware_repo import documents
+    from firmware_repo.roles import TARGETS
+
+    if role == TARGETS:
+        return list(documents.series(document))
+    return [release.version for release in documents.releases(document, role)]

@@ -221,7 +221,8 @@ def test_a_withdrawn_release_is_taken_out(workshop: Workshop):
     workshop.done("sign", *by)
 
     assert workshop.say("unsign", "seil8", "3.41", *by).code == Exit.REFUSED
-    assert workshop.done("unsign", "seil8", "3.42", *by) == {"files": ["3.seil8.json"]}
+    taken_out = workshop.say("unsign", "seil8", "3.42", *by)
+    assert "seil8 names from now on: -" in taken_out.err
     assert workshop.verify().releases == {}
 
 

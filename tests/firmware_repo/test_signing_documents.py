@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from firmware_repo import ceremony, documents, keys, making, roles
@@ -215,6 +215,7 @@ _releases = st.builds(
 )
 
 
+@settings(max_examples=50, deadline=None)
 @given(st.lists(_releases, max_size=5, unique_by=lambda release: release.version))
 def test_what_was_signed_of_a_release_is_what_is_read(given_: list[Release]):
     """R4.1: what its release says, the vendor's day among it, is signed word by word."""
