@@ -120,7 +120,7 @@ def import_firmware(
         **{"hardware_revisions": hardware_revision, "hardware_lowest": hardware_lowest, "from_lowest": from_lowest},
         "missed_why": missed_why,
     }
-    facts = (release_file.read(release) if release else {}) | {name: value for name, value in told.items() if value}
+    facts = dict(release_file.read(release) if release else {}) | {name: value for name, value in told.items() if value}
     if missing := [name for name in ("image", "series", "version") if name not in facts]:
         raise CliError(
             _("What is imported is not said."),

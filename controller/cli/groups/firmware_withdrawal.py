@@ -64,8 +64,10 @@ def _say(session: Session, report: Mapping[str, Any], lang: str | None) -> None:
     if session.out.json:
         session.out.document(report)
         return
-    sentence = "{series} {version} would be withdrawn." if report["dry_run"] else "{series} {version} is withdrawn."
-    session.out.say(_(sentence, **report))
+    if report["dry_run"]:
+        session.out.say(_("{series} {version} would be withdrawn.", **report))
+    else:
+        session.out.say(_("{series} {version} is withdrawn.", **report))
     session.out.record(report, REPORT)
     session.out.say("")
     session.out.text(report[f"notice_{lang or LANGUAGE}"])
