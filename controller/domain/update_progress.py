@@ -68,17 +68,15 @@ class Verdict:
 def judge(seen: Seen, now: datetime) -> Verdict | None:
     """The next thing that has happened, None when nothing has. Several may have: ask again after each."""
     if not seen.in_place:
-        return _overtaken("Code {code} has another adapter by now.", seen)
+        return _overtaken(sentence("Code {code} has another adapter by now.", code=seen.code))
     if seen.target != seen.version:
-        return _overtaken("Code {code} has another firmware target by now.", seen)
+        return _overtaken(sentence("Code {code} has another firmware target by now.", code=seen.code))
     if seen.state is State.CHECKING:
         return _checked(seen, now)
     if seen.said == seen.version:
         return Verdict(Event.REPORTED)
     if seen.refusal:
-        return _failed(
-            Failure.REFUSED_BY_ADAPTER, "The adapter refused it: {said}", said=seen.refusal, version=seen.fetches
-        )
+        return _failed(Failure.REFUSED_BY_ADAPTER, sentence("The adapter refused it: {said}", said=seen.refusal))
     if seen.said == seen.fetches:
         return Verdict(Event.STEPPED)
     return _fetching(seen) or _not_begun(seen) or _expired(seen, now) or _settled(seen, now)
@@ -94,12 +92,12 @@ def _fetching(seen: Seen) -> Verdict | None:
         and seen.sent_at
         and max(_later(seen.said_at), _later(seen.served_at)) > seen.sent_at
     ):
-        return _failed(
-            Failure.CAME_BACK_WITH_OLD,
+        why = sentence(
             "The adapter had the whole of {version} and came back with {said}.",
             version=seen.fetches,
             said=seen.said or seen.from_version,
         )
+        return _failed(Failure.CAME_BACK_WITH_OLD, why)
     return None
 
 
@@ -114,10 +112,10 @@ def _expired(seen: Seen, now: datetime) -> Verdict | None:
     if seen.deadline_at is None or now < seen.deadline_at:
         return None
     if seen.state is State.FLASHING:
-        said = "The adapter had the whole image, and has not been heard of since."
-        return _failed(Failure.NEVER_CALLED_BACK, said)
+        why = sentence("The adapter had the whole image, and has not been heard of since.")
+        return _failed(Failure.NEVER_CALLED_BACK, why)
     if seen.asked_at is None and not seen.bytes:
-        return _failed(Failure.NEVER_ASKED, "The adapter was told to pull, and did not in time.")
+        return _failed(Failure.NEVER_ASKED, sentence("The adapter was told to pull, and did not in time."))
     return _gave_up(seen)
 
 
@@ -139,25 +137,27 @@ def _knows(seen: Seen) -> bool:
 
 
 def _gave_up(seen: Seen) -> Verdict:
-    return _failed(
-        Failure.GAVE_UP,
+    why = sentence(
         "The adapter has fetched {bytes} of {size} bytes, and not more.",
         bytes=min(seen.bytes, seen.size),
         size=seen.size,
     )
+    return _failed(Failure.GAVE_UP, why)
 
 
 def _checked(seen: Seen, now: datetime) -> Verdict | None:
     """Good: in service since it said so and, where it could be pushed to before, it can be pushed to again."""
     if seen.said and seen.said != seen.version:
-        said = "The adapter ran {version} for a moment, and came back with {said}."
-        return _failed(Failure.CAME_BACK_WITH_OLD, said, version=seen.version, said=seen.said)
+        why = sentence(
+            "The adapter ran {version} for a moment, and came back with {said}.", version=seen.version, said=seen.said
+        )
+        return _failed(Failure.CAME_BACK_WITH_OLD, why)
     since = _later(seen.reported_at)
     if _later(seen.served_at) >= since and (not seen.must_confirm or _later(seen.way_at) >= since):
         return Verdict(Event.CHECKED)
     if seen.deadline_at is not None and now >= seen.deadline_at:
-        said = "The adapter runs {version}, but has not passed the connection check."
-        return _failed(Failure.NO_CONNECTION_CHECK, said, version=seen.version)
+        why = sentence("The adapter runs {version}, but has not passed the connection check.", version=seen.version)
+        return _failed(Failure.NO_CONNECTION_CHECK, why)
     return None
 
 
@@ -175,15 +175,15 @@ def target_after(seen: Seen) -> str | None:
 
 def too_late() -> Verdict:
     """Of one that has not begun, and may not any more."""
-    return _failed(Failure.TOO_LATE, "It could not begin before the time that it was given.")
+    return _failed(Failure.TOO_LATE, sentence("It could not begin before the time that it was given."))
 
 
-def _overtaken(template: str, seen: Seen) -> Verdict:
-    return Verdict(Event.OVERTAKE, Failure.OVERTAKEN, sentence(template, code=seen.code))
+def _overtaken(why: Sentence) -> Verdict:
+    return Verdict(Event.OVERTAKE, Failure.OVERTAKEN, why)
 
 
-def _failed(failure: Failure, template: str, /, **params: object) -> Verdict:
-    return Verdict(Event.WENT_WRONG, failure, sentence(template, **params))
+def _failed(failure: Failure, why: Sentence) -> Verdict:
+    return Verdict(Event.WENT_WRONG, failure, why)
 
 
 _NEVER = datetime.fromisoformat("0001-01-01T00:00:00+00:00")

@@ -163,8 +163,11 @@ def waits_for(place: Row) -> Sentence | None:
     if place["exchange"] is not None:
         return sentence("Exchange {exchange} holds code {code}.", exchange=place["exchange"], code=place["code"])
     if place["partner_update"] is not None:
-        said = "Update {update} of code {partner} is under way, and two of a pair are never updated together."
-        return sentence(said, update=place["partner_update"], partner=place["partner"])
+        return sentence(
+            "Update {update} of code {partner} is under way, and two of a pair are never updated together.",
+            update=place["partner_update"],
+            partner=place["partner"],
+        )
     if place["locked_out"]:
         return sentence("Adapter {adapter} is locked out.", adapter=place["adapter"])
     return None
