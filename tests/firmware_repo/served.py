@@ -36,6 +36,7 @@ class Served:
     blobs: Blobs
     asked: list[ImageRef] = field(default_factory=list)
     ended: asyncio.Queue[Download] = field(default_factory=asyncio.Queue)
+    listener: Any = None
 
     def url(self, sha256: str = DIGEST) -> str:
         return f"{self.base}/firmware/seil8/3.42/sha256/{sha256}"
@@ -72,7 +73,8 @@ async def serving(
     make = runner.server if face == "aiohttp" else lambda: offer.protocol(runner.server)
     server = await asyncio.get_running_loop().create_server(make, "127.0.0.1", 0, ssl=server_side)
     try:
-        served.port = server.sockets[0].getsockname()[1]
+        served.listener = server.sockets[0]
+        served.port = served.listener.getsockname()[1]
         served.base = f"{'http' if certificate is None else 'https'}://127.0.0.1:{served.port}"
         yield served
     finally:

@@ -1,0 +1,161 @@
+"""A connection on which images are asked for: answer after answer, handed over when something else is asked, let go."""
+
+import asyncio
+import os
+import socket
+from pathlib import Path
+
+import pytest
+
+from firmware_repo import connection
+from firmware_repo.blobs import Blobs
+from firmware_repo.errors import Damaged
+from firmware_repo.opened import Opened
+from firmware_repo.web import Limits
+from tests.firmware_repo.served import DIGEST, IMAGE, KEY, Served, add, serving
+from tests.waiting import until
+
+PATH = f"/firmware/seil8/3.42/sha256/{DIGEST}"
+WAIT_S = 20
+
+
+def asking(ranged: str, *fields: str, method: str = "GET", version: str = "1.1") -> bytes:
+    lines = [f"{method} {PATH} HTTP/{version}", "Host: x", f"Authorization: {KEY}", f"Range: {ranged}", *fields]
+    return ("\r\n".join(lines) + "\r\n\r\n").encode()
+
+
+async def connect(served: Served) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    return await asyncio.open_connection("127.0.0.1", served.port, ssl=served.tls)
+
+
+async def answered(reader: asyncio.StreamReader, status: int, body: bytes) -> bytes:
+    async with asyncio.timeout(WAIT_S):
+        head = await reader.readuntil(b"\r\n\r\n")
+        assert int(head.split()[1]) == status, head
+        assert await reader.readexactly(len(body)) == body
+    return head
+
+
+async def test_requests_that_come_together_are_answered_in_order(served):
+    reader, writer = await connect(served)
+
+    writer.write(asking("bytes=0-9") + asking("bytes=-600000") + asking("bytes=10-19"))
+
+    await answered(reader, 206, IMAGE[:10])
+    await answered(reader, 206, IMAGE[-600000:])
+    await answered(reader, 206, IMAGE[10:20])
+    writer.close()
+
+
+async def test_a_request_in_pieces_is_answered(served):
+    reader, writer = await connect(served)
+    raw = asking("bytes=0-9")
+
+    for at in range(0, len(raw), 40):
+        writer.write(raw[at : at + 40])
+        await writer.drain()
+        await asyncio.sleep(0)
+
+    await answered(reader, 206, IMAGE[:10])
+    writer.close()
+
+
+async def test_what_is_no_plain_request_for_an_image_goes_to_the_http_server_on_the_same_connection(served):
+    reader, writer = await connect(served)
+    other = b"GET /firmware/metadata/timestamp.json HTTP/1.1\r\nHost: x\r\n\r\n"
+
+    writer.write(asking("bytes=0-9") + other)
+
+    await answered(reader, 206, IMAGE[:10])
+    await answered(reader, 404, b"404: Not Found")
+    writer.write(asking("bytes=0-9", "Range: bytes=5-6"))
+    await answered(reader, 200, IMAGE)
+    writer.close()
+
+
+@pytest.mark.parametrize(("version", "fields"), [("1.1", ["Connection: close"]), ("1.0", [])])
+async def test_the_connection_ends_after_the_answer_when_that_was_asked_for(served, version, fields):
+    reader, writer = await connect(served)
+
+    writer.write(asking("bytes=0-999999", *fields, version=version))
+
+    head = await answered(reader, 206, IMAGE[:1000000])
+    assert version == "1.0" or b"connection: close\r\n" in head.lower()
+    async with asyncio.timeout(WAIT_S):
+        assert await reader.read() == b""
+    writer.close()
+
+
+async def test_a_slow_reader_that_asked_for_the_end_gets_all_before_it(tmp_path: Path, certificate: Path, monkeypatch):
+    """What asyncio holds below TLS is dropped seconds after `close`: the connection is closed when it has left."""
+    monkeypatch.setattr("asyncio.constants.SSL_SHUTDOWN_TIMEOUT", 0.1)
+    body = os.urandom(2 << 20)
+    async with serving(tmp_path, certificate, Limits()) as served:
+        blob = add(served.blobs, body)
+        served.listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 16 << 10)  # a slow line
+        reader, writer = await asyncio.open_connection("127.0.0.1", served.port, ssl=served.tls, limit=1024)
+        raw = asking("bytes=0-", "Connection: close").replace(DIGEST.encode(), blob.sha256.encode())
+        writer.write(raw)
+        await reader.readuntil(b"\r\n\r\n")
+        got = bytearray()
+        while served.ended.empty():
+            got += await reader.read(1 << 16)
+        await asyncio.sleep(0.3)  # longer than TLS waits for a farewell
+        got += await reader.readexactly(len(body) - len(got))
+        assert got == body
+        writer.close()
+
+
+@pytest.mark.parametrize("said", [b"", b"GET /firmw", asking("bytes=0-9")[:-2]])
+async def test_who_asks_for_nothing_is_let_go(tmp_path: Path, monkeypatch, said):
+    monkeypatch.setattr(connection, "IDLE_S", 0.2)
+    async with serving(tmp_path, None, Limits()) as served:
+        reader, writer = await connect(served)
+        writer.write(said)
+
+        async with asyncio.timeout(WAIT_S):
+            assert await reader.read() == b""
+        writer.close()
+
+
+async def test_who_leaves_while_an_answer_is_made_is_forgotten(served):
+    _, writer = await connect(served)
+    writer.write(asking("bytes=0-"))
+    writer.transport.abort()
+
+    reader, writer = await connect(served)
+    writer.write(asking("bytes=0-9"))
+    await answered(reader, 206, IMAGE[:10])
+    writer.close()
+
+
+# --- one descriptor for many readers ---------------------------------------------------------------------------------
+
+
+async def test_readers_of_one_blob_share_a_descriptor_and_the_last_gives_it_back(tmp_path: Path):
+    blobs = Blobs(tmp_path)
+    blob = add(blobs, IMAGE)
+    opened = Opened(blobs)
+
+    with opened.open(blob.sha256) as first, opened.open(blob.sha256) as second:
+        assert first.file is second.file
+
+    async def is_closed() -> bool:
+        return first.file.closed
+
+    await until(is_closed)
+
+
+async def test_a_blob_that_was_cut_or_healed_meanwhile_is_opened_anew(tmp_path: Path):
+    """R4.1: what was damaged on disk is never served as whole."""
+    blobs = Blobs(tmp_path)
+    blob = add(blobs, IMAGE)
+    opened = Opened(blobs)
+    with opened.open(blob.sha256) as first:
+        os.truncate(blobs.path(blob), 5)
+        with pytest.raises(Damaged), opened.open(blob.sha256):
+            pass
+        add(blobs, IMAGE)
+        with opened.open(blob.sha256) as healed:
+            assert healed.file is not first.file
+            assert os.pread(healed.file.fileno(), len(IMAGE), 0) == IMAGE
