@@ -16,6 +16,7 @@ from controller.authority import Authority
 from controller.faces import http
 from controller.faces.device.door import DeviceDoor
 from controller.faces.device.firmware import FirmwareDoor
+from controller.faces.device.firmware_metadata import metadata_routes
 from controller.faces.device.pull import MAX_REQUEST, PullFace
 from controller.faces.device.shedding import Shedding
 from controller.faces.device.short_pulls import ShortPulls
@@ -82,6 +83,7 @@ async def listener(
     face.add_to(app)
     firmware = FirmwareDoor(registry.db, registry.vault, registry.clock, Log(registry.db))
     images = Serving(blobs, firmware.authorise, ended=firmware.ended)
+    app.add_routes(metadata_routes(registry.db, registry.vault))
     app.add_routes(images.routes())
     runner = http.runner(app, drain_s=0.2)
     await runner.setup()
