@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 import structlog
@@ -16,6 +16,7 @@ from aiohttp import web
 
 from controller.authority import Authority
 from controller.faces import http
+from controller.faces.device import nginx_log
 from controller.faces.device.firmware_metadata import metadata_routes
 from controller.firmware_side import FirmwareSide
 from controller.parts import utc_now
@@ -72,11 +73,26 @@ async def listening(
         raise CannotStart(f"Cannot listen on {at}: {error.strerror}. Is another server running?") from error
     log.info("Images are served.", firmware=str(at), tls=context is not None, nginx=side.behind_nginx is not None)
     try:
-        yield
+        async with _told_by_nginx(settings, side, db):
+            yield
     finally:
         server.close()
         await serving.close()
         await runner.cleanup()
+
+
+@asynccontextmanager
+async def _told_by_nginx(settings: Settings, side: FirmwareSide, db: Database) -> AsyncIterator[None]:
+    path = settings.firmware_accel_log
+    if path is None:
+        yield
+        return
+    async with AsyncExitStack() as stack:
+        try:
+            await stack.enter_async_context(nginx_log.listening(path, db, side.downloads))
+        except OSError as error:
+            raise CannotStart(f"Cannot make the socket {path} (firmware_accel_log): {error.strerror}.") from error
+        yield
 
 
 def _bounded(serving: Serving, runner: web.AppRunner, most: int) -> Callable[[], asyncio.BaseProtocol]:
