@@ -53,23 +53,23 @@ def check_release(release: Release, now: datetime) -> None:
     try:
         faults += _faults_of(image, by_name(image.series))
     except LookupError as error:
-        faults.append(_fault("series", "{why}", why=error))
+        faults.append(Fault("series", "{why}", {"why": error}, "query"))
     if not _SHA256.match(image.sha256):
-        faults.append(_fault("sha256", "64 lower-case hexadecimal digits are wanted."))
+        faults.append(Fault("sha256", "64 lower-case hexadecimal digits are wanted.", location="query"))
     if release.released_at and release.released_at > now + _FUTURE:
-        faults.append(_fault("released_at", "{at} is yet to come.", at=release.released_at))
+        faults.append(Fault("released_at", "{at} is yet to come.", {"at": release.released_at}, "query"))
     for name, text in {"code_name": release.code_name, "hardware_lowest": image.hardware_lowest}.items():
         if len(text) > _SHORT:
-            faults.append(_fault(name, "At most {most} letters.", most=_SHORT))
+            faults.append(Fault(name, "At most {most} letters.", {"most": _SHORT}, "query"))
     if len(release.missed_why) > MAX_WHY:
-        faults.append(_fault("missed_why", "At most {most} letters.", most=MAX_WHY))
+        faults.append(Fault("missed_why", "At most {most} letters.", {"most": MAX_WHY}, "query"))
     if faults:
         raise Invalid("This cannot be a release.", next_step="Mend the fields named.", faults=faults)
 
 
 def _faults_of(image: Image, series: Series) -> list[Fault]:
     faults = [
-        _fault("models", "Series {series} has no model {model}.", series=series.name, model=model)
+        Fault("models", "Series {series} has no model {model}.", {"series": series.name, "model": model}, "query")
         for model in image.models
         if model not in series.models
     ]
@@ -78,9 +78,9 @@ def _faults_of(image: Image, series: Series) -> list[Fault]:
         try:
             keys.append(numbering.key(version) if version is not None else None)
         except ValueError as error:
-            faults.append(_fault(field, "{why}", why=error))
+            faults.append(Fault(field, "{why}", {"why": error}, "query"))
     if len(keys) == 2 and keys[0] and keys[1] and keys[1] >= keys[0]:
-        faults.append(_fault("from_lowest", "It must be lower than the version itself."))
+        faults.append(Fault("from_lowest", "It must be lower than the version itself.", location="query"))
     return faults
 
 
@@ -93,10 +93,6 @@ def check_size(found: int, declared: int | None) -> None:
             found=found,
             declared=declared,
         )
-
-
-def _fault(field: str, sentence: str, **params: object) -> Fault:
-    return Fault(field, sentence, params, "query")
 
 
 def keep(blobs: Blobs, file: BinaryIO, release: Release, *, declared: bool) -> tuple[Release, Checked]:
