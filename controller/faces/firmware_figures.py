@@ -28,6 +28,12 @@ class MetadataFigures:
             "hikitsugi_firmware_trusted", "1: the last check of signed metadata found all whole", registry=registry
         )
         trusted.set_function(lambda: float(seen.trusted))
+        unsigned = Gauge(
+            "hikitsugi_firmware_offered_unsigned",
+            "Releases offered without a signature, for want of a root of trust",
+            registry=registry,
+        )
+        unsigned.set_function(lambda: float(seen.unsigned))
         failures = Gauge(
             "hikitsugi_firmware_turn_failures",
             "Turns since the start that could not sign or check metadata",

@@ -41,12 +41,14 @@ _TOLD_EVERY = timedelta(days=1)
 @dataclass(slots=True)
 class Seen:
     """What this process knows from one turn to the next. versions: the highest that were believed, by role; a database
-    that goes back behind them is not. expires: until when each role is valid; empty before the ceremony."""
+    that goes back behind them is not. expires: until when each role is valid; empty before the ceremony. unsigned: so many
+    releases are offered without a signature, which is possible before the ceremony only."""
 
     versions: dict[str, int] = field(default_factory=dict)
     expires: Mapping[str, datetime] = field(default_factory=dict)
     trusted: bool = True
     failures: int = 0
+    unsigned: int = 0
 
 
 async def run(db: Database, vault: Secrets, clock: Callable[[], datetime], pin_file: Path, seen: Seen) -> None:
@@ -66,7 +68,10 @@ async def turn(db: Database, vault: Secrets, pin_file: Path | None, now: datetim
     async with db.transaction() as tx:
         state = await published(tx)
         seen.expires = state.expiries()
-        if await store.trust(tx) is None or not await store.turn_of(tx, wait=False):
+        trust = await store.trust(tx)
+        await _unsigned(tx, seen)
+        seen.trusted = trust is None or trust["broken_since"] is None
+        if trust is None or not await store.turn_of(tx, wait=False):
             return False
         state = await published(tx)  # what another one has signed before we had the lock
         state, fresh = await _signed_anew(tx, vault, state, now, seen)
@@ -85,6 +90,18 @@ async def turn(db: Database, vault: Secrets, pin_file: Path | None, now: datetim
         seen.versions.update(verified.versions)
         await asyncio.to_thread(pin.keep, pin_file, verified.root)
     return True
+
+
+async def _unsigned(tx: Connection, seen: Seen) -> None:
+    """Say it whenever their number changes."""
+    found = await store.offered_unsigned(tx)
+    if found not in (0, seen.unsigned):
+        log.warning(
+            "firmware is offered WITHOUT any signature: no root of trust is established",
+            releases=found,
+            next_step="hikitsugi firmware trust online-keys begins the key ceremony",
+        )
+    seen.unsigned = found
 
 
 async def _signed_anew(

@@ -136,9 +136,16 @@ async def waiting(connection: Connection) -> tuple[int, list[str]]:
     return row["unsigned"], row["to_unsign"]
 
 
+async def offered_unsigned(connection: Connection) -> int:
+    """How many releases are offered that nobody has signed; 0 from the ceremony on."""
+    query = "SELECT count(*)::integer FROM firmware_release WHERE state = 'available' AND signed_at IS NULL"
+    count: int = await connection.fetchval(query)
+    return count
+
+
 async def catalogued(tx: Connection) -> list[Record]:
     """Every release, locked: what is offered is decided about."""
-    return await tx.fetch("SELECT * FROM firmware_release ORDER BY series, version FOR UPDATE")
+    return await tx.fetch("SELECT * FROM firmware_release ORDER BY series, version FOR NO KEY UPDATE")
 
 
 # What could not be fetched until now is available from now on; for earlier ones that day has been.

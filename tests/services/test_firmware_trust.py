@@ -54,6 +54,10 @@ async def test_before_the_ceremony_images_are_offered_without_a_signature(holder
     assert await offered(holders.db) == ["seil8 3.40", "seil8 3.41"]
     assert not await holders.turn()
     assert not holders.seen.expires
+    assert holders.seen.unsigned == 2, "it is a figure, and a line in the log"
+    await holders.establish()
+    await holders.turn()
+    assert holders.seen.unsigned == 0
 
 
 async def test_from_the_ceremony_on_nothing_unsigned_is_offered_until_it_is_signed(holders: Holders) -> None:
