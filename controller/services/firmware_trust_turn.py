@@ -41,8 +41,8 @@ _TOLD_EVERY = timedelta(days=1)
 @dataclass(slots=True)
 class Seen:
     """What this process knows from one turn to the next. versions: the highest that were believed, by role; a database
-    that goes back behind them is not. expires: until when each role is valid; empty before the ceremony. unsigned: so many
-    releases are offered without a signature, which is possible before the ceremony only."""
+    that goes back behind them is not. expires: until when each role is valid; empty before the ceremony.
+    unsigned: so many releases are offered without a signature, which is possible before the ceremony only."""
 
     versions: dict[str, int] = field(default_factory=dict)
     expires: Mapping[str, datetime] = field(default_factory=dict)
