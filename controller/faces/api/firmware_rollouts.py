@@ -32,7 +32,8 @@ from controller.store import firmware_rollouts as store
 
 Number = Annotated[RowId, Path("id of the rollout")]
 Share = Annotated[float, Field(gt=0, le=1)]
-_PLAN_WITHIN_S = 60.0
+_WITHIN_S = 60.0
+"""Thousands of codes are planned, or called off, in seconds."""
 
 
 class DailyWindow(Payload):
@@ -191,14 +192,18 @@ ROUTES = (
         roles=OPERATIONS,
         summary="Plan a staged rollout",
         tags=_TAGS,
-        deadline_s=_PLAN_WITHIN_S,
+        deadline_s=_WITHIN_S,
     ),
     Route("GET", "/rollouts", list_rollouts, roles=PEOPLE, summary="Rollouts", tags=_TAGS),
     Route("GET", _ONE, show_rollout, roles=PEOPLE, summary="One rollout", tags=_TAGS),
     Route("GET", f"{_ONE}/items", list_items, roles=PEOPLE, summary="Its codes", tags=_TAGS),
     Route("POST", f"{_ONE}/start", start_rollout, roles=OPERATIONS, summary="Start it", tags=_TAGS),
     Route("POST", f"{_ONE}/approve", approve_rollout, roles=OPERATIONS, summary="Begin the next wave", tags=_TAGS),
-    Route("POST", f"{_ONE}/pause", pause_rollout, roles=OPERATIONS, summary="Pause it", tags=_TAGS),
+    Route(
+        "POST", f"{_ONE}/pause", pause_rollout, roles=OPERATIONS, summary="Pause it", tags=_TAGS, deadline_s=_WITHIN_S
+    ),
     Route("POST", f"{_ONE}/resume", resume_rollout, roles=OPERATIONS, summary="Go on with it", tags=_TAGS),
-    Route("POST", f"{_ONE}/abort", abort_rollout, roles=OPERATIONS, summary="Abort it", tags=_TAGS),
+    Route(
+        "POST", f"{_ONE}/abort", abort_rollout, roles=OPERATIONS, summary="Abort it", tags=_TAGS, deadline_s=_WITHIN_S
+    ),
 )
