@@ -50,7 +50,10 @@ def worker(
     _run(worker.run, config, {"data_dir": data_dir, "log_format": log_format, "log_level": log_level})
 
 
-@firmware.command("serve", help=_("Serve firmware images alone, here or on another machine, until SIGTERM."))
+# As Typer has it: it is no client of the API, so it takes no session.
+@typer.Typer.command(
+    firmware, "serve", help=_("Serve firmware images alone, here or on another machine, until SIGTERM.")
+)
 def firmware_serve(
     data_dir: Annotated[Path | None, typer.Option(help=_("Where it keeps everything."), show_default=False)] = None,
     config: Annotated[Path | None, typer.Option(help=_("Settings file (TOML)."), show_default=False)] = None,

@@ -1,0 +1,121 @@
+"""`hikitsugi firmware serve` as a process of its own: images for adapters, without a controller beside it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import ssl
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from controller.authority import Authority
+from controller.store import firmware_downloads as store
+from controller.store.firmware_downloads import Filter
+from controller.store.pool import Database
+from controller.store.secrets import unlock
+from firmware_repo.blobs import Blobs
+from protocol.arms.http import basic
+from tests.device.raw_adapter import rs_key
+from tests.device.releases import aim, on_offer, withdraw
+from tests.ports import free_ports
+from tests.registry_fixtures import START, Registry, people
+from tests.rows import HEADER, csv_row, distribution_id
+from tests.waiting import until
+
+
+@dataclass
+class Place:
+    """A data directory with the database beside it, and what the controller keeps there."""
+
+    folder: Path
+    dsn: str
+    registry: Registry
+    blobs: Blobs
+    authority: Authority
+
+    @asynccontextmanager
+    async def server(self, port: int, **settings: str) -> AsyncIterator[asyncio.subprocess.Process]:
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("HIKITSUGI_")}
+        environment = kept | {
+            "HIKITSUGI_DATA_DIR": str(self.folder),
+            "HIKITSUGI_DATABASE_URL": self.dsn,
+            "HIKITSUGI_FIRMWARE_LISTEN": f"127.0.0.1:{port}",
+            **settings,
+        }
+        with (self.folder / "log").open("ab") as log:
+            process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", "controller.main", "firmware", "serve"), env=environment, stderr=log, stdout=log
+            )
+        try:
+            yield process
+        finally:
+            if process.returncode is None:
+                process.kill()
+            await process.wait()
+
+
+@pytest.fixture
+async def place(new_dsn: Callable[[], Awaitable[str]], tmp_path: Path) -> AsyncIterator[Place]:
+    dsn = await new_dsn()
+    db = await Database.open(dsn)
+    registry = Registry(db, await unlock(db, tmp_path / "secrets.key"))
+    await people(registry)
+    await registry.load(HEADER + csv_row("E1", 1))
+    authority = Authority.at(tmp_path / "authority", now=START)
+    yield Place(tmp_path, dsn, registry, Blobs(tmp_path / "firmware"), authority)
+    await db.close()
+
+
+async def test_it_serves_what_the_registry_allows_and_writes_it_down(place: Place) -> None:
+    """R4.1, R4.3: over TLS that adapters trust; withdrawn, and it is refused; told to stop, it has written all."""
+    image = await on_offer(place, place.registry, "3.50")
+    await aim(place.registry, "E1", image.version)
+    (port,) = free_ports(1)
+    base = f"https://127.0.0.1:{port}"
+    url = f"{base}/firmware/{image.series}/{image.version}/sha256/{image.sha256}"
+    id_ = distribution_id(1)
+    headers = {"Authorization": basic(id_, await rs_key(place.registry, id_))}
+    trust = ssl.create_default_context(cafile=place.authority.root_file)
+    connector = aiohttp.TCPConnector(ssl=trust)
+    async with place.server(port) as process, aiohttp.ClientSession(connector=connector) as session:
+
+        async def is_ready() -> bool:
+            assert process.returncode is None, (place.folder / "log").read_text()
+            try:
+                async with session.get(f"{base}/readyz") as answer:
+                    return answer.status == 200
+            except aiohttp.ClientConnectionError:
+                return False
+
+        await until(is_ready)
+        async with session.get(url, headers=headers) as answer:
+            body = await answer.read()
+        with place.blobs.open(image.sha256) as blob:
+            assert (answer.status, body) == (200, blob.file.read())
+        async with session.get(f"{base}/metrics") as answer:
+            assert 'hikitsugi_firmware_requests_total{outcome="complete"} 1.0' in await answer.text()
+        await withdraw(place.registry, image)
+
+        async def is_refused() -> bool:
+            async with session.get(url, headers=headers) as answer:
+                return answer.status == 404
+
+        await until(is_refused, deadline_s=2)
+        process.terminate()
+        assert await process.wait() == 0
+    row = (await store.page(place.registry.db, Filter(), before=None, limit=50))[-1]
+    assert (row["adapter"], row["sent"], row["outcome"]) == ("SER00001", len(body), "complete")
+
+
+async def test_it_says_what_it_needs(place: Place, tmp_path: Path) -> None:
+    """Without an authority or a certificate it ends with a sentence."""
+    empty = tmp_path / "none"
+    async with place.server(free_ports(1)[0], HIKITSUGI_AUTHORITY_DIR=str(empty)) as process:
+        assert await process.wait() == 2
+    assert "Set firmware_certificate" in (place.folder / "log").read_text()
