@@ -34,7 +34,7 @@ from firmware_repo.roles import alarm_before
 
 log = structlog.get_logger("hikitsugi.firmware")
 
-EVERY_S = 60.0
+EVERY_S = 10.0
 _TOLD_EVERY = timedelta(days=1)
 
 
@@ -52,7 +52,7 @@ class Seen:
 
 
 async def run(db: Database, vault: Secrets, clock: Callable[[], datetime], pin_file: Path, seen: Seen) -> None:
-    """Repeat each minute until cancelled; whatever fails is counted in `seen.failures`, logged, and tried again."""
+    """Repeat every ten seconds until cancelled; whatever fails is counted in `seen.failures`, logged, and tried again."""
     while True:
         try:
             await turn(db, vault, pin_file, clock(), seen)

@@ -11,7 +11,7 @@ import asyncpg
 import pytest
 
 from controller.domain.errors import Conflict, Invalid
-from controller.services import firmware_publishing
+from controller.services import firmware_publishing, firmware_trust
 from controller.store.pool import Database
 from controller.store.secrets import Secrets
 from firmware_repo import chain, documents, keys, making
@@ -89,7 +89,6 @@ async def test_what_is_published_is_believed_by_whoever_has_the_first_root(holde
     await holders.publish(await holders.signed(NEW))
     root = await holders.read("1.root.json")
     names = ["timestamp.json", "2.root.json", "1.targets.json", "2.seil8.json", "1.seil6.json"]
-    from controller.services import firmware_trust
 
     files = {name: await firmware_trust.read(holders.db, name) for name in names}
     snapshot = documents.facts(await holders.read("snapshot.json")).version
@@ -108,6 +107,9 @@ async def test_whoever_writes_to_the_catalogue_cannot_offer_what_is_not_signed(h
     with pytest.raises(asyncpg.RestrictViolationError, match="in no signed metadata"):
         async with holders.db.connection() as connection:
             await connection.execute("UPDATE firmware_release SET state = 'available'")
+    async with holders.db.connection() as connection:
+        await connection.execute("UPDATE firmware_release SET state = 'available', signed_at = now()")
+    await holders.turn()
 
     assert await offered(holders.db) == []
 
@@ -266,3 +268,48 @@ async def test_published_metadata_cannot_be_changed_or_deleted(holders: Holders)
         with pytest.raises(asyncpg.RestrictViolationError):
             async with holders.db.connection() as connection:
                 await connection.execute(statement)
+
+
+async def test_publishing_and_turns_at_once_leave_one_whole_chain(holders: Holders) -> None:
+    """R4.1: two holders publish, controllers sign anew, and each document has its place."""
+    await holders.establish()
+    holders.clock.forward(hours=7)
+    eight, six = await holders.signed(OLD), await holders.signed(release("5.10", "seil6"), series="seil6")
+
+    await asyncio.gather(holders.publish(eight), holders.publish(six), *(holders.turn() for _ in "abc"))
+
+    await holders.turn()
+    assert holders.seen.trusted and await offered(holders.db) == ["seil8 3.40"]
+    assert {name: holders.seen.versions[name] for name in ("seil8", "seil6")} == {"seil8": 2, "seil6": 2}
+
+
+async def test_what_was_signed_before_it_was_imported_is_offered_at_the_next_turn(holders: Holders) -> None:
+    """R4.1: on the day of release, whichever of the two comes first."""
+    await holders.establish()
+    await holders.publish(await holders.signed(late := release("3.42")))
+    await catalogue(holders.db, late, now=holders.clock.forward(minutes=1))
+    assert await offered(holders.db) == []
+
+    await holders.turn()
+
+    assert await offered(holders.db) == ["seil8 3.42"]
+    assert (await news(holders))[-1] == "firmware.offer-changed"
+
+
+async def test_what_was_withdrawn_stays_withdrawn_whatever_is_signed(holders: Holders) -> None:
+    """R4.3: and it is told that the metadata still names it."""
+    await holders.establish()
+    await holders.publish(await holders.signed(OLD, NEW))
+    async with holders.db.connection() as connection:
+        await connection.execute(
+            "UPDATE firmware_release SET state = 'withdrawn', withdrawn_at = now(), withdrawn_why = 'x'"
+            " WHERE version = '3.40'"
+        )
+
+    await holders.turn()
+    assert await offered(holders.db) == ["seil8 3.41"]
+    assert (await firmware_trust.overview(holders.db)).to_unsign == ("seil8 3.40",)
+
+    await holders.publish(await holders.signed(remove=["3.40"]))
+    assert (await firmware_trust.overview(holders.db)).to_unsign == ()
+    assert (await states(holders.db))["seil8 3.40"] == "withdrawn"

@@ -62,7 +62,7 @@ class Trust(Answer):
     established_by: str | None
     unsigned_images_are_offered: bool
     checked_at: datetime | None
-    """When the whole chain was checked last; each minute."""
+    """When the whole chain was checked last; every ten seconds."""
     broken_since: datetime | None
     """Since then nothing is offered."""
     broken_why: str
