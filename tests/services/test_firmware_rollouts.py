@@ -375,3 +375,46 @@ async def test_every_move_is_on_record_and_told(rollouts) -> None:
     assert [row["action"] for row in trail] == [f"rollout.{move}" for move in moves]
     assert [row["account"] for row in trail] == ["olga", "olga", "controller"]
     assert all(row["payload"]["contract"] == "C1" for row in topics)
+
+
+async def test_an_update_that_an_exchange_overtook_is_ordered_anew_for_the_adapter_that_came(rollouts) -> None:
+    """R3.14: the item follows the code, and one that somebody else's choice replaced is let be."""
+    overtaken, replaced = await rollouts.load(2)
+    (spare,) = await rollouts.load(1, kind="standby")
+    rollouts.codes = [overtaken, replaced]
+    await rollouts.begin()
+    await rollouts.fetch(
+        """UPDATE registration r SET adapter = o.adapter, since = now() FROM registration o
+           WHERE r.code IN ($1, $2) AND o.code IN ($1, $2) AND o.code <> r.code""",
+        *(overtaken, spare),
+    )
+    await rollouts.fetch(
+        """UPDATE firmware_update SET state = 'cancelled', ended_at = created_at,
+               failure = CASE WHEN code = $1 THEN 'overtaken' ELSE 'replaced' END WHERE code IN ($1, $2)""",
+        *(overtaken, replaced),
+    )
+
+    await rollouts.turns()
+
+    assert await rollouts.items("ordered") == [overtaken]
+    assert await rollouts.items("cancelled") == [replaced]
+    (update,) = await rollouts.fetch(
+        """SELECT u.adapter = r.adapter AS for_the_new_one FROM firmware_update u JOIN registration r USING (code)
+           WHERE u.code = $1 AND u.ended_at IS NULL""",
+        overtaken,
+    )
+    assert update["for_the_new_one"]
+
+
+async def test_an_update_that_came_too_late_for_its_window_says_nothing_about_the_version(rollouts) -> None:
+    """R4.2: it is left out with the reason, and stops nothing."""
+    await rollouts.load(2)
+    await rollouts.begin()
+    late, other = await rollouts.items("ordered")
+
+    await rollouts.end(late, well=False, failure="too-late")
+    assert (await rollouts.state())[0] == "running"
+    await rollouts.end(other)
+
+    assert (await rollouts.state())[0] == "finished"
+    assert await rollouts.items("skipped") == [late]
