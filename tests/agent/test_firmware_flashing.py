@@ -164,7 +164,7 @@ async def test_refusal_that_nobody_hears_does_not_keep_the_adapter_from_serving(
 async def test_download_goes_on_after_a_power_cut_where_it_was(arms, dual, settings, image, eventually):
     wanted = image(dual, NEWER)
     arms.offer(wanted, NEWER)
-    slow = replace(settings, time_scale=0.02)  # the pause before the next try is long enough to pull the plug
+    slow = replace(settings, time_scale=0.005)  # the pause before the next try is long enough to pull the plug
     async with Fleet([dual], slow) as fleet:
         adapter = fleet.find(dual.serial)
         fleet.fault(dual.serial, Fault.CUT_DOWNLOAD, 1)
