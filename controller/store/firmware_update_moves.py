@@ -65,10 +65,22 @@ _MAY_CHANGE = {
 
 async def change(tx: Connection, update: int, changes: Mapping[str, object]) -> None:
     """Note what was seen: columns by name. Not a move."""
-    assert set(changes) <= _MAY_CHANGE, changes
     if changes:
-        sets = ", ".join(f"{name} = ${at}" for at, name in enumerate(changes, 2))
-        await tx.execute(f"UPDATE firmware_update SET {sets} WHERE id = $1", update, *changes.values())  # noqa: S608
+        await _set(tx, update, changes)
+
+
+async def _set(tx: Connection, update: int, changes: Mapping[str, object]) -> None:
+    assert set(changes) <= _MAY_CHANGE | _OF_THE_STATE, changes
+    sets = ", ".join(f"{name} = ${at}" for at, name in enumerate(changes, 2))
+    await tx.execute(f"UPDATE firmware_update SET {sets} WHERE id = $1", update, *changes.values())  # noqa: S608
+
+
+_OF_THE_STATE = {"state", "state_since", "failure", "why", "waits", "ended_at"}
+
+
+def _of_the_state(to: State, failure: Failure | None, why: Why | None, now: datetime) -> dict[str, object]:
+    ended = {"ended_at": now, "deadline_at": None} if to in ENDED else {}
+    return {"state": to.value, "state_since": now, "failure": failure, "why": why, "waits": None, **ended}
 
 
 async def move(
@@ -86,14 +98,7 @@ async def move(
     data: Mapping[str, Any] | None = None,
 ) -> None:
     """Move one that is locked from `state`, with its journal, audit row and news. data: JSON values (Any) for these."""
-    await change(tx, row["id"], changes or {})
-    await tx.execute(
-        """UPDATE firmware_update SET state = $2, state_since = $3, failure = $4, why = $5,
-               waits = CASE WHEN $2 = 'scheduled' THEN waits END,
-               deadline_at = CASE WHEN NOT $6 THEN deadline_at END, ended_at = CASE WHEN $6 THEN $3::timestamptz END
-           WHERE id = $1""",
-        *(row["id"], to.value, now, failure, why, to in ENDED),
-    )
+    await _set(tx, row["id"], {**_of_the_state(to, failure, why, now), **(changes or {})})
     await _tell(tx, row, event, state, to, failure, why, dict(data or {}), caller, now)
 
 

@@ -112,6 +112,7 @@ class Updating:
     async def order(self, code: str, version: str, **more: Any) -> int:
         """The update's id. more: of Order (Any)."""
         asked = Order(code, version, **more)
+        self.registry.clock.forward(seconds=1)  # what it pulled before does not count
         ordered = await firmware_updates.order(
             self.registry.db, asked, caller=self.registry.operator, now=self.registry.clock()
         )

@@ -117,8 +117,11 @@ def choose_firmware(
     session: Session,
     code: CodeName,
     version: Annotated[str, typer.Argument(help=_("A catalogued version, or - for none."))],
+    downgrade: Annotated[
+        bool, typer.Option("--downgrade", help=_("An older version than the adapter runs is meant."))
+    ] = False,
 ) -> None:
-    body = {"version": None if version == "-" else version}
+    body = {"version": None if version == "-" else version, "downgrade": downgrade}
     changed = session.api.send("PUT", f"/codes/{segment(code)}/firmware-target", body)
     session.out.done(changed, _("The firmware target of {code} is {version}.", code=code, version=version))
 
