@@ -17,7 +17,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from firmwares import serving
+from firmwares import serving, updating
 from fleets.processes import Bench, Fact, prepare_this_process
 
 START_S = 60.0
@@ -31,6 +31,12 @@ def served(quick: bool) -> list[Fact]:
         return serving.measure(bench, controller, serving.client_of(bench, sys.executable), plain, quick=quick)
 
 
+def updated(adapters: int) -> list[Fact]:
+    with tempfile.TemporaryDirectory(prefix="hikitsugi-bench-") as folder, contextlib.ExitStack() as stack:
+        bench = Bench(Path(folder), stack, **updating._ONE_ADDRESS)
+        return updating.measure(bench, bench.controller(START_S), count=adapters, size=1 << 20)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="under 50 s")
@@ -40,6 +46,8 @@ def main() -> None:
     claims: list[Fact] = []
     if arguments.only != "updating":
         claims += served(arguments.quick)
+    if arguments.only != "serving":
+        claims += updated(100 if arguments.quick else 2000)
     print(f"load average {os.getloadavg()}; {os.cpu_count()} cores")
     print(json.dumps(claims))
 

@@ -93,7 +93,12 @@ async def test_a_slow_reader_that_asked_for_the_end_gets_all_before_it(tmp_path:
     async with serving(tmp_path, certificate, Limits()) as served:
         blob = add(served.blobs, body)
         served.listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 16 << 10)  # a slow line
-        reader, writer = await asyncio.open_connection("127.0.0.1", served.port, ssl=served.tls, limit=1024)
+        line = socket.socket()
+        line.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16 << 10)
+        line.connect(("127.0.0.1", served.port))
+        reader, writer = await asyncio.open_connection(
+            sock=line, ssl=served.tls, server_hostname="127.0.0.1", limit=1024
+        )
         raw = asking("bytes=0-", "Connection: close").replace(DIGEST.encode(), blob.sha256.encode())
         writer.write(raw)
         await reader.readuntil(b"\r\n\r\n")
