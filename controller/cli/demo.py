@@ -36,7 +36,17 @@ def demo(
     began = time.monotonic()
     stage = Stage(session.out, folder)
     try:
-        for act in (_ground, demo_firmware.sign, _boot, _collect, _swap, _kill, _hand_over, _turned_away):
+        for act in (
+            _ground,
+            demo_firmware.sign,
+            _boot,
+            _collect,
+            _swap,
+            _kill,
+            _hand_over,
+            _turned_away,
+            demo_firmware.update,
+        ):
             act(stage)
         session.out.done(
             {"steps": stage.checks, "seconds": round(time.monotonic() - began, 1), "dir": str(stage.folder)},

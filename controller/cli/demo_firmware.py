@@ -8,6 +8,7 @@ from controller.cli.stage import Stage
 from controller.cli.words import _
 
 NEW_FIRMWARE = {"seil3": "7.40", "seil6": "5.70", "seil8": "3.50"}
+_UPDATE_S = 60.0
 
 
 def sign(stage: Stage) -> None:
@@ -45,3 +46,27 @@ def _image(stage: Stage, series: str, version: str) -> Path:
     path = stage.folder / f"{series}-{version}.img"
     path.write_bytes(build(series=series, version=version, models=(), payload=block * (4 * 1024 * 1024 // 32)))
     return path
+
+
+def update(stage: Stage) -> None:
+    """One code is updated on its operator's word; then the version is withdrawn."""
+    series, version = "seil6", NEW_FIRMWARE["seil6"]
+    stage.title(_("An operator updates one adapter; then that version turns out to be bad, and is withdrawn"))
+    codes = stage.peek("code", "ls", "--kind", "entry")
+    code = next(each["code"] for each in codes if each["series"] == series and each["in_service_at"])
+    number = stage.hikitsugi("update", "order", code, version, "--yes")["update"]
+    state = stage.until(_("the end of the update"), lambda: _ended(stage, number), _UPDATE_S)
+    stage.check(_("it runs the new version and passed the connection check"), state == "good")
+    stage.hikitsugi("firmware", "withdraw", series, version, "--reason", "loses routes", "--yes")
+    left = [
+        release["version"] for release in stage.peek("firmware", "ls", "--series", series) if release["recommended"]
+    ]
+    stage.check(_("the withdrawn version is offered to nobody"), not left)
+    running = stage.hikitsugi("firmware", "adapters", series, version)
+    stage.check(_("who runs it goes on, and is listed"), code in [adapter["code"] for adapter in running])
+
+
+def _ended(stage: Stage, number: int) -> str:
+    """The state in which the update ended, "" before."""
+    found = stage.peek("update", "show", str(number))
+    return str(found["state"]) if found["ended_at"] else ""
