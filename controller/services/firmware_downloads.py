@@ -1,7 +1,7 @@
 """Which adapter has fetched how much of which image: noted by the face, written down once a second.
 
 What was noted and not written yet is lost with the process, at most a second of it: the adapter's next request tells
-how far it is. Not here: who may fetch (firmware_downloads' face), and what follows from it (firmware updates).
+how far it is. Not here: who may fetch (firmware_access.py), and what follows from it (firmware updates).
 """
 
 from __future__ import annotations
