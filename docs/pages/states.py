@@ -5,7 +5,8 @@ from enum import StrEnum
 from typing import TypeVar
 
 from agent import lifecycle
-from controller.domain import bulk_exchange, campaign, exchange, host_key, operation, stock, task
+from controller.domain import bulk_exchange, campaign, exchange, firmware_rollout, host_key, operation, stock, task
+from pages import rollout_states
 
 State = TypeVar("State", bound=StrEnum)
 Event = TypeVar("Event", bound=StrEnum)
@@ -245,6 +246,14 @@ def markdown() -> str:
         *_machine(_BULK_TOP, bulk_exchange.MOVES, bulk_exchange.State.PLANNED, _BULK, _BULK_EVENTS),
         *_machine(
             *(_BULK_ROW_TOP, bulk_exchange.ROW_MOVES, bulk_exchange.RowState.WAITING, _BULK_ROW, _BULK_ROW_EVENTS)
+        ),
+        *_machine(
+            *(rollout_states.TOP, firmware_rollout.MOVES, firmware_rollout.State.PLANNED),
+            *(rollout_states.STATES, rollout_states.EVENTS),
+        ),
+        *_machine(
+            *(rollout_states.ITEM_TOP, firmware_rollout.ITEM_MOVES, firmware_rollout.ItemState.WAITING),
+            *(rollout_states.ITEM_STATES, rollout_states.ITEM_EVENTS),
         ),
         *_machine(_OPERATION_TOP, operation.MOVES, operation.State.WAITING, _OPERATION, _OPERATION_EVENTS),
         *_machine(_CAMPAIGN_TOP, campaign.MOVES, campaign.State.RUNNING, _CAMPAIGN, _CAMPAIGN_EVENTS),
