@@ -72,7 +72,7 @@ async def test_an_update_is_chosen_carried_out_and_good_when_it_can_be_pushed_to
     (version,) = choices["versions"]
     assert (version["version"], version["fits"], version["path"]) == (NEW, True, [NEW])
 
-    row = await ended(site, await ordered(site, adapter, reason="security"))
+    row = await site.run("update", "order", adapter.row.code, NEW, "--reason", "security", "--yes", "--watch")
 
     assert (row["state"], row["from_version"], adapter.version) == ("good", old, NEW)
     assert (row["bytes"], row["percent"]) == (row["size"], 100)
