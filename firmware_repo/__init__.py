@@ -1,7 +1,9 @@
 """The firmware repository: images on disk under their sha256, checked on the way in, served in ranges on the way out.
 
 errors.py what can be wrong · blobs.py the store · incoming.py an image on its way in · intake.py checks at import ·
-ranges.py what a request asks for · web.py the HTTP face.
+ranges.py what a request asks for · hooks.py what the face asks its user · web.py the face · requests.py, connection.py
+plain requests without an HTTP server · answers.py · opened.py descriptors in common · sending.py, sendfile.py, watch.py
+bodies.
 
 What is signed about images: roles.py who signs what · keys.py · releases.py what is signed of an image · documents.py,
 making.py one document of metadata · ceremony.py the first day · chain.py may it be believed.
