@@ -14,7 +14,7 @@ from typing import Any, cast
 from securesystemslib.exceptions import UnverifiedSignatureError, VerificationError
 from securesystemslib.signer import CryptoSigner, Key
 from tuf.api.exceptions import RepositoryError as TufError
-from tuf.api.metadata import Metadata, Root, Targets
+from tuf.api.metadata import Metadata, Root, Snapshot, Targets
 
 from firmware_repo.errors import WrongMetadata, said
 from firmware_repo.releases import Release
@@ -125,6 +125,11 @@ def load_root(document: bytes) -> Metadata[Root]:
 def load_targets(document: bytes) -> Metadata[Targets]:
     """Of the targets or of a series. Raises WrongMetadata."""
     return cast("Metadata[Targets]", _load(document, Targets))
+
+
+def load_snapshot(document: bytes) -> Metadata[Snapshot]:
+    """Raises WrongMetadata."""
+    return cast("Metadata[Snapshot]", _load(document, Snapshot))
 
 
 def _load(document: bytes, kind: type | None = None) -> Metadata[Any]:  # Any: of whichever role

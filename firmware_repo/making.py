@@ -23,7 +23,7 @@ from tuf.api.metadata import (
     Timestamp,
 )
 
-from firmware_repo.documents import facts, load_root, load_targets, releases, sign
+from firmware_repo.documents import facts, load_root, load_snapshot, load_targets, releases, sign, signed_by
 from firmware_repo.errors import WrongMetadata, said
 from firmware_repo.releases import SERIES, Release
 from firmware_repo.roles import MOST_SERIES, ROOT, SNAPSHOT, TARGETS, TIMESTAMP, TOP, Holders, Online, life
@@ -126,13 +126,32 @@ def next_series(
     return new_series(name, named.values(), now=now, version=load_targets(document).signed.version + 1)
 
 
-def make_snapshot(documents: Mapping[str, bytes], *, version: int, now: datetime, signer: CryptoSigner) -> bytes:
-    """Signed. documents: by role, the current targets and those of each series, exactly as they are published."""
+def make_snapshot(
+    documents: Mapping[str, bytes], *, version: int, now: datetime, signer: CryptoSigner, before: bytes | None = None
+) -> bytes:
+    """Signed. documents: by role, the current targets and those of each series, exactly as they are published.
+
+    before: the snapshot whose place it takes. What that one announced and is gone, older or changed now stays announced
+    as it was: clients refuse a snapshot that goes back, and with it all series; so they miss that one document only.
+    One that this key has not signed is not looked at.
+    """
     meta = {
         f"{role}.json": MetaFile.from_data(facts(document).version, document, ["sha256"])
         for role, document in documents.items()
     }
+    for name, announced in _announced(before, signer).items():
+        if name not in meta or meta[name].version <= announced.version:
+            meta[name] = announced
     return sign(Metadata(Snapshot(version=version, expires=_until(SNAPSHOT, now), meta=meta)).to_bytes(), [signer])
+
+
+def _announced(before: bytes | None, signer: CryptoSigner) -> Mapping[str, MetaFile]:
+    try:
+        if before is None or not signed_by(before, [signer]):
+            return {}
+        return load_snapshot(before).signed.meta
+    except WrongMetadata:
+        return {}
 
 
 def make_timestamp(snapshot: bytes, *, version: int, now: datetime, signer: CryptoSigner) -> bytes:

@@ -407,3 +407,49 @@ def test_the_callers_clock_is_the_one_that_counts(repository: Signed):
     far = Signed(now=repository.now.replace(year=2050))
 
     assert far.verify().versions["timestamp"] == 1
+
+
+@pytest.mark.parametrize("fault", ["expired", "missing", "tampered", "older"])
+def test_a_fault_in_one_series_document_is_that_series_alone(repository: Signed, fault: str):
+    """R4.2: adapters ask for their own series only, so the others go on; `verify` still refuses the whole."""
+    repository.name(release("2.10", series="seil6"))
+    previous = dict(repository.verify().versions)
+    match fault:
+        case "expired":
+            repository.after(days=179)
+            repository.name(release("3.42"))
+            repository.put("targets", documents.sign(
+                making.next_targets(repository.files["1.targets.json"], now=repository.now), [repository.offline.targets]
+            ))  # fmt: skip
+            repository.after(days=2)
+            repository.turn()
+        case "missing":
+            del repository.files["2.seil6.json"]
+        case "tampered":
+            repository.forge("2.seil6.json", change("expires", "2099-01-01T00:00:00Z"))
+        case "older":
+            previous["seil6"] = 9
+
+    checked = chain.check(repository.root, repository.files.get, repository.now, previous)
+
+    assert list(checked.faults) == ["seil6"] and checked.faults["seil6"].detail.startswith("seil6: ")
+    assert {path.split("/")[0] for path in checked.releases} == {"seil8"}
+    assert "seil6" not in checked.versions and "seil6" not in checked.expires
+    with pytest.raises(Untrusted, match="seil6: "):
+        chain.verify(repository.root, repository.files.get, repository.now, previous)
+
+
+def test_a_new_snapshot_never_goes_back_for_a_series_that_was_lost(repository: Signed):
+    """R4.2: adapters refuse a snapshot that names an older document, or one less, and could take nothing at all."""
+    old = repository.files["2.snapshot.json"]
+    sign = {"version": 3, "now": repository.now, "signer": repository.snapshot_key, "before": old}
+    lost = {role: body for role, body in repository.current.items() if role != "seil8"}
+    first = making.new_series("seil8", now=repository.now)
+
+    snapshots = [making.make_snapshot(each, **sign) for each in (lost, lost | {"seil8": first})]
+
+    for made in snapshots:
+        assert json.loads(made)["signed"]["meta"]["seil8.json"] == json.loads(old)["signed"]["meta"]["seil8.json"]
+    forged = json.dumps(json.loads(old) | {"signatures": []}).encode()
+    other = making.make_snapshot(lost | {"seil8": first}, **sign | {"before": forged})
+    assert json.loads(other)["signed"]["meta"]["seil8.json"]["version"] == 1
