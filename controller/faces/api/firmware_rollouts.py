@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import time, timedelta
-from typing import Annotated, Literal
+from datetime import timedelta
+from typing import Annotated
 
 from pydantic import Field
 
 from controller.domain import firmware_rollout as rules
 from controller.domain.firmware_rollout import ItemState, Newcomers, State
 from controller.domain.firmware_update import Start
-from controller.domain.update_window import Daily, Schedule
 from controller.faces.api.context import OPERATIONS, PEOPLE, Context
 from controller.faces.api.firmware_rollout_views import (
     Rollout,
@@ -23,6 +22,7 @@ from controller.faces.api.firmware_rollout_views import (
     rollout_item,
 )
 from controller.faces.api.selections import SelectionParts
+from controller.faces.api.update_windows import DailyWindow, schedule
 from controller.faces.http import Call, Page, Paging, Path, Query, Route, RowId
 from controller.faces.http.payload import Moment, Payload
 from controller.services import firmware_rollouts as service
@@ -34,18 +34,6 @@ Number = Annotated[RowId, Path("id of the rollout")]
 Share = Annotated[float, Field(gt=0, le=1)]
 _WITHIN_S = 60.0
 """Thousands of codes are planned, or called off, in seconds."""
-
-
-class DailyWindow(Payload):
-    """Updates begin from `opens` until just before `closes`, on the day after where it closes earlier than it opens."""
-
-    opens: time
-    closes: time
-    days: Annotated[
-        list[Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]], Field(max_length=7, default_factory=list)
-    ]
-    """On which it opens; empty: every day."""
-    zone: Annotated[str, Field(max_length=64)] = "Asia/Tokyo"
 
 
 class RolloutOrder(Payload):
@@ -77,13 +65,11 @@ class RolloutOrder(Payload):
     """Only say what would happen; nothing is kept."""
 
     def options(self) -> Options:
-        daily = self.daily
-        window = Daily(daily.opens, daily.closes, frozenset(daily.days), daily.zone) if daily else None
         same = ("canaries", "shares", "success", "stop", "approval", "newcomers", "at_once", "downgrade", "start")
         return Options(
             **{name: getattr(self, name) for name in same},
             soak=timedelta(seconds=self.soak_s),
-            schedule=Schedule(self.not_before, self.not_after, window),
+            schedule=schedule(self.not_before, self.not_after, self.daily),
             reason=self.reason.strip(),
         )
 

@@ -7,10 +7,9 @@ from typing import Annotated
 from pydantic import Field
 
 from controller.domain.firmware_update import Start, State
-from controller.domain.update_window import Daily, Schedule
 from controller.faces.api.context import OPERATIONS, PEOPLE, Context
-from controller.faces.api.firmware_rollouts import DailyWindow
 from controller.faces.api.firmware_update_views import CodeFirmware, Update, UpdateInFull, UpdatePlan
+from controller.faces.api.update_windows import DailyWindow, schedule
 from controller.faces.http import Call, Page, Paging, Path, Query, Route, RowId
 from controller.faces.http.payload import Moment, Payload
 from controller.services import firmware_updates as service
@@ -52,11 +51,9 @@ class UpdateOrder(Payload):
     """Only say what would happen."""
 
     def order(self, code: str) -> service.Order:
-        daily = self.daily
-        window = Daily(daily.opens, daily.closes, frozenset(daily.days), daily.zone) if daily else None
         same = {name: getattr(self, name) for name in ("version", "downgrade", "start", "replace")}
-        schedule = Schedule(self.not_before, self.not_after, window)
-        return service.Order(code=code, schedule=schedule, reason=self.reason.strip(), **same)
+        when = schedule(self.not_before, self.not_after, self.daily)
+        return service.Order(code=code, schedule=when, reason=self.reason.strip(), **same)
 
 
 async def order_update(call: Call, code: CodeName, body: UpdateOrder, context: Context) -> UpdatePlan:
