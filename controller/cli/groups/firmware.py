@@ -105,7 +105,9 @@ def import_firmware(
     code_name: Annotated[str, typer.Option(help=_("The vendor's name for the version."))] = "",
     sha256: Annotated[str, typer.Option(help=_("As the vendor published it; default: computed from the file."))] = "",
     size: Annotated[int | None, typer.Option(help=_("Bytes, as the vendor published it."))] = None,
-    notes_ja: Annotated[Path | None, typer.Option(help=_("Release notes in Japanese, Markdown."))] = None,
+    notes_ja: Annotated[
+        Path | None, typer.Option("--notes-ja", "--notes", help=_("Release notes in Japanese, Markdown."))
+    ] = None,
     notes_en: Annotated[Path | None, typer.Option(help=_("Release notes in English, Markdown."))] = None,
     released_at: Annotated[str, typer.Option(help=_("When the vendor released it, ISO time with zone."))] = "",
     model: Annotated[list[str] | None, typer.Option(help=_("Only for this model; repeatable."))] = None,

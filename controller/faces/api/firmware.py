@@ -188,6 +188,7 @@ async def import_firmware(
     hardware_lowest: Annotated[str, Query("the lowest hardware revision that it runs on")] = "",
     from_lowest: Annotated[str | None, Query("the lowest version over which it can be installed")] = None,
     missed_why: Annotated[str, Query("why it was not here on the vendor's day")] = "",
+    notes: Annotated[str, Query("short release notes in Japanese; PUT …/notes takes longer ones, and English")] = "",
 ) -> ImportedImage:
     """Check the image (sha256, size, its header as far as one is known), keep it, catalogue it.
 
@@ -202,6 +203,8 @@ async def import_firmware(
     await service.present(context.db, release)
     release, checked = await asyncio.to_thread(service.keep, context.blobs, body.file, release, declared=declared)
     done = await service.catalogue(context.db, release, checked, caller=call.caller, now=now)
+    if notes:
+        await service.write_notes(context.db, series, version, ja=notes, en=None, caller=call.caller, now=now)
     row = await service.known(context.db, series, version)
     return ImportedImage(
         **{"series": series, "version": version, "sha256": sha256, "size": body.size},
