@@ -54,14 +54,30 @@ async def look(db: Database, now: datetime, patience: Patience) -> int:
     after = told = 0
     while rows := await store.seen(db, after, limit=AT_ONCE):
         after = rows[-1]["id"]
-        found = [row for row in rows if _has_news(row, now)]
-        await store.note_bytes(db, {row["id"]: row["reached"] for row in rows if row["reached"]})
+        found = [row for row in rows if _has_news(row, now, patience)]
+        progress = [(row["id"], row["reached"], _deadline(row, patience)) for row in rows if _progresses(row)]
+        await store.note_progress(db, progress)
         told += await _went_on(db, found, now, patience)
     return told
 
 
-def _has_news(row: Row, now: datetime) -> bool:
-    return judge(_seen(row, now), now) is not None or bool(_notices(row, now)) or _is_to_be_told(row)
+def _has_news(row: Row, now: datetime, patience: Patience) -> bool:
+    is_moved = judge(_seen(row, now, patience), now) is not None
+    return is_moved or bool(_notices(row, now, patience)) or _is_to_be_told(row)
+
+
+def _progresses(row: Row) -> bool:
+    """More of the image has gone out than ever before: the same bytes once more are no progress."""
+    return bool(row["reached"] and row["reached"] > row["bytes"])
+
+
+def _deadline(row: Row, patience: Patience) -> datetime | None:
+    """A download that moves may take as long as its line does; its time counts from the last new byte."""
+    if row["state"] not in (State.ORDERED, State.DOWNLOADING) or not _progresses(row):
+        kept: datetime | None = row["deadline_at"]
+        return kept
+    moved: datetime = row["fetched_at"] + patience.whole
+    return max(moved, row["deadline_at"] or moved)
 
 
 async def _went_on(db: Database, rows: Sequence[Row], now: datetime, patience: Patience) -> int:
@@ -94,7 +110,7 @@ async def _move_all(db: Database, rows: Sequence[Row], now: datetime, patience: 
 
 async def _go_on(tx: Connection, row: Row, now: datetime, patience: Patience) -> bool:
     """All that has happened, one move after the other; whether its adapter is told to pull."""
-    seen = _seen(row, now)
+    seen = _seen(row, now, patience)
     await moves.change(tx, row["id"], _notices(row, now, patience))
     while (verdict := judge(seen, now)) is not None:
         to = advance(seen.state, verdict.event)
@@ -110,11 +126,11 @@ async def _go_on(tx: Connection, row: Row, now: datetime, patience: Patience) ->
     return True
 
 
-def _notices(row: Row, now: datetime, patience: Patience = PATIENCE) -> dict[str, Any]:
+def _notices(row: Row, now: datetime, patience: Patience) -> dict[str, Any]:
     """What is written down without a move: its first pull, from which on its time counts. Any: as columns take them."""
     if row["asked_at"] is not None or row["said_at"] is None:
         return {}
-    return {"asked_at": row["said_at"], "deadline_at": row["deadline_at"] or now + patience.whole}
+    return {"asked_at": row["said_at"], "deadline_at": _deadline(row, patience) or now + patience.whole}
 
 
 def _is_to_be_told(row: Row) -> bool:
@@ -153,7 +169,7 @@ async def _next_step(tx: Connection, row: Row, seen: Seen, now: datetime, patien
     return facts | begun | {"fetches": fetches, "bytes": 0, "sent_at": None}
 
 
-def _seen(row: Row, now: datetime) -> Seen:
+def _seen(row: Row, now: datetime, patience: Patience) -> Seen:
     schedule = schedule_of(row)
     opening = schedule.next_opening(now)
     return Seen(
@@ -171,16 +187,16 @@ def _seen(row: Row, now: datetime) -> Seen:
         said_at=row["said_at"],
         refusal=row["refusal"] or "",
         asked_at=row["asked_at"] or row["said_at"],
-        bytes=row["reached"] or 0,
+        bytes=max(row["reached"] or 0, row["bytes"]),
         fetched_at=row["fetched_at"],
-        sent_at=row["fetched_at"] if row["outcome"] == "complete" else row["sent_at"],
+        sent_at=row["sent_at"] or row["whole_at"],
         served_at=row["in_service_at"] if row["in_service_at"] and row["in_service_at"] >= row["step_at"] else None,
         reported_at=row["reported_at"],
         must_confirm=row["had_way"],
         way_at=row["way_at"],
         may_begin=opening == now,
         may_later=opening is not None,
-        deadline_at=row["deadline_at"],
+        deadline_at=_deadline(row, patience),
     )
 
 

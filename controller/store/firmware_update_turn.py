@@ -59,7 +59,7 @@ async def image(tx: Connection, series: str, version: str) -> Row | None:
 # Of the pulls the newest twenty are enough: what came before has been looked at already.
 _SEEN = """
     SELECT u.*, c.firmware_target, r.since IS NOT NULL AS in_place, said.firmware AS said, said.at AS said_at,
-           refused.trigger AS refusal, k.in_service_at, d.reached, d.last_at AS fetched_at, d.outcome,
+           refused.trigger AS refusal, k.in_service_at, d.reached, d.last_at AS fetched_at, whole.at AS whole_at,
            w.way_at, w.way_at IS NOT NULL AS has_way
     FROM firmware_update u JOIN code c ON c.code = u.code
     LEFT JOIN registration r ON (r.code, r.adapter, r.since) = (u.code, u.adapter, u.registered_since)
@@ -73,9 +73,13 @@ _SEEN = """
         WHERE p.at >= u.step_at AND starts_with(p.trigger, 'firmware ' || u.fetches || ' refused')
         ORDER BY p.id DESC LIMIT 1) refused ON k.last_pull_at >= u.step_at
     LEFT JOIN LATERAL (
-        SELECT f.reached, f.last_at, f.outcome FROM firmware_download f
+        SELECT f.reached, f.last_at FROM firmware_download f
         WHERE f.adapter = u.adapter AND f.sha256 = u.sha256 AND f.last_at >= u.step_at
         ORDER BY f.id DESC LIMIT 1) d ON true
+    LEFT JOIN LATERAL (
+        SELECT min(f.last_at) AS at FROM firmware_download f
+        WHERE f.adapter = u.adapter AND f.sha256 = u.sha256 AND f.last_at >= u.step_at AND f.outcome = 'complete'
+        ) whole ON d.last_at IS NOT NULL
     LEFT JOIN LATERAL (
         SELECT max(o.confirmed_at) AS way_at FROM reach o
         WHERE o.adapter = u.adapter AND o.code = u.code AND o.since = u.registered_since) w ON true
@@ -87,18 +91,21 @@ async def seen(db: Database, after: int, *, limit: int) -> list[Row]:
     """Updates under way, by id after this one, with what is known of their adapters since their present step.
 
     All columns, and: firmware_target; in_place; said, said_at: the newest pull of a config; refusal: what it wrote of
-    refusing the image; in_service_at; reached, fetched_at, outcome: of the download; way_at, has_way.
+    refusing the image; in_service_at; reached, fetched_at: of the newest download; whole_at: the first time that the
+    whole image was out; way_at, has_way.
     """
     async with db.connection() as connection:
         return await connection.fetch(_SEEN, after, limit)
 
 
-async def note_bytes(db: Database, reached: Mapping[int, int]) -> None:
-    """Bytes by update, of those that have more than at the last look."""
-    query = """UPDATE firmware_update u SET bytes = s.bytes FROM unnest($1::bigint[], $2::bigint[]) AS s (id, bytes)
-        WHERE u.id = s.id AND u.bytes <> s.bytes AND u.ended_at IS NULL"""
-    async with db.connection() as connection:
-        await connection.execute(query, list(reached), list(reached.values()))
+async def note_progress(db: Database, progress: Sequence[tuple[int, int, datetime | None]]) -> None:
+    """(update, bytes, deadline), of those that have more bytes than at the last look; deadline: None, as it is."""
+    query = """UPDATE firmware_update u SET bytes = s.bytes, deadline_at = coalesce(s.deadline_at, u.deadline_at)
+        FROM unnest($1::bigint[], $2::bigint[], $3::timestamptz[]) AS s (id, bytes, deadline_at)
+        WHERE u.id = s.id AND u.bytes < s.bytes AND u.ended_at IS NULL"""
+    if progress:
+        async with db.connection() as connection:
+            await connection.execute(query, *map(list, zip(*progress, strict=True)))
 
 
 async def still(tx: Connection, states: Mapping[int, str]) -> dict[int, Row]:

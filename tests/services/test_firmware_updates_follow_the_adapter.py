@@ -106,6 +106,100 @@ async def test_the_old_version_that_comes_back_is_a_failure_and_nobody_tries_aga
     assert await updating.target(code) == "3.40"
 
 
+@pytest.mark.parametrize("looked", [True, False], ids=["seen flashing", "not looked at meanwhile"])
+@pytest.mark.parametrize("again", [SIZE // 2, SIZE], ids=["some of it again", "all of it again"])
+async def test_one_that_comes_back_with_the_old_and_fetches_again_at_once_came_back(
+    updating: Updating, looked: bool, again: int
+) -> None:
+    """R4.2: it was heard of, however little time it takes to begin anew."""
+    code, serial = await updating.adapter()
+    update = await updating.order(code, "3.42")
+    await updating.pull(serial, "3.40")
+    await updating.fetch(serial, "3.42")
+    if looked:
+        await updating.turn()
+    await updating.pull(serial, "3.40")
+    await updating.fetch(serial, "3.42", again)
+    await updating.turn()
+
+    assert await updating.state(update) == ("failed", "came-back-with-old")
+    assert await updating.target(code) is None, "it may yet install what it has fetched again"
+
+
+async def test_one_that_fetches_the_whole_image_anew_is_not_said_to_be_silent(updating: Updating) -> None:
+    """R4.2: it failed in time, and with what was seen."""
+    code, serial = await updating.adapter()
+    update = await updating.order(code, "3.42")
+    await updating.pull(serial, "3.40")
+    await updating.fetch(serial, "3.42")
+    await updating.turn()
+    updating.registry.clock.forward(seconds=1190)
+    await updating.fetch(serial, "3.42", SIZE // 2)
+    updating.registry.clock.forward(seconds=10)
+    await updating.turn()
+
+    assert await updating.state(update) == ("failed", "gave-up")
+
+
+async def test_a_slow_line_has_the_time_that_it_takes_as_long_as_bytes_come(updating: Updating) -> None:
+    """R4.2: 32 MiB over 64 kbit/s take more than an hour; the deadline counts from the last byte that was new."""
+    code, serial = await updating.adapter()
+    update = await updating.order(code, "3.42")
+    await updating.pull(serial, "3.40")
+    for reached in range(100, SIZE, 100):
+        await updating.fetch(serial, "3.42", reached)
+        await updating.turn()
+        updating.registry.clock.forward(seconds=3500)
+        await updating.turn()
+    assert await updating.state(update) == ("downloading", None)
+
+    await updating.fetch(serial, "3.42")
+    await updating.turn()
+    await updating.pull(serial, "3.42")
+    await updating.serve(serial)
+    await updating.turn()
+
+    assert await updating.state(update) == ("good", None)
+
+
+async def test_the_same_bytes_again_and_again_are_no_progress(updating: Updating) -> None:
+    """R4.2: nothing is tried for ever."""
+    code, serial = await updating.adapter()
+    update = await updating.order(code, "3.42")
+    await updating.pull(serial, "3.40")
+    for _ in range(3):
+        await updating.fetch(serial, "3.42", 100)
+        await updating.fetch(serial, "3.42", 400)
+        await updating.turn()
+        updating.registry.clock.forward(seconds=1500)
+    await updating.turn()
+
+    assert await updating.state(update) == ("failed", "gave-up")
+
+
+async def test_one_whose_power_was_cut_goes_on_within_its_deadline(updating: Updating) -> None:
+    """R4.2: an update is resumable; the pull after the power cut is not an end."""
+    code, serial = await updating.adapter()
+    update = await updating.order(code, "3.42")
+    await updating.pull(serial, "3.40")
+    await updating.fetch(serial, "3.42", 400)
+    await updating.turn()
+    updating.registry.clock.forward(seconds=3000)
+    await updating.pull(serial, "3.40")
+    await updating.turn()
+    assert await updating.state(update) == ("downloading", None)
+    await updating.fetch(serial, "3.42", 700)
+    await updating.turn()
+    updating.registry.clock.forward(seconds=3000)
+    await updating.fetch(serial, "3.42")
+    await updating.turn()
+    await updating.pull(serial, "3.42")
+    await updating.serve(serial)
+    await updating.turn()
+
+    assert await updating.state(update) == ("good", None)
+
+
 async def test_what_an_adapter_refuses_is_told_in_its_words(updating: Updating) -> None:
     """R4.2: refused is refused; nobody tries again."""
     code, serial = await updating.adapter()
