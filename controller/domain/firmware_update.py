@@ -94,8 +94,8 @@ def advance(state: State, event: Event) -> State | None:
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """How long is waited. whole: from the order to pull, from the first pull, and from each byte of the image that was
-    new, to the next one; after_sent: from the last byte of it, and from the report of the new version, to the next sign."""
+    """How long is waited. whole: from the order to pull, from the first pull, and from each new byte of the image, to
+    the next one; after_sent: from the last byte, and from the report of the new version, to the next sign."""
 
     whole: timedelta = timedelta(seconds=3600)
     after_sent: timedelta = timedelta(seconds=1200)

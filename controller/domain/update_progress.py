@@ -23,11 +23,11 @@ class Seen:
 
     in_place: the adapter still sits on the code since the same moment. target: of the code, now. said, said_at: the
     version in its newest pull of a config, "" for none. refusal: what it wrote of refusing an image, "" for nothing.
-    asked_at: its first pull. bytes: of size, went out of what it fetches; fetched_at: the last of them; sent_at:
-    the whole image was out for the first time, whatever it has fetched again since. served_at: its newest method query, by which it is in service. must_confirm: it could be
-    pushed to when this began, so it must confirm a way again: way_at, the newest. may_begin: its window is open.
-    may_later: it will be again. deadline_at: None while nothing is awaited of it. begun_at: of the present step.
-    told_at: it was told to pull.
+    asked_at: its first pull. bytes: of size, went out of what it fetches; fetched_at: the last of them; sent_at: the
+    whole image was out for the first time, whatever it has fetched again since. served_at: its newest method query, by
+    which it is in service. must_confirm: it could be pushed to when this began, so it must confirm a way again:
+    way_at, the newest. may_begin: its window is open. may_later: it will be again. deadline_at: None while nothing is
+    awaited of it. begun_at: of the present step. told_at: it was told to pull.
     """
 
     state: State
