@@ -28,6 +28,12 @@ class MetadataFigures:
             "hikitsugi_firmware_trusted", "1: the last check of signed metadata found all whole", registry=registry
         )
         trusted.set_function(lambda: float(seen.trusted))
+        faulty = Gauge(
+            "hikitsugi_firmware_faulty_series",
+            "Series that are not offered because of their own document",
+            registry=registry,
+        )
+        faulty.set_function(lambda: float(seen.faulty))
         unsigned = Gauge(
             "hikitsugi_firmware_offered_unsigned",
             "Releases offered without a signature, for want of a root of trust",

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import re
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -25,6 +25,7 @@ from controller.services import firmware_pin as pin
 from controller.services.firmware_offering import Judged
 from controller.services.firmware_online_keys import CannotSign
 from controller.services.firmware_state import State, document, published
+from controller.services.firmware_words import faults_of
 from controller.store import audit
 from controller.store import firmware_metadata as store
 from controller.store.firmware_metadata import Document
@@ -161,7 +162,7 @@ async def _taken(
     await store.add(tx, new, act.caller.account, act.now)
     await store.add(tx, signed, CONTROLLER.account, act.now)
     judged = await offering.settle(tx, verified.releases, act.now)
-    await store.checked(tx, act.now, None)
+    await store.checked(tx, act.now, None, faults_of(verified))
     if state.version(ROOT) != before.version(ROOT):
         await store.forget_keys(tx, online_keys.in_use(state.root))
     done = Published(tuple(file_name(each.role, each.version) for each in new), judged)
@@ -187,6 +188,7 @@ async def _proven(
         signed = state.signed_anew(await online_keys.signers(tx, vault, state.root), now, changed=True)
         state = state.with_(signed)
         verified = await asyncio.to_thread(state.verified, anchor, now)
+        _refuse_new_faults(verified, before, state, {each.role for each in new})
     except (RepositoryError, CannotSign) as error:
         raise Conflict(
             "This would not be believed: {why}",
@@ -194,3 +196,10 @@ async def _proven(
             why=str(error),
         ) from error
     return state, signed, verified
+
+
+def _refuse_new_faults(verified: Verified, before: State, state: State, given: Collection[str]) -> None:
+    """A series that is at fault already stops nobody else's publishing; nobody may add a fault, though."""
+    for series, fault in verified.faults.items():
+        if series in given or state.holders(series) != before.holders(series):
+            raise fault

@@ -14,7 +14,8 @@ from controller.store.firmware_metadata import Document
 from controller.store.pool import Connection
 from firmware_repo import chain, documents, making
 from firmware_repo.chain import Verified
-from firmware_repo.roles import ROOT, SNAPSHOT, TIMESTAMP, file_name, resign_before
+from firmware_repo.errors import WrongMetadata
+from firmware_repo.roles import ROOT, SNAPSHOT, TARGETS, TIMESTAMP, Holders, file_name, resign_before
 
 _ONLINE = (SNAPSHOT, TIMESTAMP)
 
@@ -67,7 +68,8 @@ class State:
         if changed or self._is_due(SNAPSHOT, now):
             offline = {role: each.body for role, each in self.newest.items() if role not in _ONLINE}
             version = self._next(SNAPSHOT, now)
-            body = making.make_snapshot(offline, version=version, now=now, signer=signers.snapshot)
+            before = self.newest[SNAPSHOT].body if SNAPSHOT in self.newest else None
+            body = making.make_snapshot(offline, version=version, now=now, signer=signers.snapshot, before=before)
             fresh.append(document(SNAPSHOT, body))
         snapshot = fresh[0] if fresh else self.newest[SNAPSHOT]
         version = self._next(TIMESTAMP, now)
@@ -75,8 +77,18 @@ class State:
         return (*fresh, document(TIMESTAMP, body))
 
     def verified(self, anchor: bytes, now: datetime, previous: Mapping[str, int] | None = None) -> Verified:
-        """The whole chain, as clients check it. Blocks for some milliseconds. Raises Untrusted."""
-        return chain.verify(anchor, self.files.get, now, previous)
+        """The whole chain, as clients check it; series at fault are told in it. Blocks for some milliseconds.
+
+        Raises Untrusted for what all series need.
+        """
+        return chain.check(anchor, self.files.get, now, previous)
+
+    def holders(self, series: str) -> Holders | None:
+        """Who signs for a series, as the targets say; None when nobody does."""
+        try:
+            return documents.holders(self.newest[TARGETS].body, series)
+        except (KeyError, WrongMetadata):
+            return None
 
     def _is_due(self, role: str, now: datetime) -> bool:
         before = resign_before(role)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from controller.domain.why import Why
 from controller.store import firmware_metadata as store
 from controller.store.pool import Connection, Database, Row
 from firmware_repo import documents
@@ -20,7 +21,7 @@ _MOST: Final = 64
 
 @dataclass(frozen=True)
 class RoleShown:
-    """One role's newest document, and who may sign the next."""
+    """One role's newest document, and who may sign the next. broken_why: of a series that is not offered for it."""
 
     role: str
     version: int
@@ -31,6 +32,7 @@ class RoleShown:
     published_by: str
     keys: list[str]
     threshold: int
+    broken_why: Why | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +53,12 @@ async def overview(db: Database) -> Overview:
         unsigned, to_unsign = await store.waiting(tx)
     order = {role: place for place, role in enumerate(TOP)}
     roles = sorted(newest, key=lambda role: (order.get(role, len(TOP)), role))
-    return Overview(row, tuple(_shown(newest[role], newest) for role in roles), unsigned, tuple(to_unsign))
+    faults = row["series_why"] if row else {}
+    shown = tuple(_shown(newest[role], newest, faults.get(role)) for role in roles)
+    return Overview(row, shown, unsigned, tuple(to_unsign))
 
 
-def _shown(row: Row, newest: dict[str, Row]) -> RoleShown:
+def _shown(row: Row, newest: dict[str, Row], broken_why: Why | None) -> RoleShown:
     role, expires = row["role"], row["expires_at"]
     of = _holders(newest, role)
     return RoleShown(
@@ -67,6 +71,7 @@ def _shown(row: Row, newest: dict[str, Row]) -> RoleShown:
         row["published_by"],
         [key.keyid for key in of.keys] if of else [],
         of.threshold if of else 0,
+        broken_why,
     )
 
 

@@ -24,6 +24,7 @@ from controller.services import firmware_pin as pin
 from controller.services.firmware_offering import Judged
 from controller.services.firmware_online_keys import CannotSign
 from controller.services.firmware_state import State, published
+from controller.services.firmware_words import faults_of, translatable
 from controller.store import firmware_metadata as store
 from controller.store.firmware_metadata import Document
 from controller.store.pool import TROUBLE, Connection, Database
@@ -42,17 +43,19 @@ _TOLD_EVERY = timedelta(days=1)
 class Seen:
     """What this process knows from one turn to the next. versions: the highest that were believed, by role; a database
     that goes back behind them is not. expires: until when each role is valid; empty before the ceremony.
-    unsigned: so many releases are offered without a signature, which is possible before the ceremony only."""
+    faulty: so many series are not offered because of their document. unsigned: so many releases are offered without a
+    signature, which is possible before the ceremony only."""
 
     versions: dict[str, int] = field(default_factory=dict)
     expires: Mapping[str, datetime] = field(default_factory=dict)
     trusted: bool = True
     failures: int = 0
+    faulty: int = 0
     unsigned: int = 0
 
 
 async def run(db: Database, vault: Secrets, clock: Callable[[], datetime], pin_file: Path, seen: Seen) -> None:
-    """Repeat every ten seconds until cancelled; whatever fails is counted in `seen.failures`, logged, and tried again."""
+    """Repeat every ten seconds until cancelled; what fails is counted (`seen.failures`), logged, and tried again."""
     while True:
         try:
             await turn(db, vault, pin_file, clock(), seen)
@@ -71,6 +74,7 @@ async def turn(db: Database, vault: Secrets, pin_file: Path | None, now: datetim
         trust = await store.trust(tx)
         await _unsigned(tx, seen)
         seen.trusted = trust is None or trust["broken_since"] is None
+        seen.faulty = len(trust["series_why"]) if trust else 0
         if trust is None or not await store.turn_of(tx, wait=False):
             return False
         state = await published(tx)  # what another one has signed before we had the lock
@@ -79,11 +83,11 @@ async def turn(db: Database, vault: Secrets, pin_file: Path | None, now: datetim
             anchor = await asyncio.to_thread(pin.anchor, pin_file, state.roots)
             verified = await asyncio.to_thread(state.verified, anchor, now, seen.versions)
         except RepositoryError as error:
-            await _broken(tx, str(error), now)
+            await _broken(tx, error.detail, now)
         else:
             await store.add(tx, fresh, CONTROLLER.account, now)
             await _whole(tx, verified, now)
-        seen.trusted = verified is not None
+        seen.trusted, seen.faulty = verified is not None, len(verified.faults) if verified else 0
         await _alarms(tx, state, now)
     seen.expires = state.expiries()
     if verified is not None:
@@ -121,8 +125,9 @@ async def _signed_anew(
 
 async def _whole(tx: Connection, verified: Verified, now: datetime) -> None:
     judged = await offering.settle(tx, verified.releases, now)
-    await store.checked(tx, now, None)
+    await store.checked(tx, now, None, faults_of(verified))
     await store.alarm_over(tx, "broken")
+    await _faults(tx, verified, judged, now)
     if judged.signed or judged.unsigned:
         await store.tell(tx, "firmware.offer-changed", "firmware", _told(judged), now)
     for series, version, what in judged.differing:
@@ -134,12 +139,24 @@ async def _whole(tx: Connection, verified: Verified, now: datetime) -> None:
             await store.tell(tx, "firmware.release-differs", f"{series} {version}", payload, now)
 
 
+async def _faults(tx: Connection, verified: Verified, judged: Judged, now: datetime) -> None:
+    """Series that are not offered because of their own document; people are told once a day of each."""
+    for series in verified.versions:
+        await store.alarm_over(tx, f"broken {series}")
+    for series, reason in faults_of(verified).items():
+        log.error("a series' signed metadata cannot be believed; it is not offered", why=verified.faults[series].detail)
+        if await store.due_alarm(tx, f"broken {series}", now, _TOLD_EVERY):
+            gone = [" ".join(key) for key in judged.unsigned if key[0] == series]
+            payload = {"series": series, "why": reason, "unsigned": gone}
+            await store.tell(tx, "firmware.series-broken", series, payload, now)
+
+
 async def _broken(tx: Connection, detail: str, now: datetime) -> None:
     """Nothing is offered until the chain is whole again; people are told once a day."""
     log.error("the signed metadata of firmware cannot be believed; nothing is offered", why=detail)
     judged = await offering.settle(tx, {}, now)
-    reason = why.kept(sentence("The signed metadata of firmware cannot be believed: {why}", why=detail))
-    await store.checked(tx, now, reason)
+    reason = why.kept(sentence("The signed metadata of firmware cannot be believed: {why}", why=translatable(detail)))
+    await store.checked(tx, now, reason, {})
     if await store.due_alarm(tx, "broken", now, _TOLD_EVERY):
         await store.tell(tx, "firmware.metadata-broken", "firmware", {"why": reason, **_told(judged)}, now)
 

@@ -50,11 +50,11 @@ async def establish(tx: Connection, account: str, now: datetime) -> None:
     await tx.execute(query, now, account)
 
 
-async def checked(tx: Connection, now: datetime, why: Why | None) -> None:
-    """How a check of the whole chain ended. why: None when all is well."""
-    query = """UPDATE firmware_trust SET checked_at = $1, broken_why = $2::jsonb,
+async def checked(tx: Connection, now: datetime, why: Why | None, series: Mapping[str, Why]) -> None:
+    """How a check of the whole chain ended. why: None when all is well but, maybe, these series."""
+    query = """UPDATE firmware_trust SET checked_at = $1, broken_why = $2::jsonb, series_why = $3::jsonb,
         broken_since = CASE WHEN $2::jsonb IS NOT NULL THEN coalesce(broken_since, $1) END"""
-    await tx.execute(query, now, why)
+    await tx.execute(query, now, why, dict(series))
 
 
 _CURRENT = """SELECT DISTINCT ON (role) role, version, serial, body, expires_at, published_at, published_by

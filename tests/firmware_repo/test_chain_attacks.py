@@ -418,9 +418,8 @@ def test_a_fault_in_one_series_document_is_that_series_alone(repository: Signed,
         case "expired":
             repository.after(days=179)
             repository.name(release("3.42"))
-            repository.put("targets", documents.sign(
-                making.next_targets(repository.files["1.targets.json"], now=repository.now), [repository.offline.targets]
-            ))  # fmt: skip
+            targets = making.next_targets(repository.files["1.targets.json"], now=repository.now)
+            repository.put("targets", documents.sign(targets, [repository.offline.targets]))
             repository.after(days=2)
             repository.turn()
         case "missing":

@@ -11,6 +11,9 @@ import pytest
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import generate_latest
 
+from controller import words
+from controller.domain.errors import Conflict
+from controller.domain.why import Why
 from controller.faces.firmware_figures import MetadataFigures
 from controller.services import firmware_trust_turn
 from controller.services.firmware_trust import Shelf, overview
@@ -18,7 +21,7 @@ from controller.services.firmware_trust_turn import Seen
 from controller.store import firmware_metadata as store
 from controller.store.pool import Database
 from controller.store.secrets import Secrets
-from firmware_repo import ceremony
+from firmware_repo import ceremony, documents, keys, making, roles
 from tests.registry_fixtures import HandClock, Registry, people
 from tests.services.signed_firmware import Holders, catalogue, offered, release
 
@@ -62,7 +65,18 @@ async def tamper(holders: Holders, statement: str, *values: object) -> None:
 async def broken_why(holders: Holders) -> str:
     row = (await overview(holders.db)).row
     assert row is not None
-    return str(row["broken_why"]["params"]["why"]) if row["broken_why"] else ""
+    return words.told(row["broken_why"], "en")
+
+
+async def why_of(holders: Holders, series: str) -> Why | None:
+    row = (await overview(holders.db)).row
+    assert row is not None
+    found: Why | None = row["series_why"].get(series)
+    return found
+
+
+async def series_why(holders: Holders, series: str) -> str:
+    return words.told(await why_of(holders, series), "en")
 
 
 async def test_the_timestamp_is_signed_anew_each_day_and_the_snapshot_each_few_days(holders: Holders) -> None:
@@ -148,11 +162,11 @@ async def test_a_changed_document_in_the_database_offers_nothing(holders: Holder
     await holders.turn()
 
     assert await offered(holders.db) == []
-    assert "seil8" in await broken_why(holders) and not holders.seen.trusted
+    assert "seil8" in await series_why(holders, "seil8") and holders.seen.faulty == 1
 
     await tamper(holders, "UPDATE firmware_metadata SET body = $1 WHERE role = 'seil8' AND version = 2", body)
     await holders.turn()
-    assert await offered(holders.db) == BOTH and holders.seen.trusted
+    assert await offered(holders.db) == BOTH and holders.seen.faulty == 0
 
 
 async def test_a_whole_chain_under_another_root_is_not_the_pinned_one(holders: Holders) -> None:
@@ -174,10 +188,11 @@ async def test_a_database_that_went_back_behind_what_was_believed_is_noticed(hol
     assert holders.seen.versions["seil8"] == 3
     await tamper(holders, "DELETE FROM firmware_metadata WHERE (role, version) = ('seil8', 3)")
     await tamper(holders, "DELETE FROM firmware_metadata WHERE role IN ('snapshot', 'timestamp')")
+    holders.clock.forward(hours=1)
 
     await holders.turn()
 
-    assert await offered(holders.db) == [] and "old state" in await broken_why(holders)
+    assert await offered(holders.db) == [] and "old state" in await series_why(holders, "seil8")
 
 
 async def test_after_a_restored_backup_the_numbers_of_the_controller_go_on_upwards(holders: Holders) -> None:
@@ -271,3 +286,51 @@ async def test_an_alarm_is_told_again_when_the_trouble_comes_back(holders: Holde
         assert not await store.due_alarm(tx, "x", holders.clock(), timedelta(days=1))
         await store.alarm_over(tx, "x")
         assert await store.due_alarm(tx, "x", holders.clock(), timedelta(days=1))
+
+
+async def test_one_series_whose_document_is_at_fault_stops_no_other(holders: Holders) -> None:
+    """R4.1, R4.2: it alone is not offered, people are told of it, and others can still be published."""
+    six = release("2.10", "seil6")
+    await catalogue(holders.db, six, now=holders.clock())
+    holders.clock.forward(days=100)
+    await holders.publish(await holders.signed() | await holders.targets())
+    holders.clock.forward(days=81)  # seil6 is of the ceremony, 181 days ago
+
+    await holders.turn()
+    await holders.publish(await holders.signed(late := release("3.42")))
+    await catalogue(holders.db, late, now=holders.clock())
+    await holders.turn()
+
+    assert await offered(holders.db) == [*BOTH, "seil8 3.42"] and not await broken_why(holders)
+    assert "has expired" in await series_why(holders, "seil6") and not await series_why(holders, "seil8")
+    assert await told(holders, "firmware.series-broken") == ["seil6"]
+    assert "seil6: 期限切れです" in words.told((await why_of(holders, "seil6")), "ja")
+
+    await holders.publish(await holders.signed(six, series="seil6"))
+    assert "seil6 2.10" in await offered(holders.db) and not await series_why(holders, "seil6")
+
+
+async def test_nobody_adds_a_fault_to_a_series(holders: Holders) -> None:
+    """R4.2: neither its own holder, nor who publishes the targets."""
+    key = keys.make().public_key
+    taken = making.next_targets(
+        await holders.read("targets.json"), now=holders.clock(), of_series={"seil6": roles.Holders((key,))}
+    )
+    unsigned = making.next_series(await holders.read("seil6.json"), "seil6", now=holders.clock())
+
+    for files in ({"2.targets.json": documents.sign(taken, [holders.keys.targets])}, {"2.seil6.json": unsigned}):
+        with pytest.raises(Conflict, match="would not be believed: seil6"):
+            await holders.publish(files)
+
+
+async def test_a_lost_document_of_one_series_keeps_its_place_until_it_is_published_again(holders: Holders) -> None:
+    """R4.2: what the controller signs meanwhile is believed by adapters that have seen the lost one."""
+    lost = {"2.seil8.json": await holders.read("2.seil8.json")}
+    await tamper(holders, "DELETE FROM firmware_metadata WHERE role = 'seil8'")
+    holders.clock.forward(days=4)
+    await holders.turn()
+    assert await offered(holders.db) == [] and holders.seen.trusted and holders.seen.faulty == 1
+
+    await holders.publish(lost)
+
+    assert await offered(holders.db) == BOTH

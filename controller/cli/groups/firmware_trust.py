@@ -41,7 +41,7 @@ def show(session: Session) -> None:
         session.out.document(found)
     else:
         _told(session, found)
-    if found["broken_since"]:
+    if found["broken_since"] or any(role["broken_why"] for role in found["roles"]):
         raise typer.Exit(Exit.SOME_FAILED)
 
 
@@ -55,6 +55,9 @@ def _told(session: Session, found: Mapping[str, Any]) -> None:
     out.table(found["roles"], _ROLES)
     if found["broken_since"]:
         out.say(_("BROKEN: nothing is offered. {why}", why=found["broken_why"]))
+    for role in found["roles"]:
+        if role["broken_why"]:
+            out.say(_("BROKEN: {series} is not offered. {why}", series=role["role"], why=role["broken_why"]))
     out.say(_("Releases that wait for a signature: {count}", count=found["unsigned"]))
     if found["to_unsign"]:
         out.say(_("Withdrawn, and still in the signed metadata: {releases}", releases=", ".join(found["to_unsign"])))

@@ -54,6 +54,8 @@ class MetadataRole(Answer):
     keys: list[str]
     """Key ids that may sign it."""
     threshold: int
+    broken_why: str
+    """Of a series whose document cannot be believed: its releases are not offered; others are. "" when all is well."""
 
 
 class Trust(Answer):
@@ -105,7 +107,9 @@ async def show_trust(call: Call, context: Context) -> Trust:
         checked_at=row["checked_at"] if row else None,
         broken_since=row["broken_since"] if row else None,
         broken_why=told(row["broken_why"] if row else None, call.language),
-        roles=[MetadataRole(**vars(each)) for each in found.roles],
+        roles=[
+            MetadataRole(**{**vars(each), "broken_why": told(each.broken_why, call.language)}) for each in found.roles
+        ],
         unsigned=found.unsigned,
         to_unsign=list(found.to_unsign),
     )

@@ -33,6 +33,7 @@ CREATE TABLE firmware_online_key (
 );
 
 -- A row from the key ceremony on. broken_why: why the chain cannot be believed now, as reasons are kept (domain/why.py).
+-- series_why: by series, why its document alone cannot be believed; other series go on.
 CREATE TABLE firmware_trust (
     one            boolean PRIMARY KEY DEFAULT true CHECK (one),
     established_at timestamptz NOT NULL,
@@ -40,6 +41,7 @@ CREATE TABLE firmware_trust (
     checked_at     timestamptz NOT NULL,
     broken_since   timestamptz,
     broken_why     jsonb,
+    series_why     jsonb NOT NULL DEFAULT '{}',
     CONSTRAINT broken_says_why CHECK ((broken_since IS NULL) = (broken_why IS NULL))
 );
 
