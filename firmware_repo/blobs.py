@@ -11,11 +11,12 @@ import hashlib
 import os
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from io import FileIO
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO, Self
+from typing import Protocol, Self
 
 from firmware_repo.errors import Damaged, NoSuchBlob
 from firmware_repo.incoming import Incoming, sweep
@@ -30,6 +31,13 @@ class Blob:
 
     sha256: str
     size: int
+
+
+class Readable(Protocol):
+    """Where a blob comes from."""
+
+    def read(self, size: int, /) -> bytes:
+        """At most `size` bytes; none at the end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +66,7 @@ class Blobs:
             folder.mkdir(parents=True, exist_ok=True, mode=0o750)
         sweep(self._incoming)
 
-    def add(self, stream: BinaryIO, sha256: str, size: int) -> Blob:
+    def add(self, stream: Readable, sha256: str, size: int) -> Blob:
         """Store what `stream` holds from its position on, if it is what was announced.
 
         Storing what is there already changes nothing, except that it heals a damaged blob.
@@ -84,6 +92,10 @@ class Blobs:
             raise Damaged(f"Blob {sha256} has {size} bytes on disk, stored were {blob.size}. Import the image again.")
         return OpenBlob(blob, file)
 
+    async def fetch(self, sha256: str) -> None:
+        """There is no other place where it could be. Raises NoSuchBlob."""
+        raise NoSuchBlob(f"No image with sha256 {sha256} is stored. Import it.")
+
     def verify(self, sha256: str) -> Blob:
         """Read the whole blob and compare. Raises NoSuchBlob, Damaged."""
         with self.open(sha256) as opened:
@@ -104,6 +116,20 @@ class Blobs:
     def path(self, blob: Blob) -> Path:
         """Where the blob is, or would be: for a web server that sends the file itself."""
         return self._folder(blob.sha256) / str(blob.size)
+
+    async def check(self) -> None:
+        """Nothing to ask: a disk that fails shows where it is read."""
+
+    def held(self) -> Iterator[tuple[float, Blob]]:
+        """Every file that may be a blob, with when it was last changed or touched (seconds since 1970)."""
+        for path in self._stored.glob("??/*/*"):
+            if _SHA256.fullmatch(path.parent.name) and path.name.isascii() and path.name.isdigit():
+                with suppress(FileNotFoundError):  # removed meanwhile
+                    yield path.stat().st_mtime, Blob(path.parent.name, int(path.name))
+
+    def remove(self, blob: Blob) -> None:
+        """Whoever has it open reads on. Its folder stays: somebody may be about to put the blob there again."""
+        self.path(blob).unlink(missing_ok=True)
 
     def _find(self, sha256: str) -> Blob:
         folder = self._folder(sha256)

@@ -52,6 +52,10 @@ class Damaged(RepositoryError):
     """A stored blob is no longer what was stored: cut, grown, unreadable or changed. Importing it again heals it."""
 
 
+class Unreachable(RepositoryError):
+    """The image cannot be had or kept now: its bucket does not answer, refuses us, or is still being read."""
+
+
 class WrongKey(RepositoryError):
     """A key file that cannot be opened, a public key that is none, or a key that has another role already."""
 

@@ -9,7 +9,8 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from firmware_repo.blobs import Blobs, OpenBlob
+from firmware_repo.blobs import OpenBlob
+from firmware_repo.images import Images
 
 _IDLE_S = 1.0
 
@@ -30,16 +31,16 @@ class _Shared:
 class Opened:
     """In front of a store, for one event loop."""
 
-    def __init__(self, blobs: Blobs) -> None:
-        self._blobs = blobs
+    def __init__(self, images: Images) -> None:
+        self._images = images
         self._held: dict[str, _Shared] = {}
 
     @contextmanager
     def open(self, sha256: str) -> Iterator[OpenBlob]:
-        """As `Blobs.open`: raises NoSuchBlob, Damaged. Positions of the file are nobody's."""
+        """As `Images.open`: raises NoSuchBlob, Damaged. Positions of the file are nobody's."""
         shared = self._held.get(sha256)
         if shared is None or not shared.is_sound:
-            shared = self._held[sha256] = _Shared(self._blobs.open(sha256))
+            shared = self._held[sha256] = _Shared(self._images.open(sha256))
             asyncio.get_running_loop().call_later(_IDLE_S, self._let_go, sha256, shared)
         shared.readers += 1
         try:

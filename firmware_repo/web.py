@@ -1,6 +1,6 @@
 """The HTTP face of the repository: GET and HEAD of one image, whole or in ranges, to whom `authorise` lets have it.
 
-    serving = Serving(blobs, authorise)
+    serving = Serving(images, authorise)
     serving.protocol(http)                  for a listener, TLS or not: images at once, the rest goes to `http`
     application.add_routes(serving.routes())    for that HTTP server, which may be asked for images, too
 
@@ -19,10 +19,11 @@ import structlog
 from aiohttp import web
 
 from firmware_repo.answers import Answer, answer, left_to_nginx, refused
-from firmware_repo.blobs import Blobs, OpenBlob
+from firmware_repo.blobs import OpenBlob
 from firmware_repo.connection import Connection
-from firmware_repo.errors import Damaged, NoSuchBlob
+from firmware_repo.errors import Damaged, NoSuchBlob, StoreFull, Unreachable
 from firmware_repo.hooks import Admit, Asker, Authorise, Download, Ended, Grant, ImageRef, Outcome, Refusal, Turn
+from firmware_repo.images import Images
 from firmware_repo.opened import Opened
 from firmware_repo.ranges import Span
 from firmware_repo.requests import BEGINNINGS, PATH, Request
@@ -87,7 +88,7 @@ class Serving:
 
     def __init__(
         self,
-        blobs: Blobs,
+        images: Images,
         authorise: Authorise,
         *,
         limits: Limits = Limits(),
@@ -95,7 +96,8 @@ class Serving:
         ended: Ended = log_download,
         accel: str | None = None,
     ) -> None:
-        self._opened, self._authorise, self._limits, self._ended = Opened(blobs), authorise, limits, ended
+        self._images, self._opened = images, Opened(images)
+        self._authorise, self._limits, self._ended = authorise, limits, ended
         self._admit = admit or Room(limits.downloads).admit
         self._accel = accel
         self.connections: set[Connection] = set()
@@ -116,19 +118,29 @@ class Serving:
 
     async def respond(self, asker: Asker, request: Request, out: Answering) -> None:
         """Answer one request. A body that did not go out whole has broken the connection."""
-        image = request.image
-        grant = await self._authorise(asker, image)
+        sha256 = request.image.sha256
+        try:
+            try:
+                await self._respond(asker, request, out)
+            except NoSuchBlob:
+                await self._images.fetch(sha256)
+                await self._respond(asker, request, out)  # that took its time, so who may is asked again
+        except NoSuchBlob:
+            await out.begin(refused(Refusal(404, f"There is no image with sha256 {sha256} here.")))
+        except (Unreachable, StoreFull) as error:
+            _log.warning("Firmware image cannot be had now", sha256=sha256, detail=error.detail)
+            await out.begin(refused(come_back("The image cannot be had now; come back later.")))
+        except Damaged as damage:
+            _log.error("Firmware image damaged", sha256=sha256, detail=damage.detail)
+            await out.begin(refused(Refusal(500, "The stored image is damaged; the operators have been told.")))
+
+    async def _respond(self, asker: Asker, request: Request, out: Answering) -> None:
+        grant = await self._authorise(asker, request.image)
         if isinstance(grant, Refusal):
             await out.begin(refused(grant))
             return
-        try:
-            with self._opened.open(image.sha256) as blob:
-                await self._respond_from(blob, asker, grant, request, out)
-        except NoSuchBlob:
-            await out.begin(refused(Refusal(404, f"There is no image with sha256 {image.sha256} here.")))
-        except Damaged as damage:
-            _log.error("Firmware image damaged", sha256=image.sha256, detail=damage.detail)
-            await out.begin(refused(Refusal(500, "The stored image is damaged; the operators have been told.")))
+        with self._opened.open(request.image.sha256) as blob:
+            await self._respond_from(blob, asker, grant, request, out)
 
     async def _respond_from(self, blob: OpenBlob, asker: Asker, grant: Grant, request: Request, out: Answering) -> None:
         if self._accel is not None:
@@ -191,8 +203,8 @@ class _Response:
         await self.response.write(data)
 
 
-def come_back() -> Refusal:
+def come_back(why: str = "Too many downloads are running; come back later.") -> Refusal:
     """503 with a Retry-After of 5 to 20 s."""
     # Not the same second for everybody, or they all come back at once.
     wait_s = random.randint(5, 20)  # noqa: S311
-    return Refusal(503, "Too many downloads are running; come back later.", {"Retry-After": str(wait_s)})
+    return Refusal(503, why, {"Retry-After": str(wait_s)})

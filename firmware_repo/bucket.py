@@ -1,0 +1,207 @@
+"""One bucket of an S3-compatible store, by boto3: what is asked of it, how long, how often, and what its answers mean.
+
+    sha256/ab12…ef      an image; its name is its sha256, so it is never replaced by anything else
+
+Rights that are needed: s3:GetObject, s3:PutObject, s3:ListBucket, s3:AbortMultipartUpload. Nothing is ever deleted.
+"""
+
+from __future__ import annotations
+
+import ssl
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, BinaryIO, Final, TypeVar
+
+import tenacity
+from boto3.exceptions import Boto3Error
+from boto3.s3.transfer import TransferConfig
+from boto3.session import Session
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError, SSLError
+from urllib3.exceptions import HTTPError
+
+from firmware_repo.blobs import Readable
+from firmware_repo.errors import NoSuchBlob, RepositoryError, Unreachable
+
+_T = TypeVar("_T")
+
+_FOLDER: Final = "sha256/"
+_PIECE: Final = 64 << 10
+_PART: Final = 8 << 20
+_DEADLINE_S: Final = 240.0
+_CONNECT_S: Final = 5.0
+_SILENT_S: Final = 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """url: of the store, https except on loopback. ca: authorities its certificate may be of; None: the host's."""
+
+    url: str
+    bucket: str
+    access_key: str
+    secret_key: str = field(repr=False)
+    region: str = "us-east-1"
+    ca: Path | None = None
+
+
+class _Passing(Unreachable):
+    """It may be gone when tried again."""
+
+
+_patiently: Final = tenacity.Retrying(
+    retry=tenacity.retry_if_exception_type(_Passing),
+    stop=tenacity.stop_after_attempt(4) | tenacity.stop_after_delay(_DEADLINE_S),
+    wait=tenacity.wait_random_exponential(multiplier=0.3, max=5),
+    reraise=True,
+)
+
+
+class Bucket:
+    """Nothing is asked of it before a method is called. All methods block; several threads may call them.
+
+    Each ends within 4 minutes for every attempt, and says Unreachable then: 5 s to connect, 20 s of silence at most.
+    """
+
+    def __init__(self, access: Access) -> None:
+        self._access = access
+        self._client: Any = _client(access)  # Any: boto3 makes its classes while it runs
+
+    def size(self, sha256: str) -> int:
+        """Raises NoSuchBlob, Unreachable."""
+        return _patiently(self._size, sha256)
+
+    def read(self, sha256: str, take: Callable[[Readable, int], _T]) -> _T:
+        """What `take` makes of its content and size; it is called anew for each attempt.
+
+        Raises NoSuchBlob, Unreachable, and what `take` raises.
+        """
+        taken: _T = _patiently(self._read, sha256, take)
+        return taken
+
+    def write(self, sha256: str, stream: BinaryIO, start: int) -> None:
+        """Put what a seekable stream holds from `start` on, in parts of 8 MiB. Raises Unreachable."""
+        _patiently(self._write, sha256, stream, start)
+
+    def names(self) -> Iterator[str]:
+        """The sha256 of every image, in order. Raises Unreachable."""
+        begin_after = ""
+        while page := _patiently(self._page, begin_after):
+            yield from (key.removeprefix(_FOLDER) for key in page)
+            begin_after = page[-1]
+
+    def _size(self, sha256: str) -> int:
+        with self._talking(sha256):
+            return int(self._client.head_object(Bucket=self._access.bucket, Key=_FOLDER + sha256)["ContentLength"])
+
+    def _read(self, sha256: str, take: Callable[[Readable, int], _T]) -> _T:
+        with self._talking(sha256):
+            answer = self._client.get_object(Bucket=self._access.bucket, Key=_FOLDER + sha256)
+            with closing(answer["Body"]) as body:
+                return take(_Timed(body, self._slow), int(answer["ContentLength"]))
+
+    def _write(self, sha256: str, stream: BinaryIO, start: int) -> None:
+        stream.seek(start)
+        with self._talking():
+            self._client.upload_fileobj(
+                _Seekable(stream, self._slow),
+                self._access.bucket,
+                _FOLDER + sha256,
+                ExtraArgs={"ContentType": "application/octet-stream"},
+                Config=TransferConfig(multipart_threshold=_PART, multipart_chunksize=_PART, use_threads=False),
+            )
+
+    def _page(self, begin_after: str) -> list[str]:
+        asked = {"StartAfter": begin_after} if begin_after else {}
+        with self._talking():
+            answer = self._client.list_objects_v2(Bucket=self._access.bucket, Prefix=_FOLDER, **asked)
+        return [each["Key"] for each in answer.get("Contents", ())]
+
+    def check(self) -> None:
+        """One question, asked once. Raises Unreachable."""
+        with self._talking():
+            self._client.head_bucket(Bucket=self._access.bucket)
+
+    @contextmanager
+    def _talking(self, sha256: str | None = None) -> Iterator[None]:
+        try:
+            yield
+        except ClientError as error:
+            raise self._refused(error, sha256) from error
+        except SSLError as error:
+            raise Unreachable(
+                f"{self._where} has a certificate that is not trusted: {error}. Set the store's authority."
+            ) from error
+        except (BotoCoreError, Boto3Error, HTTPError) as error:
+            raise _Passing(f"{self._where} does not answer: {error}. Nothing was changed; try again later.") from error
+
+    def _refused(self, error: ClientError, sha256: str | None) -> RepositoryError:
+        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+        code = str(error.response.get("Error", {}).get("Code", status))[:80]
+        if status == 404 and sha256 is not None and code != "NoSuchBucket":
+            return NoSuchBlob(f"No image with sha256 {sha256} is in {self._where}. Import it.")
+        if status == 404:
+            return Unreachable(f"{self._where} does not exist. Make the bucket, or correct its name.")
+        if status in (401, 403):
+            return Unreachable(f"{self._where} refuses the access key ({code}). Check the key and what it may do.")
+        if status == 429 or status >= 500:
+            return _Passing(f"{self._where} cannot answer now ({code}). Try again later.")
+        return Unreachable(f"{self._where} does not do what it was asked ({code}). Is it an S3-compatible store?")
+
+    def _slow(self) -> Unreachable:
+        return Unreachable(f"{self._where} took longer than {_DEADLINE_S:.0f} s for one image. Try again later.")
+
+    @property
+    def _where(self) -> str:
+        return f"The bucket {self._access.bucket} at {self._access.url}"
+
+
+class _Timed:
+    """A stream that is given up when all of it takes too long; read in pieces, so that this is seen."""
+
+    def __init__(self, stream: Readable, slow: Callable[[], Unreachable]) -> None:
+        self._stream, self._slow = stream, slow
+        self._until = time.monotonic() + _DEADLINE_S
+
+    def read(self, size: int, /) -> bytes:
+        if time.monotonic() > self._until:
+            raise self._slow()
+        return self._stream.read(min(size, _PIECE))
+
+
+class _Seekable:
+    """The same for an upload, which wants to know how long it is, and must not close what is not its own."""
+
+    def __init__(self, stream: BinaryIO, slow: Callable[[], Unreachable]) -> None:
+        self._stream, self._slow = stream, slow
+        self._until = time.monotonic() + _DEADLINE_S
+        self.seek, self.tell = stream.seek, stream.tell
+
+    def read(self, size: int = -1, /) -> bytes:
+        if time.monotonic() > self._until:
+            raise self._slow()
+        return self._stream.read(size)
+
+
+def _client(access: Access) -> Any:
+    config = Config(
+        signature_version="s3v4",
+        connect_timeout=_CONNECT_S,
+        read_timeout=_SILENT_S,
+        retries={"total_max_attempts": 1},  # tenacity's is the only retry
+        s3={"addressing_style": "path"},  # a name for each bucket in DNS is more than many stores have
+        # Newer checksums are what many stores do not know; ours, of the whole image, is compared in any case.
+        request_checksum_calculation="when_required",
+        response_checksum_validation="when_required",
+    )
+    return Session(
+        aws_access_key_id=access.access_key, aws_secret_access_key=access.secret_key, region_name=access.region
+    ).client("s3", endpoint_url=access.url, config=config, verify=_authorities(access.ca))
+
+
+def _authorities(ca: Path | None) -> str | bool:
+    """boto3 would otherwise trust the authorities of a wheel, not those of this host."""
+    return str(ca) if ca is not None else ssl.get_default_verify_paths().cafile or True
