@@ -75,9 +75,8 @@ async def moved(
 
 
 async def put_back(tx: Connection, row: Row, version: str | None) -> dict[str, object]:
-    """Make it the code's target; what to note of it in the update."""
-    await moves.set_target(tx, row["code"], version)
-    return {"target_after": version}
+    """Make it the code's target; what to note of it in the update: nothing where the target is another one's by now."""
+    return {"target_after": version} if await moves.put_back_target(tx, row, version) else {}
 
 
 async def _runs(tx: Connection, row: Row, state: State) -> str | None:

@@ -141,6 +141,17 @@ async def set_target(tx: Connection, code: str, version: str | None) -> None:
     await tx.execute("UPDATE code SET firmware_target = $2 WHERE code = $1", code, version)
 
 
+async def put_back_target(tx: Connection, row: Row, version: str | None) -> bool:
+    """As `set_target`, while the target is still what the update made it, of the same adapter; False: another one's.
+
+    An exchange may have made it the newest for the adapter that came (R3.14) since the update was looked at.
+    """
+    query = """UPDATE code SET firmware_target = $2 WHERE code = $1 AND firmware_target = $3
+        AND EXISTS (SELECT FROM registration r WHERE (r.code, r.adapter, r.since) = ($1, $4, $5))"""
+    values = (row["code"], version, row["version"], row["adapter"], row["registered_since"])
+    return bool(await tx.execute(query, *values) == "UPDATE 1")
+
+
 async def locked(tx: Connection, update: int) -> Row | None:
     """All columns, locked; None when there is none."""
     return await tx.fetchrow("SELECT * FROM firmware_update WHERE id = $1 FOR UPDATE", update)
