@@ -191,7 +191,7 @@ class Settings(BaseSettings):
     firmware_update_deadline_s: Annotated[int, Field(ge=1, le=604_800), Allowed("whole seconds from 1 to 604800")] = (
         Field(
             3600,
-            description="From an adapter's first pull for an update, and each new byte, to the next; then it has failed.",
+            description="From an adapter's first pull for an update, and each new byte, to the next; then it failed.",
         )
     )
     firmware_update_return_s: Annotated[int, Field(ge=1, le=86_400), Allowed("whole seconds from 1 to 86400")] = Field(
