@@ -39,7 +39,7 @@ class State(StrEnum):
     PAUSED = "paused"  # by a person: no other update begins
     STOPPED = "stopped"  # by itself: failures, a missed gate, a withdrawn version, who runs it may not any more
     ABORTED = "aborted"  # by a person, for good
-    FINISHED = "finished"  # the last wave has ended well
+    FINISHED = "finished"  # the last wave has ended, and its adapters have stayed well
 
 
 class Event(StrEnum):
@@ -64,7 +64,6 @@ MOVES: dict[tuple[State, Event], State] = {
     (State.PLANNED, Event.ABORTED): State.ABORTED,
     (State.PLANNED, Event.WITHDRAWN): State.STOPPED,
     (State.RUNNING, Event.WAVE_ENDED): State.SOAKING,
-    (State.RUNNING, Event.ALL_ENDED): State.FINISHED,
     (State.RUNNING, Event.PAUSED): State.PAUSED,
     (State.RUNNING, Event.ABORTED): State.ABORTED,
     (State.RUNNING, Event.TOO_MANY_FAILED): State.STOPPED,
@@ -73,6 +72,7 @@ MOVES: dict[tuple[State, Event], State] = {
     (State.RUNNING, Event.NOT_PERMITTED): State.STOPPED,
     (State.RUNNING, Event.MISTAKE): State.STOPPED,
     (State.SOAKING, Event.SOAKED): State.RUNNING,
+    (State.SOAKING, Event.ALL_ENDED): State.FINISHED,
     (State.SOAKING, Event.APPROVAL_WANTED): State.WAITING_APPROVAL,
     (State.SOAKING, Event.PAUSED): State.PAUSED,
     (State.SOAKING, Event.ABORTED): State.ABORTED,

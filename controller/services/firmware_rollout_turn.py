@@ -96,7 +96,7 @@ def _may(role: str, contract: str | None, of: str | None) -> bool:
 
 
 async def _forward(at: Turn, under_way: int) -> None:
-    if at.rollout["newcomers"] == Newcomers.JOIN:
+    if at.rollout["newcomers"] == Newcomers.JOIN and not (at.state is State.SOAKING and _is_last(at)):
         await join(at)
     if at.state is State.SOAKING:
         if at.now >= at.rollout["soak_until"]:
@@ -122,10 +122,8 @@ async def _wave_ended(at: Turn, outcomes: Outcomes) -> None:
         await _move(at, Event.GATE_MISSED, _told(outcomes, at.wave))
         return
     ended = await store.end_wave(at.tx, at.id, at.wave, at.now)
-    if at.wave == at.rollout["waves"]:
+    if _is_last(at):
         await give_up_held(at)
-        await _move(at, Event.ALL_ENDED)
-        return
     soak = timedelta(seconds=at.rollout["soak_s"] if outcomes.ended else 0)
     await store.soak(at.tx, at.id, ended + soak)
     await _move(at, Event.WAVE_ENDED)
@@ -135,11 +133,17 @@ async def _through_the_gate(at: Turn) -> None:
     outcomes, following = await _outcomes(at), at.wave + 1
     if not passes(outcomes, at.rollout["success_share"]):
         await _move(at, Event.GATE_MISSED, _told(outcomes, at.wave))
+    elif _is_last(at):
+        await _move(at, Event.ALL_ENDED, _told(outcomes, at.wave) if outcomes.failed else None)
     elif at.rollout["approval"]:
         await _move(at, Event.APPROVAL_WANTED, detail_wave=following)
     else:
         await store.begin_wave(at.tx, at.id, following, at.now)
         await _move(at, Event.SOAKED, detail_wave=following)
+
+
+def _is_last(at: Turn) -> bool:
+    return bool(at.wave == at.rollout["waves"])
 
 
 def _told(outcomes: Outcomes, wave: int) -> Sentence:

@@ -23,7 +23,7 @@ STATES = {
     State.PAUSED: "By a person: no other update begins; those under way go on.",
     State.STOPPED: "By itself; it says why, and can be resumed while the version is offered.",
     State.ABORTED: "By a person, for good: what does not flash yet is cancelled, what was updated stays.",
-    State.FINISHED: "The last wave has ended well.",
+    State.FINISHED: "The last wave has ended, and its adapters have stayed well.",
 }
 EVENTS = {
     Event.STARTED: "`hikitsugi rollout start`",
@@ -39,7 +39,7 @@ EVENTS = {
     Event.WITHDRAWN: "the version was withdrawn (R4.3), or has no valid signature any more",
     Event.NOT_PERMITTED: "who started or resumed it is disabled, or may not update these codes any more",
     Event.MISTAKE: "a mistake in the controller; the log has the rest",
-    Event.ALL_ENDED: "the last wave has ended, and enough of it is good",
+    Event.ALL_ENDED: "the soak of the last wave is over, and enough of it has stayed well",
 }
 ITEM_STATES = {
     ItemState.SKIPPED: "Left out, with the reason.",

@@ -45,7 +45,7 @@ def test_the_next_wave_begins_only_after_the_soak_or_with_a_persons_approval() -
     """R4.2: whether to update is the operator's decision."""
     assert states_before(Event.SOAKED) == [State.SOAKING]
     assert states_before(Event.APPROVED) == [State.WAITING_APPROVAL]
-    assert states_before(Event.ALL_ENDED) == [State.RUNNING]
+    assert states_before(Event.ALL_ENDED) == [State.SOAKING], "the last wave is soaked, too"
 
 
 def test_the_first_failure_among_five_canaries_stops_it() -> None:

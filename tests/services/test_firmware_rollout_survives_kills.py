@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 import sys
+from datetime import timedelta
 from functools import partial
 
 import pytest
@@ -66,7 +67,7 @@ async def test_a_killed_controller_has_ordered_all_of_a_turn_or_nothing(rollouts
 
 async def test_two_controllers_of_which_one_is_killed_update_every_code_once(rollouts, dsn: str) -> None:
     await rollouts.load(6)
-    await rollouts.keep(canaries=0, shares=(), at_once=2)
+    await rollouts.keep(canaries=0, shares=(), at_once=2, soak=timedelta(0))
     first, second = await _controller(rollouts, dsn), await _controller(rollouts, dsn)
     try:
         await rollouts.steer("start")

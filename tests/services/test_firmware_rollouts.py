@@ -40,6 +40,7 @@ async def test_a_rollout_goes_through_all_its_waves_and_updates_exactly_its_code
     await rollouts.end()
     await rollouts.soaked()
     await rollouts.end()
+    await rollouts.soaked()
 
     assert await rollouts.state() == ("finished", 3)
     assert await rollouts.updates() == dict.fromkeys(codes, "good")
@@ -126,6 +127,7 @@ async def test_a_stopped_one_goes_on_when_somebody_takes_note_of_the_failure(rol
     await rollouts.end()
     await rollouts.soaked()
     await rollouts.end()
+    await rollouts.soaked()
 
     assert await rollouts.state() == ("finished", 2)
     assert await rollouts.items("failed") == [bad]
@@ -140,6 +142,7 @@ async def test_failed_ones_are_tried_again_when_that_is_said(rollouts) -> None:
     await rollouts.steer("resume", retry=True)
     await rollouts.turns()
     await rollouts.end()
+    await rollouts.soaked()
 
     assert set(await rollouts.items("good")) == set(rollouts.codes)
     assert (await rollouts.state())[0] == "finished"
@@ -175,6 +178,44 @@ async def test_an_adapter_that_does_not_stay_well_during_the_soak_stops_it(rollo
     assert await rollouts.items("failed") == [canary]
 
 
+@pytest.mark.parametrize(
+    ("success", "state"), [(0.98, "stopped"), (0.5, "finished")], ids=["beyond the gate", "within the gate"]
+)
+async def test_the_last_wave_is_soaked_and_its_failures_count_and_are_told(
+    rollouts, success: float, state: str
+) -> None:
+    """R4.2: finished means that its adapters have stayed well."""
+    await rollouts.load(2)
+    await rollouts.begin(success=success)
+    one, other = await rollouts.items("ordered")
+    await rollouts.end()
+    assert await rollouts.state() == ("soaking", 1)
+    await rollouts.fetch(
+        "UPDATE contact SET firmware = '3.10' WHERE adapter = (SELECT adapter FROM registration WHERE code = $1)", one
+    )
+
+    await rollouts.soaked()
+
+    assert await rollouts.state() == (state, 1)
+    assert (await rollouts.items("failed"), await rollouts.items("good")) == ([one], [other])
+    assert "failed" in await rollouts.why()
+
+
+async def test_nobody_joins_while_the_last_wave_is_soaked(rollouts) -> None:
+    """A newcomer would be in the wave without a turn in it."""
+    await rollouts.load(2)
+    await rollouts.fetch("UPDATE code SET group_name = 'h' WHERE code = ANY ($1)", rollouts.codes)
+    await rollouts.begin(Selection(group="h"), newcomers=Newcomers.JOIN, canaries=2)
+    await rollouts.end()
+    (late,) = await rollouts.load(1)
+    await rollouts.fetch("UPDATE code SET group_name = 'h' WHERE code = $1", late)
+
+    await rollouts.soaked()
+
+    assert (await rollouts.state())[0] == "finished"
+    assert late not in await rollouts.items()
+
+
 async def test_each_wave_waits_for_approval_where_that_was_said(rollouts, registry) -> None:
     """R4.2."""
     await rollouts.load(4)
@@ -207,6 +248,7 @@ async def test_after_a_pause_nothing_begins_and_after_it_everything_goes_on(roll
     await rollouts.steer("resume")
     await rollouts.turns()
     await rollouts.end()
+    await rollouts.soaked()
 
     assert (await rollouts.state())[0] == "finished"
     assert set((await rollouts.updates()).values()) == {"good"}
@@ -308,6 +350,7 @@ async def test_a_silent_adapter_holds_no_wave_up_and_is_left_out_at_the_end(roll
     await rollouts.begin()
 
     await rollouts.end()
+    await rollouts.soaked()
 
     assert (await rollouts.state())[0] == "finished"
     assert await rollouts.items("skipped") == [silent]
@@ -365,15 +408,16 @@ async def test_every_move_is_on_record_and_told(rollouts) -> None:
     await rollouts.load(2)
     await rollouts.begin()
     await rollouts.end()
+    await rollouts.soaked()
 
     subject = f"rollout {rollouts.id}"
     topics = await rollouts.fetch("SELECT topic, payload FROM outbox WHERE subject = $1 ORDER BY id", subject)
     trail = await rollouts.fetch("SELECT action, account FROM audit WHERE subject = $1 ORDER BY id", subject)
 
-    moves = ["planned", "running", "finished"]
+    moves = ["planned", "running", "soaking", "finished"]
     assert [row["topic"] for row in topics] == [f"firmware.rollout-{move}" for move in moves]
     assert [row["action"] for row in trail] == [f"rollout.{move}" for move in moves]
-    assert [row["account"] for row in trail] == ["olga", "olga", "controller"]
+    assert [row["account"] for row in trail] == ["olga", "olga", "controller", "controller"]
     assert all(row["payload"]["contract"] == "C1" for row in topics)
 
 
@@ -415,6 +459,7 @@ async def test_an_update_that_came_too_late_for_its_window_says_nothing_about_th
     await rollouts.end(late, well=False, failure="too-late")
     assert (await rollouts.state())[0] == "running"
     await rollouts.end(other)
+    await rollouts.soaked()
 
     assert (await rollouts.state())[0] == "finished"
     assert await rollouts.items("skipped") == [late]

@@ -116,7 +116,7 @@ def plan(
         typer.Option(help=_("Then up to this share of all codes, 10%; repeatable. Default: 10% and 50%.")),
     ] = None,
     success: Annotated[str, typer.Option(help=_("Such a share of a wave must be good for the next one."))] = "98%",
-    soak: Annotated[str, typer.Option(help=_("How long a wave must stay well before the next one."))] = "24h",
+    soak: Annotated[str, typer.Option(help=_("How long each wave must stay well, the last one too."))] = "24h",
     stop_at: Annotated[str, typer.Option(help=_("Stop at once when more than this share has failed."))] = "2%",
     approval: Annotated[bool, typer.Option("--approval", help=_("A person begins each wave after the first."))] = False,
     newcomers: Annotated[
@@ -294,7 +294,7 @@ def _told(found: Found) -> str:
 
 _NEXT: Mapping[str, str] = {
     "planned": _("Start it: hikitsugi rollout start {id}"),
-    "soaking": _("The next wave begins when it has stayed well. Watch it: hikitsugi rollout watch {id}"),
+    "soaking": _("When the wave has stayed well, it goes on. Watch it: hikitsugi rollout watch {id}"),
     "waiting-approval": _("Begin the next wave: hikitsugi rollout approve {id}"),
     "paused": _("Go on: hikitsugi rollout resume {id}"),
     "stopped": _("Go on all the same: hikitsugi rollout resume {id} [--retry]. End it: hikitsugi rollout abort {id}"),
