@@ -24,7 +24,7 @@ from botocore.exceptions import BotoCoreError, ClientError, SSLError
 from urllib3.exceptions import HTTPError
 
 from firmware_repo.blobs import Readable
-from firmware_repo.errors import NoSuchBlob, RepositoryError, Unreachable
+from firmware_repo.errors import NoSuchBlob, RepositoryError, Said, Unavailable, said
 
 _T = TypeVar("_T")
 
@@ -48,7 +48,7 @@ class Access:
     ca: Path | None = None
 
 
-class _Passing(Unreachable):
+class _Passing(Unavailable):
     """It may be gone when tried again."""
 
 
@@ -63,7 +63,7 @@ _patiently: Final = tenacity.Retrying(
 class Bucket:
     """Nothing is asked of it before a method is called. All methods block; several threads may call them.
 
-    Each ends within 4 minutes for every attempt, and says Unreachable then: 5 s to connect, 20 s of silence at most.
+    Each ends within 4 minutes for every attempt, and says Unavailable then: 5 s to connect, 20 s of silence at most.
     """
 
     def __init__(self, access: Access) -> None:
@@ -71,23 +71,23 @@ class Bucket:
         self._client: Any = _client(access)  # Any: boto3 makes its classes while it runs
 
     def size(self, sha256: str) -> int:
-        """Raises NoSuchBlob, Unreachable."""
+        """Raises NoSuchBlob, Unavailable."""
         return _patiently(self._size, sha256)
 
     def read(self, sha256: str, take: Callable[[Readable, int], _T]) -> _T:
         """What `take` makes of its content and size; it is called anew for each attempt.
 
-        Raises NoSuchBlob, Unreachable, and what `take` raises.
+        Raises NoSuchBlob, Unavailable, and what `take` raises.
         """
         taken: _T = _patiently(self._read, sha256, take)
         return taken
 
     def write(self, sha256: str, stream: BinaryIO, start: int) -> None:
-        """Put what a seekable stream holds from `start` on, in parts of 8 MiB. Raises Unreachable."""
+        """Put what a seekable stream holds from `start` on, in parts of 8 MiB. Raises Unavailable."""
         _patiently(self._write, sha256, stream, start)
 
     def names(self) -> Iterator[str]:
-        """The sha256 of every image, in order. Raises Unreachable."""
+        """The sha256 of every image, in order. Raises Unavailable."""
         begin_after = ""
         while page := _patiently(self._page, begin_after):
             yield from (key.removeprefix(_FOLDER) for key in page)
@@ -121,7 +121,7 @@ class Bucket:
         return [each["Key"] for each in answer.get("Contents", ())]
 
     def check(self) -> None:
-        """One question, asked once. Raises Unreachable."""
+        """One question, asked once. Raises Unavailable."""
         with self._talking():
             self._client.head_bucket(Bucket=self._access.bucket)
 
@@ -132,37 +132,40 @@ class Bucket:
         except ClientError as error:
             raise self._refused(error, sha256) from error
         except SSLError as error:
-            raise Unreachable(
-                f"{self._where} has a certificate that is not trusted: {error}. Set the store's authority."
-            ) from error
+            raise Unavailable(said("{where} is not trusted: {why}. Set firmware_s3_ca.", **self._why(error))) from error
         except (BotoCoreError, Boto3Error, HTTPError) as error:
-            raise _Passing(f"{self._where} does not answer: {error}. Nothing was changed; try again later.") from error
+            raise _Passing(said("{where} does not answer: {why}. Try again later.", **self._why(error))) from error
+
+    def _why(self, error: object) -> dict[str, object]:
+        return {"where": self._where, "why": error}
 
     def _refused(self, error: ClientError, sha256: str | None) -> RepositoryError:
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
         code = str(error.response.get("Error", {}).get("Code", status))[:80]
+        why = self._why(code)
         if status == 404 and sha256 is not None and code != "NoSuchBucket":
-            return NoSuchBlob(f"No image with sha256 {sha256} is in {self._where}. Import it.")
+            return NoSuchBlob(said("{where} has no image with sha256 {sha256}. Import it.", sha256=sha256, **why))
         if status == 404:
-            return Unreachable(f"{self._where} does not exist. Make the bucket, or correct its name.")
+            return Unavailable(said("{where} does not exist ({why}). Make it, or correct its name.", **why))
         if status in (401, 403):
-            return Unreachable(f"{self._where} refuses the access key ({code}). Check the key and what it may do.")
+            return Unavailable(said("{where} refuses the access key ({why}). Check the key and what it may do.", **why))
         if status == 429 or status >= 500:
-            return _Passing(f"{self._where} cannot answer now ({code}). Try again later.")
-        return Unreachable(f"{self._where} does not do what it was asked ({code}). Is it an S3-compatible store?")
+            return _Passing(said("{where} cannot answer now ({why}). Try again later.", **why))
+        return Unavailable(said("{where} cannot do what it was asked ({why}). Is it an S3-compatible store?", **why))
 
-    def _slow(self) -> Unreachable:
-        return Unreachable(f"{self._where} took longer than {_DEADLINE_S:.0f} s for one image. Try again later.")
+    def _slow(self) -> Unavailable:
+        why = self._why(round(_DEADLINE_S))
+        return Unavailable(said("{where} took longer than {why} s for one image. Try again later.", **why))
 
     @property
-    def _where(self) -> str:
-        return f"The bucket {self._access.bucket} at {self._access.url}"
+    def _where(self) -> Said:
+        return said("The bucket {bucket} at {url}", bucket=self._access.bucket, url=self._access.url)
 
 
 class _Timed:
     """A stream that is given up when all of it takes too long; read in pieces, so that this is seen."""
 
-    def __init__(self, stream: Readable, slow: Callable[[], Unreachable]) -> None:
+    def __init__(self, stream: Readable, slow: Callable[[], Unavailable]) -> None:
         self._stream, self._slow = stream, slow
         self._until = time.monotonic() + _DEADLINE_S
 
@@ -175,7 +178,7 @@ class _Timed:
 class _Seekable:
     """The same for an upload, which wants to know how long it is, and must not close what is not its own."""
 
-    def __init__(self, stream: BinaryIO, slow: Callable[[], Unreachable]) -> None:
+    def __init__(self, stream: BinaryIO, slow: Callable[[], Unavailable]) -> None:
         self._stream, self._slow = stream, slow
         self._until = time.monotonic() + _DEADLINE_S
         self.seek, self.tell = stream.seek, stream.tell

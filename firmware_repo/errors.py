@@ -52,7 +52,7 @@ class Damaged(RepositoryError):
     """A stored blob is no longer what was stored: cut, grown, unreadable or changed. Importing it again heals it."""
 
 
-class Unreachable(RepositoryError):
+class Unavailable(RepositoryError):
     """The image cannot be had or kept now: its bucket does not answer, refuses us, or is still being read."""
 
 

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future
 
-from firmware_repo.errors import RepositoryError, Unreachable
+from firmware_repo.errors import RepositoryError, Unavailable, said
 
 _AT_ONCE = 4
 _RECALLED_S = 10.0
@@ -28,12 +28,12 @@ class Flights:
         self._failed: dict[str, tuple[float, RepositoryError]] = {}
 
     async def board(self, key: str, *, wait_s: float) -> None:
-        """Wait until it is done. Raises the RepositoryError that carry raised, now or a few seconds ago; Unreachable
+        """Wait until it is done. Raises the RepositoryError that carry raised, now or a few seconds ago; Unavailable
         when it takes longer: it goes on, so come back."""
         landing = asyncio.wrap_future(self._flight(key))
         done, _ = await asyncio.wait({landing}, timeout=wait_s)
         if not done:
-            raise Unreachable("The image is being fetched; come back in a few seconds.")
+            raise Unavailable(said("It is still being fetched. Try again in a few seconds."))
         if (error := landing.result()) is not None:
             raise type(error)(error.detail) from error
 

@@ -20,7 +20,7 @@ class Images(Protocol):
         """Keep what `stream` (seekable) holds from its position on, if it is what was announced: nothing or all.
 
         The same again changes nothing, except that it heals what was damaged. Raises WrongContent, StoreFull,
-        Unreachable; ValueError for a sha256 that is none.
+        Unavailable; ValueError for a sha256 that is none.
         """
 
     def open(self, sha256: str) -> OpenBlob:
@@ -29,17 +29,17 @@ class Images(Protocol):
     async def fetch(self, sha256: str) -> None:
         """Bring it here, so that `open` finds it; however many ask, it is brought once. Waits 10 s at most.
 
-        Raises NoSuchBlob (it is nowhere), Damaged, Unreachable (come back later), StoreFull.
+        Raises NoSuchBlob (it is nowhere), Damaged, Unavailable (come back later), StoreFull.
         """
 
     def verify(self, sha256: str) -> Blob:
-        """Read it whole, where it is kept, and compare. Raises NoSuchBlob, Damaged, Unreachable."""
+        """Read it whole, where it is kept, and compare. Raises NoSuchBlob, Damaged, Unavailable."""
 
     def stored(self) -> Iterator[str]:
-        """The sha256 of every image that is kept, in order. Raises Unreachable."""
+        """The sha256 of every image that is kept, in order. Raises Unavailable."""
 
     def path(self, blob: Blob) -> Path:
         """Where its file is, or would be, for a web server that sends it itself after `open` found it."""
 
     async def check(self) -> None:
-        """Can images be had at all? Raises Unreachable."""
+        """Can images be had at all? Raises Unavailable."""

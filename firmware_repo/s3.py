@@ -15,7 +15,7 @@ import structlog
 from firmware_repo.blobs import Blob, Blobs, OpenBlob, Readable
 from firmware_repo.bucket import Bucket
 from firmware_repo.cache import Cache
-from firmware_repo.errors import Damaged, NoSuchBlob, StoreFull, Unreachable, WrongContent
+from firmware_repo.errors import Damaged, NoSuchBlob, StoreFull, Unavailable, WrongContent, said
 from firmware_repo.flights import Flights
 
 WAIT_S = 10.0
@@ -63,7 +63,7 @@ class BucketImages:
         self.path(Blob(sha256, 0))
         found, size = self._bucket.read(sha256, lambda body, _: _digest(body))
         if found != sha256:
-            raise _differs(sha256, f"has sha256 {found}")
+            raise _differs(sha256, found)
         self._cache.check(sha256)
         return Blob(sha256, size)
 
@@ -86,7 +86,7 @@ class BucketImages:
             blob = self._bucket.read(sha256, take)
         except WrongContent as wrong:
             _log.error("The bucket holds another image than its name says", sha256=sha256, detail=wrong.detail)
-            raise _differs(sha256, "is not what it was") from wrong
+            raise _differs(sha256, wrong.detail) from wrong
         _log.info("An image was copied from the bucket", sha256=sha256, size=blob.size, took_s=time.monotonic() - began)
 
     def _read_back(self, sha256: str) -> None:
@@ -99,12 +99,16 @@ class BucketImages:
     def _is_kept(self, blob: Blob) -> bool:
         try:
             return self._bucket.size(blob.sha256) == blob.size
-        except (NoSuchBlob, Unreachable):
+        except (NoSuchBlob, Unavailable):
             return False
 
 
-def _differs(sha256: str, how: str) -> Damaged:
-    return Damaged(f"What the bucket holds as {sha256} {how}. Import the image again.")
+def _differs(sha256: str, found: str) -> Damaged:
+    return Damaged(
+        said(
+            "The bucket holds another content as {sha256}: {found}. Import the image again.", sha256=sha256, found=found
+        )
+    )
 
 
 def _digest(stream: Readable) -> tuple[str, int]:

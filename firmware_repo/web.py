@@ -21,7 +21,7 @@ from aiohttp import web
 from firmware_repo.answers import Answer, answer, left_to_nginx, refused
 from firmware_repo.blobs import OpenBlob
 from firmware_repo.connection import Connection
-from firmware_repo.errors import Damaged, NoSuchBlob, StoreFull, Unreachable
+from firmware_repo.errors import Damaged, NoSuchBlob, StoreFull, Unavailable
 from firmware_repo.hooks import Admit, Asker, Authorise, Download, Ended, Grant, ImageRef, Outcome, Refusal, Turn
 from firmware_repo.images import Images
 from firmware_repo.opened import Opened
@@ -127,7 +127,7 @@ class Serving:
                 await self._respond(asker, request, out)  # that took its time, so who may is asked again
         except NoSuchBlob:
             await out.begin(refused(Refusal(404, f"There is no image with sha256 {sha256} here.")))
-        except (Unreachable, StoreFull) as error:
+        except (Unavailable, StoreFull) as error:
             _log.warning("Firmware image cannot be had now", sha256=sha256, detail=error.detail)
             await out.begin(refused(come_back("The image cannot be had now; come back later.")))
         except Damaged as damage:
