@@ -32,6 +32,7 @@ from controller.faces.api.doors import KeptAnswers, authenticator
 from controller.faces.figures import Figures
 from controller.faces.firmware_figures import MetadataFigures
 from controller.files import replace
+from controller.firmware_images import open_images
 from controller.parts import Parts, utc_now
 from controller.services import (
     access,
@@ -47,6 +48,7 @@ from controller.services import (
     preflight,
     work,
 )
+from controller.services.firmware_online_keys import Safe
 from controller.services.idempotency import Repeats
 from controller.settings import Endpoint, Settings
 from controller.startup import CannotStart
@@ -56,7 +58,6 @@ from controller.store.pool import TROUBLE, Database
 from controller.store.secrets import unlock
 from controller.task_workers import collectors, work_of
 from controller.tls import api_context
-from firmware_repo.blobs import Blobs
 
 log = structlog.stdlib.get_logger("controller")
 
@@ -132,7 +133,7 @@ async def _parts(settings: Settings, db: Database) -> Parts:
         key_file=key_file,
         ca_file=authority.root_file,
     )
-    blobs = await asyncio.to_thread(Blobs, settings.firmware_dir)
+    blobs = await asyncio.to_thread(open_images, settings)
     return Parts(settings, db, vault, authority, blobs)
 
 
@@ -204,6 +205,7 @@ def _api_app(parts: Parts) -> web.Application:
         news_terms=news_work.terms_of(parts.settings),
         wake_news=parts.wake_news,
         firmware_root=parts.settings.firmware_root,
+        firmware_safe=Safe(parts.settings.firmware_signing_key_file),
     )
     app = http.build(
         ROUTES,
@@ -221,7 +223,8 @@ def _api_app(parts: Parts) -> web.Application:
         signed.read()
         await figures.read()
 
-    metrics.add(app, parts.metrics, {"database": partial(housekeeping.ping, parts.db)}, authenticate, read)
+    checks: dict[str, metrics.Check] = {"database": partial(housekeeping.ping, parts.db), "images": parts.blobs.check}
+    metrics.add(app, parts.metrics, checks, authenticate, read)
     return app
 
 
@@ -275,7 +278,8 @@ async def _until(
         ),
         asyncio.create_task(
             firmware_trust_turn.run(
-                *(parts.db, parts.vault, utc_now, parts.settings.firmware_root, parts.signed_metadata)
+                *(parts.db, Safe(parts.settings.firmware_signing_key_file), utc_now),
+                *(parts.settings.firmware_root, parts.signed_metadata),
             ),
             name="signed metadata",
         ),

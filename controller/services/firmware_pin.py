@@ -13,7 +13,7 @@ import structlog
 
 from controller.files import replace
 from firmware_repo import documents
-from firmware_repo.errors import Untrusted, WrongMetadata
+from firmware_repo.errors import Said, Untrusted, WrongMetadata, said
 
 log = structlog.get_logger("hikitsugi.firmware")
 
@@ -28,20 +28,31 @@ def anchor(path: Path | None, roots: Mapping[int, bytes], *, first: bool = False
     pinned = _read(path)
     if pinned is None:
         if not roots:
-            raise Untrusted("root", "there is none in the database. Restore it from a backup.")
+            raise Untrusted("root", said("there is none in the database. Restore it from a backup."))
         if path is not None and not first:
             log.warning("no root of trust is pinned here: the database's is believed", file=str(path))
         return roots[min(roots)]
     version = _version(path, pinned)
     same = roots.get(version)
     if same != pinned:
-        what = "has another one" if same else "does not have it"
-        raise Untrusted(
-            "root",
-            f"version {version} is pinned in {path}, and the database {what}. The database was changed, or restored "
-            "from an old backup: publish the missing roots. Delete the file only when you know why they differ.",
-        )
+        raise Untrusted("root", _differs(version, path, is_there=same is not None))
     return pinned
+
+
+def _differs(version: int, path: Path | None, *, is_there: bool) -> Said:
+    if is_there:
+        return said(
+            "version {version} is pinned in {file}, and the database has another one. The database was changed: "
+            "restore the pinned one. Delete the file only when you know why they differ.",
+            version=version,
+            file=str(path),
+        )
+    return said(
+        "version {version} is pinned in {file}, and the database does not have it. The database was restored from an "
+        "old backup, or changed: publish the missing roots. Delete the file only when you know why they differ.",
+        version=version,
+        file=str(path),
+    )
 
 
 def keep(path: Path | None, root: bytes) -> None:
@@ -63,11 +74,15 @@ def _read(path: Path | None) -> bytes | None:
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise Untrusted("root", f"{path} cannot be read: {error.strerror}. Give this account read access.") from error
+        why = said(
+            "{file} cannot be read: {reason}. Give this account read access.", file=str(path), reason=error.strerror
+        )
+        raise Untrusted("root", why) from error
 
 
 def _version(path: Path | None, pinned: bytes) -> int:
     try:
         return documents.facts(pinned).version
     except WrongMetadata as error:
-        raise Untrusted("root", f"{path} holds no root metadata. Restore it: it is 1.root.json or newer.") from error
+        why = said("{file} holds no root metadata. Restore it: it is 1.root.json or newer.", file=str(path))
+        raise Untrusted("root", why) from error

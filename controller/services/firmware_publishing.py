@@ -23,17 +23,16 @@ from controller.services import firmware_offering as offering
 from controller.services import firmware_online_keys as online_keys
 from controller.services import firmware_pin as pin
 from controller.services.firmware_offering import Judged
-from controller.services.firmware_online_keys import CannotSign
+from controller.services.firmware_online_keys import Safe
 from controller.services.firmware_state import State, document, published
 from controller.services.firmware_words import faults_of
 from controller.store import audit
 from controller.store import firmware_metadata as store
 from controller.store.firmware_metadata import Document
 from controller.store.pool import Connection, Database
-from controller.store.secrets import Secrets
 from firmware_repo.chain import Verified
 from firmware_repo.documents import facts
-from firmware_repo.errors import RepositoryError
+from firmware_repo.errors import RepositoryError, WrongMetadata, said
 from firmware_repo.roles import ROOT, SNAPSHOT, TARGETS, TIMESTAMP, file_name
 
 MOST_FILES: Final = 50
@@ -54,8 +53,8 @@ def read(files: Mapping[str, bytes]) -> tuple[Document, ...]:
     for name, body in files.items():
         try:
             found.append(_read(name, body))
-        except (ValueError, RepositoryError) as error:
-            faults.append(Fault(f"files.{name[:40]}", "{why}", {"why": error}))
+        except RepositoryError as error:
+            faults.append(Fault(f"files.{name[:40]}", "{why}", {"why": error.detail}))
     if faults or not files:
         raise Invalid(
             "These are not files of signed metadata.",
@@ -68,15 +67,17 @@ def read(files: Mapping[str, bytes]) -> tuple[Document, ...]:
 def _read(name: str, body: bytes) -> Document:
     match = _NAME.fullmatch(name)
     if match is None or match[1] in (SNAPSHOT, TIMESTAMP):
-        raise ValueError("a name like 2.root.json or 2.seil8.json is wanted; snapshot and timestamp are ours to sign")
+        raise WrongMetadata(
+            said("A name like 2.root.json or 2.seil8.json is wanted; the controller signs snapshot and timestamp.")
+        )
     made, inside = document(match[1], body), facts(body).role
     if file_name(made.role, made.version) != name or inside != (made.role if made.role == ROOT else TARGETS):
-        raise ValueError(f"inside it is version {made.version} of {inside}")
+        raise WrongMetadata(said("Inside, it is version {version} of {role}.", version=made.version, role=inside))
     return made
 
 
 async def establish(
-    db: Database, vault: Secrets, files: Mapping[str, bytes], *, pin_file: Path | None, caller: Caller, now: datetime
+    db: Database, safe: Safe, files: Mapping[str, bytes], *, pin_file: Path | None, caller: Caller, now: datetime
 ) -> Published:
     """From now on nothing is offered that is not signed. files: the ceremony's root, targets, a document a series.
 
@@ -91,13 +92,13 @@ async def establish(
             raise Conflict("There is a root of trust already.", next_step="Rotate it: hikitsugi firmware root rotate.")
         await store.hold_imports(tx)
         await store.establish(tx, caller.account, now)
-        done, verified = await _taken(tx, vault, act, State({}, {}), given, pin_file)
+        done, verified = await _taken(tx, safe, act, State({}, {}), given, pin_file)
     await asyncio.to_thread(pin.keep, pin_file, verified.root)
     return done
 
 
 async def publish(
-    db: Database, vault: Secrets, files: Mapping[str, bytes], *, pin_file: Path | None, caller: Caller, now: datetime
+    db: Database, safe: Safe, files: Mapping[str, bytes], *, pin_file: Path | None, caller: Caller, now: datetime
 ) -> Published:
     """Newer documents take the place of those of their roles; one that is published already changes nothing.
 
@@ -115,7 +116,7 @@ async def publish(
         new = [each for each in given if not await _is_there(tx, state, each)]
         if not new:
             return Published((), Judged())
-        done, verified = await _taken(tx, vault, act, state, new, pin_file)
+        done, verified = await _taken(tx, safe, act, state, new, pin_file)
     await asyncio.to_thread(pin.keep, pin_file, verified.root)
     return done
 
@@ -156,9 +157,9 @@ async def _is_there(tx: Connection, state: State, given: Document) -> bool:
 
 
 async def _taken(
-    tx: Connection, vault: Secrets, act: _Act, before: State, new: Sequence[Document], pin_file: Path | None
+    tx: Connection, safe: Safe, act: _Act, before: State, new: Sequence[Document], pin_file: Path | None
 ) -> tuple[Published, Verified]:
-    state, signed, verified = await _proven(tx, vault, before, new, pin_file, act.now)
+    state, signed, verified = await _proven(tx, safe, before, new, pin_file, act.now)
     await store.add(tx, new, act.caller.account, act.now)
     await store.add(tx, signed, CONTROLLER.account, act.now)
     judged = await offering.settle(tx, verified.releases, act.now)
@@ -179,21 +180,21 @@ async def _taken(
 
 
 async def _proven(
-    tx: Connection, vault: Secrets, before: State, new: Sequence[Document], pin_file: Path | None, now: datetime
+    tx: Connection, safe: Safe, before: State, new: Sequence[Document], pin_file: Path | None, now: datetime
 ) -> tuple[State, Sequence[Document], Verified]:
     """The state with what is new, a fresh snapshot and timestamp, and the proof that an adapter would believe it."""
     state = before.with_(new)
     try:
         anchor = await asyncio.to_thread(partial(pin.anchor, pin_file, state.roots, first=not before.roots))
-        signed = state.signed_anew(await online_keys.signers(tx, vault, state.root), now, changed=True)
+        signed = state.signed_anew(await online_keys.signers(tx, safe, state.root), now, changed=True)
         state = state.with_(signed)
         verified = await asyncio.to_thread(state.verified, anchor, now)
         _refuse_new_faults(verified, before, state, {each.role for each in new})
-    except (RepositoryError, CannotSign) as error:
+    except RepositoryError as error:
         raise Conflict(
             "This would not be believed: {why}",
             next_step="Nothing was published; what was offered before still is.",
-            why=str(error),
+            why=error.detail,
         ) from error
     return state, signed, verified
 

@@ -22,13 +22,12 @@ from controller.services import firmware_offering as offering
 from controller.services import firmware_online_keys as online_keys
 from controller.services import firmware_pin as pin
 from controller.services.firmware_offering import Judged
-from controller.services.firmware_online_keys import CannotSign
+from controller.services.firmware_online_keys import Safe
 from controller.services.firmware_state import State, published
 from controller.services.firmware_words import faults_of, translatable
 from controller.store import firmware_metadata as store
 from controller.store.firmware_metadata import Document
 from controller.store.pool import TROUBLE, Connection, Database
-from controller.store.secrets import Secrets
 from firmware_repo.chain import Verified
 from firmware_repo.errors import RepositoryError
 from firmware_repo.roles import alarm_before
@@ -54,18 +53,18 @@ class Seen:
     unsigned: int = 0
 
 
-async def run(db: Database, vault: Secrets, clock: Callable[[], datetime], pin_file: Path, seen: Seen) -> None:
+async def run(db: Database, safe: Safe, clock: Callable[[], datetime], pin_file: Path, seen: Seen) -> None:
     """Repeat every ten seconds until cancelled; what fails is counted (`seen.failures`), logged, and tried again."""
     while True:
         try:
-            await turn(db, vault, pin_file, clock(), seen)
+            await turn(db, safe, pin_file, clock(), seen)
         except (*TROUBLE, OSError) as error:
             seen.failures += 1
             log.warning("signed metadata must wait for the database", why=str(error) or type(error).__name__)
         await asyncio.sleep(EVERY_S)
 
 
-async def turn(db: Database, vault: Secrets, pin_file: Path | None, now: datetime, seen: Seen) -> bool:
+async def turn(db: Database, safe: Safe, pin_file: Path | None, now: datetime, seen: Seen) -> bool:
     """One turn; False: another controller is at it, or no root of trust is established yet."""
     verified = None
     async with db.transaction() as tx:
@@ -78,7 +77,7 @@ async def turn(db: Database, vault: Secrets, pin_file: Path | None, now: datetim
         if trust is None or not await store.turn_of(tx, wait=False):
             return False
         state = await published(tx)  # what another one has signed before we had the lock
-        state, fresh = await _signed_anew(tx, vault, state, now, seen)
+        state, fresh = await _signed_anew(tx, safe, state, now, seen)
         try:
             anchor = await asyncio.to_thread(pin.anchor, pin_file, state.roots)
             verified = await asyncio.to_thread(state.verified, anchor, now, seen.versions)
@@ -109,16 +108,16 @@ async def _unsigned(tx: Connection, seen: Seen) -> None:
 
 
 async def _signed_anew(
-    tx: Connection, vault: Secrets, state: State, now: datetime, seen: Seen
+    tx: Connection, safe: Safe, state: State, now: datetime, seen: Seen
 ) -> tuple[State, tuple[Document, ...]]:
     """With fresh signatures if they are due. They are published only if the whole chain is believed with them."""
     if not state.roots or not state.due(now):
         return state, ()
     try:
-        fresh = state.signed_anew(await online_keys.signers(tx, vault, state.root), now, changed=False)
-    except (CannotSign, RepositoryError) as error:
+        fresh = state.signed_anew(await online_keys.signers(tx, safe, state.root), now, changed=False)
+    except RepositoryError as error:
         seen.failures += 1
-        log.warning("snapshot and timestamp of firmware cannot be signed anew", why=str(error))
+        log.warning("snapshot and timestamp of firmware cannot be signed anew", why=error.detail)
         return state, ()
     return state.with_(fresh), fresh
 

@@ -49,7 +49,22 @@ class Settings(BaseSettings):
         default_factory=_below("authority"),
         description="The root that adapters trust, and server certificates. Back it up.",
     )
-    firmware_dir: v.Location = Field(default_factory=_below("firmware"), description="Firmware images.")
+    firmware_dir: v.Location = Field(
+        default_factory=_below("firmware"), description="Firmware images; with firmware_s3_url, copies of them."
+    )
+    firmware_s3_url: v.StoreUrlOrNone = Field(
+        None, description="An S3-compatible store that keeps the images: its https URL. Unset: firmware_dir does."
+    )
+    firmware_s3_bucket: v.BucketOrNone = Field(None, description="The bucket there; it must exist.")
+    firmware_s3_region: v.Name = Field("us-east-1", description="Its region; most stores of one's own have but this.")
+    firmware_s3_access_key: v.SecretOrNone = Field(None, description="The access key's id.")
+    firmware_s3_secret_key: v.SecretOrNone = Field(None, description="The access key's secret.")
+    firmware_s3_ca: v.LocationOrNone = Field(
+        None, description="Authorities the store's certificate may be of. Unset: the host's."
+    )
+    firmware_cache_bytes: v.Bytes = Field(
+        10 << 30, description="Most bytes of copies in firmware_dir; longest unused ones go first. 0: no bound."
+    )
     firmware_listen: v.ListenOrNone = Field(
         None, description="A listener for firmware images alone. Unset: off; device_listen serves them, too."
     )
@@ -75,6 +90,10 @@ class Settings(BaseSettings):
     firmware_bytes_per_second: v.Bytes = Field(0, description="For all images, shared fairly by address. 0: no bound.")
     firmware_bytes_per_second_per_address: v.Bytes = Field(0, description="The same to one address. 0: no bound.")
     firmware_downloads_kept_days: v.Days = Field(90, description="How long the log of downloads is kept.")
+    firmware_signing_key_file: v.Location = Field(
+        default_factory=_below("firmware-signing.key"),
+        description="Opens the controllers' keys for firmware metadata. For controllers only; back it up.",
+    )
     firmware_root: v.Location = Field(
         default_factory=_below("firmware-root.json"),
         description="The root of trust of firmware as this controller knows it. Back it up, not beside the database.",
@@ -275,6 +294,13 @@ class Settings(BaseSettings):
             text = "must be set when device_listen is {listen}: adapters need an address and port of this host"
             raise PydanticCustomError("rule", text, {"listen": str(listen)})
         return advertise
+
+    @field_validator("firmware_s3_bucket", "firmware_s3_access_key", "firmware_s3_secret_key")
+    @classmethod
+    def _belongs_to_a_store(cls, value: object, info: ValidationInfo) -> object:
+        if info.data.get("firmware_s3_url") and not value:
+            raise PydanticCustomError("rule", "must be set when firmware_s3_url is")
+        return value
 
     @field_validator("mail_password")
     @classmethod

@@ -15,6 +15,7 @@ from controller.faces import http, metrics
 from controller.faces.api import ROUTES, Context
 from controller.faces.api.doors import KeptAnswers, authenticator
 from controller.services import access
+from controller.services.firmware_online_keys import Safe
 from controller.services.idempotency import Repeats
 from firmware_repo.blobs import Blobs
 from tests.registry_fixtures import Registry, code, numbers, placed, registry
@@ -43,6 +44,7 @@ async def api(registry: Registry, tmp_path_factory: pytest.TempPathFactory) -> A
     context = Context(
         *(registry.db, registry.vault, blobs, registry.clock, timedelta(days=1), asyncio.Event(), asyncio.Event()),
         return_address=RETURN_ADDRESS,
+        firmware_safe=Safe(tmp_path_factory.mktemp("keys") / "firmware-signing.key"),
     )
     app = http.build(
         ROUTES,

@@ -134,7 +134,7 @@ async def test_the_whole_drill(drill: Drill, api: Api, door: tuple[Door, str], r
     assert await adapter.may_take(first)
 
     async with api.context.db.transaction() as tx:  # what a thief of the database and the master key has
-        stolen = await firmware_online_keys.signers(tx, api.context.vault, root)
+        stolen = await firmware_online_keys.signers(tx, api.context.firmware_safe, root)
     shown_before = await thief.read("timestamp.json")
     assert shown_before
     carried = drill.folder / "carried"

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from controller.services import firmware_online_keys, firmware_publishing, firmware_trust, firmware_trust_turn
+from controller.services.firmware_online_keys import Safe
 from controller.services.firmware_publishing import Published
 from controller.services.firmware_trust_turn import Seen
 from controller.store.pool import Database
@@ -30,6 +31,7 @@ class Holders:
 
     def __init__(self, db: Database, vault: Secrets, clock: HandClock, pin: Path) -> None:
         self.db, self.vault, self.clock, self.pin = db, vault, clock, pin
+        self.safe = Safe(pin.with_name("firmware-signing.key"))
         self.seen = Seen()
         self.keys = ceremony.make_keys(root_keys=3, series=SERIES)
 
@@ -39,7 +41,7 @@ class Holders:
 
     async def online(self) -> Online:
         """New keys of the controller."""
-        made = await firmware_online_keys.make(self.db, self.vault, caller=ADMINISTRATOR, now=self.clock())
+        made = await firmware_online_keys.make(self.db, self.safe, caller=ADMINISTRATOR, now=self.clock())
         return Online(keys.from_public(made["snapshot"]), keys.from_public(made["timestamp"]))
 
     async def first(self) -> dict[str, bytes]:
@@ -48,12 +50,12 @@ class Holders:
 
     async def establish(self) -> Published:
         return await firmware_publishing.establish(
-            self.db, self.vault, await self.first(), pin_file=self.pin, caller=ADMINISTRATOR, now=self.clock()
+            self.db, self.safe, await self.first(), pin_file=self.pin, caller=ADMINISTRATOR, now=self.clock()
         )
 
     async def publish(self, files: dict[str, bytes]) -> Published:
         return await firmware_publishing.publish(
-            self.db, self.vault, files, pin_file=self.pin, caller=ADMINISTRATOR, now=self.clock()
+            self.db, self.safe, files, pin_file=self.pin, caller=ADMINISTRATOR, now=self.clock()
         )
 
     async def signed(
@@ -77,7 +79,7 @@ class Holders:
         return {f"{documents.facts(document).version}.targets.json": documents.sign(document, [self.keys.targets])}
 
     async def turn(self) -> bool:
-        return await firmware_trust_turn.turn(self.db, self.vault, self.pin, self.clock(), self.seen)
+        return await firmware_trust_turn.turn(self.db, self.safe, self.pin, self.clock(), self.seen)
 
     async def read(self, name: str) -> bytes:
         body = await firmware_trust.read(self.db, name, newest=True)

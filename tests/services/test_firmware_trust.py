@@ -4,16 +4,19 @@ is published (R4.1, R4.3)."""
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import asyncpg
 import pytest
 
+from controller import words
 from controller.domain.errors import Conflict, Invalid
 from controller.services import firmware_publishing, firmware_trust
+from controller.services.firmware_online_keys import Safe
 from controller.store.pool import Database
-from controller.store.secrets import Secrets
+from controller.store.secrets import CannotOpen, Secrets
 from firmware_repo import chain, documents, keys, making
 from tests.registry_fixtures import ADMINISTRATOR, HandClock, Registry, people
 from tests.services.signed_firmware import Holders, catalogue, offered, release, states
@@ -155,7 +158,7 @@ async def test_a_root_with_too_few_signatures_is_not_established(holders: Holder
 
     with pytest.raises(Conflict, match="would not be believed: root"):
         await firmware_publishing.establish(
-            holders.db, holders.vault, files, pin_file=holders.pin, caller=ADMINISTRATOR, now=holders.clock()
+            holders.db, holders.safe, files, pin_file=holders.pin, caller=ADMINISTRATOR, now=holders.clock()
         )
 
     assert await serials(holders) == 0 and not holders.pin.exists()
@@ -313,3 +316,38 @@ async def test_what_was_withdrawn_stays_withdrawn_whatever_is_signed(holders: Ho
     await holders.publish(await holders.signed(remove=["3.40"]))
     assert (await firmware_trust.overview(holders.db)).to_unsign == ()
     assert (await states(holders.db))["seil8 3.40"] == "withdrawn"
+
+
+async def test_who_has_the_database_and_the_controllers_secrets_cannot_sign(holders: Holders) -> None:
+    """R4.3: such as a machine that only hands out images; the key file for signing is the controllers' alone."""
+    await holders.establish()
+    elsewhere = Safe(holders.pin.with_name("secrets.key"))
+    async with holders.db.connection() as connection:
+        sealed = await connection.fetchval("SELECT sealed FROM firmware_online_key LIMIT 1")
+    with pytest.raises(CannotOpen):
+        holders.vault.open(sealed, purpose="firmware_online_key.private")
+    assert holders.pin.with_name("firmware-signing.key").stat().st_mode & 0o777 == 0o600
+
+    with pytest.raises(Conflict) as caught:
+        await firmware_publishing.publish(
+            *(holders.db, elsewhere, await holders.signed(OLD)),
+            pin_file=holders.pin,
+            caller=ADMINISTRATOR,
+            now=holders.clock(),
+        )
+    assert "firmware trust online-keys" in str(caught.value)
+    assert not holders.pin.with_name("secrets.key").exists(), "a missing key file is made for new keys only"
+
+
+async def test_a_refusal_is_told_in_the_language_of_whoever_reads_it(holders: Holders) -> None:
+    """R4.1: what the repository found goes through the catalogue as all sentences do."""
+    await holders.establish()
+    with pytest.raises(Conflict) as refused:
+        await holders.publish(await holders.signed(OLD, by="seil6"))
+    with pytest.raises(Invalid) as invalid:
+        await holders.publish({"seil8.json": b"{}", "3.seil8.json": await holders.read("seil8.json")})
+
+    ascii_words = re.compile(r"[A-Za-z]+ [A-Za-z]+ [a-z]+ [a-z]+")  # four English words in a row
+    told = [words.say(refused.value.sentence, refused.value.params, "ja")]
+    told += [words.say(fault.sentence, fault.params, "ja") for fault in invalid.value.faults]
+    assert len(told) == 3 and not any(ascii_words.search(each) for each in told), told

@@ -111,7 +111,7 @@ async def test_of_two_controllers_one_signs(holders: Holders) -> None:
     holders.clock.forward(hours=7)
     before = await versions(holders)
 
-    turns = (firmware_trust_turn.turn(holders.db, holders.vault, holders.pin, holders.clock(), Seen()) for _ in "abcd")
+    turns = (firmware_trust_turn.turn(holders.db, holders.safe, holders.pin, holders.clock(), Seen()) for _ in "abcd")
     did = await asyncio.gather(*turns)
 
     assert any(did)
@@ -179,6 +179,8 @@ async def test_a_whole_chain_under_another_root_is_not_the_pinned_one(holders: H
     await holders.turn()
 
     assert await offered(holders.db) == [] and "the database has another one" in await broken_why(holders)
+    row = (await overview(holders.db)).row
+    assert row is not None and "データベースには別のもの" in words.told(row["broken_why"], "ja")
 
 
 async def test_a_database_that_went_back_behind_what_was_believed_is_noticed(holders: Holders) -> None:
@@ -206,7 +208,7 @@ async def test_after_a_restored_backup_the_numbers_of_the_controller_go_on_upwar
     )
     holders.clock.forward(hours=1)
 
-    await firmware_trust_turn.turn(holders.db, holders.vault, holders.pin, holders.clock(), Seen())
+    await firmware_trust_turn.turn(holders.db, holders.safe, holders.pin, holders.clock(), Seen())
 
     assert (await versions(holders))["timestamp"] > later["timestamp"]
 

@@ -15,12 +15,13 @@ from controller.domain.errors import NotFound
 from controller.domain.exchange_deadlines import ChangeRule
 from controller.faces.api.streams import Streams, of_links
 from controller.faces.rate import Rate
+from controller.services.firmware_online_keys import Safe
 from controller.services.subscriptions import Terms
 from controller.store import registry
 from controller.store.claims import CONTRACT_AT_ONCE
 from controller.store.pool import Database, Row
 from controller.store.secrets import Secrets
-from firmware_repo.blobs import Blobs
+from firmware_repo.images import Images
 
 ADMINISTRATOR = frozenset({Role.ADMINISTRATOR})
 STAFF = frozenset({Role.ADMINISTRATOR, Role.SUPPORT})
@@ -39,11 +40,12 @@ class Context:
     it may read at once. change_rule: when the registration of what is dispatched changes.
     return_address: where faulty units are sent; "": that is asked of the desk.
     news_terms: what subscriptions may ask for; wake_news: as wake, for deliveries.
-    firmware_root: where the root of trust of firmware is pinned, None: nowhere."""
+    firmware_root: where the root of trust of firmware is pinned, None: nowhere.
+    firmware_safe: opens the controllers' keys for firmware metadata; the default keeps none."""
 
     db: Database
     vault: Secrets
-    blobs: Blobs
+    blobs: Images
     clock: Callable[[], datetime]
     swap_deadline: timedelta
     wake: asyncio.Event
@@ -58,6 +60,7 @@ class Context:
     news_terms: Terms = field(default_factory=Terms)
     wake_news: asyncio.Event = field(default_factory=asyncio.Event)
     firmware_root: Path | None = None
+    firmware_safe: Safe = field(default_factory=partial(Safe, None))
 
 
 async def own_code(context: Context, caller: Caller, code: str) -> Row:

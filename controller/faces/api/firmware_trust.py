@@ -117,14 +117,14 @@ async def show_trust(call: Call, context: Context) -> Trust:
 
 async def make_online_keys(call: Call, context: Context) -> OnlineKeys:
     """New keys of the controller's own. They count from the root on that names them; until then the old ones do."""
-    made = await firmware_online_keys.make(context.db, context.vault, caller=call.caller, now=context.clock())
+    made = await firmware_online_keys.make(context.db, context.firmware_safe, caller=call.caller, now=context.clock())
     return OnlineKeys(**made)
 
 
 async def establish_trust(call: Call, body: SignedFiles, context: Context) -> PublishedFiles:
     """From now on nothing is offered that is not signed. There is no way back."""
     done = await firmware_publishing.establish(
-        *(context.db, context.vault, _decoded(body.files)),
+        *(context.db, context.firmware_safe, _decoded(body.files)),
         pin_file=context.firmware_root,
         caller=call.caller,
         now=context.clock(),
@@ -135,7 +135,7 @@ async def establish_trust(call: Call, body: SignedFiles, context: Context) -> Pu
 async def publish_metadata(call: Call, body: SignedFiles, context: Context) -> PublishedFiles:
     """All of it, or nothing: the whole chain is checked as an adapter would do it."""
     done = await firmware_publishing.publish(
-        *(context.db, context.vault, _decoded(body.files)),
+        *(context.db, context.firmware_safe, _decoded(body.files)),
         pin_file=context.firmware_root,
         caller=call.caller,
         now=context.clock(),
