@@ -82,9 +82,7 @@ class Connection(asyncio.Protocol):
         if self._transport is None:
             raise ConnectionResetError
         self._transport.write(data)
-        if self._paused:
-            self._room = asyncio.get_running_loop().create_future()
-            await self._room
+        await self._taken()
 
     async def begin(self, answer: Answer) -> None:
         """Write the header, and the text if the answer has one."""
@@ -122,8 +120,7 @@ class Connection(asyncio.Protocol):
         self._stays, self._head = request.stays, request.head
         try:
             await self._serving.respond(Asker(self._source, request.headers), request, self)
-            if not self._stays:
-                await self._left()
+            await (self._read() if self._stays else self._left())
         except Exception:
             _log.exception("A mistake of ours in a download.", source=self._source)
             self._stays = False
@@ -137,9 +134,26 @@ class Connection(asyncio.Protocol):
             self._transport.close()
             return
         self._since = asyncio.get_running_loop().time()
-        self._transport.resume_reading()
         if self._seen:
             self._next()
+        if len(self._seen) <= MAX_HEAD and self._transport is not None:
+            self._transport.resume_reading()
+
+    async def _taken(self) -> None:
+        """Wait until the transport has room. Raises ConnectionResetError."""
+        if self._paused:
+            self._room = asyncio.get_running_loop().create_future()
+            await self._room
+
+    async def _read(self) -> None:
+        """Who asks and does not read what is answered would fill the memory: no answer before there is room for it."""
+        try:
+            async with asyncio.timeout(IDLE_S):
+                await self._taken()
+        except (TimeoutError, ConnectionResetError):
+            self._stays = False
+            if self._transport is not None:
+                self._transport.abort()
 
     async def _left(self) -> None:
         """Wait until the kernel has all: what TLS still holds when it is closed has only seconds.

@@ -17,6 +17,8 @@ from tests.waiting import until
 
 PATH = f"/firmware/seil8/3.42/sha256/{DIGEST}"
 WAIT_S = 20
+MOST = 128 << 20
+"""Bytes; sockets hold some 10 MB of them."""
 
 
 def asking(ranged: str, *fields: str, method: str = "GET", version: str = "1.1") -> bytes:
@@ -89,7 +91,7 @@ async def test_the_connection_ends_after_the_answer_when_that_was_asked_for(serv
 async def test_a_slow_reader_that_asked_for_the_end_gets_all_before_it(tmp_path: Path, certificate: Path, monkeypatch):
     """What asyncio holds below TLS is dropped seconds after `close`: the connection is closed when it has left."""
     monkeypatch.setattr("asyncio.constants.SSL_SHUTDOWN_TIMEOUT", 0.1)
-    body = os.urandom(2 << 20)
+    body = os.urandom(6 << 20)
     async with serving(tmp_path, certificate, Limits()) as served:
         blob = add(served.blobs, body)
         served.listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 16 << 10)  # a slow line
@@ -164,3 +166,26 @@ async def test_a_blob_that_was_cut_or_healed_meanwhile_is_opened_anew(tmp_path: 
         with opened.open(blob.sha256) as healed:
             assert healed.file is not first.file
             assert os.pread(healed.file.fileno(), len(IMAGE), 0) == IMAGE
+
+
+# --- who does not read -----------------------------------------------------------------------------------------------
+
+
+async def test_who_asks_and_asks_and_does_not_read_fills_no_memory_and_is_let_go(tmp_path: Path, monkeypatch):
+    """Anybody can ask: neither questions nor answers may pile up here."""
+    monkeypatch.setattr(connection, "IDLE_S", 0.5)
+    questions = f"HEAD {PATH} HTTP/1.1\r\n\r\n".encode() * 500
+    async with serving(tmp_path, None, Limits()) as served:
+        _, writer = await connect(served)
+        writer.transport.pause_reading()
+
+        taken = 0
+        with pytest.raises(ConnectionError):
+            async with asyncio.timeout(WAIT_S):
+                while taken < MOST:
+                    writer.write(questions)
+                    await writer.drain()
+                    taken += len(questions)
+
+        assert taken < MOST
+        writer.close()
