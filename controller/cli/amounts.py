@@ -31,7 +31,15 @@ def seconds(text: str) -> int:
 
 
 def daily(window: str, zone: str, days: str) -> dict[str, Any] | None:  # Any: JSON
-    """A daily window as the API wants it; None for "". window: 01:00-04:00. days: mon,tue. Raises CliError."""
+    """A daily window as the API wants it; None for "". window: 01:00-04:00. days: mon,tue. Raises CliError.
+
+    Days without a window are refused: who names Mondays does not mean at once."""
+    if not window and days.strip():
+        raise CliError(
+            _("The days {text} belong to a window of the day.", text=days.strip()),
+            Exit.REFUSED,
+            next_step=_("Say when it opens and closes on them: --window 01:00-04:00."),
+        )
     if not window:
         return None
     match = re.fullmatch(r"([0-2][0-9]:[0-5][0-9])-([0-2][0-9]:[0-5][0-9])", window.strip())

@@ -114,3 +114,8 @@ def test_a_window_is_from_one_time_of_the_day_to_another() -> None:
     }
     with pytest.raises(CliError):
         daily("at night", "Asia/Tokyo", "")
+
+
+def test_days_without_a_window_are_refused_rather_than_taken_for_at_once() -> None:
+    with pytest.raises(CliError, match="mon,tue"):
+        daily("", "Asia/Tokyo", "mon,tue")

@@ -34,7 +34,7 @@ LISTED = (
     Column(_("models"), "models"),
     Column(_("bytes"), "size", right=True),
     Column(_("released"), "released_at"),
-    Column(_("available"), "available_at"),
+    Column(_("available since"), "available_at"),
     Column(_("days late"), "days_late", right=True),
     Column("sha256", "sha256"),
 )
@@ -52,7 +52,7 @@ SHOWN = (
     Column("sha256", "sha256"),
     Column(_("released"), "released_at"),
     Column(_("imported"), "imported_at"),
-    Column(_("available"), "available_at"),
+    Column(_("available since"), "available_at"),
     Column(_("days late"), "days_late"),
     Column(_("why late"), "missed_why"),
     Column(_("withdrawn"), "withdrawn_at"),

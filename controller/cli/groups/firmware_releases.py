@@ -17,7 +17,7 @@ MISSED = (
     Column(_("series"), "series"),
     Column(_("version"), "version"),
     Column(_("released"), "released_at"),
-    Column(_("available"), "available_at"),
+    Column(_("available since"), "available_at"),
     Column(_("days late"), "days_late", right=True),
     Column(_("why late"), "missed_why"),
 )

@@ -26,7 +26,7 @@ UPDATES = (
     Column(_("id"), "id", right=True),
     Column(_("code"), "code"),
     Column(_("adapter"), "adapter"),
-    Column(_("from"), "from_version"),
+    Column(_("from version"), "from_version"),
     Column(_("to"), "version"),
     Column(_("state"), cell(State, "state")),
     Column(_("failure"), "failure"),
