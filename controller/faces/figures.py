@@ -1,5 +1,5 @@
 """Figures of /metrics that the database knows: open exchanges, late and stuck ones, news on their way,
-releases of firmware that came late.
+releases of firmware that came late, updates and rollouts that have not ended.
 
 Read when somebody asks, for all who ask within FRESH_S. Every controller of a database tells the same.
 """
@@ -7,13 +7,14 @@ Read when somebody asks, for all who ask within FRESH_S. Every controller of a d
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import Final
 
 import structlog
 from prometheus_client import CollectorRegistry, Gauge
 
+from controller.domain import firmware_rollout, firmware_update
 from controller.domain.exchange import WAITS, Kind
 from controller.store import figures
 from controller.store.pool import TROUBLE, Database
@@ -55,6 +56,15 @@ class Figures:
             ("series",),
             registry=registry,
         )
+        self._updates = Gauge(
+            "hikitsugi_firmware_updates_open", "Updates of firmware that have not ended", ("state",), registry=registry
+        )
+        self._rollouts = Gauge(
+            "hikitsugi_firmware_rollouts_open",
+            "Rollouts of firmware that have not ended",
+            ("state",),
+            registry=registry,
+        )
 
     async def read(self) -> None:
         """Set the gauges, unless that was done a moment ago. Raises nothing when the database is away."""
@@ -74,7 +84,10 @@ class Figures:
         exchanges = await figures.exchanges(self._db, self._clock())
         deliveries = await figures.deliveries(self._db)
         missed = await figures.missed_releases(self._db, self._clock())
+        updates, rollouts = await figures.firmware_updates(self._db), await figures.firmware_rollouts(self._db)
         self._clear()
+        _by_state(self._updates, firmware_update.OPEN, updates)
+        _by_state(self._rollouts, set(firmware_rollout.State) - firmware_rollout.ENDED, rollouts)
         for kind, state in WAITS:
             self._open.labels(kind, state).set(0)
         for row in exchanges:
@@ -89,5 +102,18 @@ class Figures:
             self._missed.labels(series).set(count)
 
     def _clear(self) -> None:
-        for gauge in (self._open, self._overdue, self._stuck, self._deliveries, self._missed):
+        for gauge in (
+            self._open,
+            self._overdue,
+            self._stuck,
+            self._deliveries,
+            self._missed,
+            self._updates,
+            self._rollouts,
+        ):
             gauge.clear()
+
+
+def _by_state(gauge: Gauge, states: Iterable[str], counts: Mapping[str, int]) -> None:
+    for state in states:
+        gauge.labels(state).set(counts.get(state, 0))

@@ -1,4 +1,4 @@
-"""How many there are, for machines that watch: exchanges that are open, and news on their way. Each by an index."""
+"""How many there are, for machines that watch: open exchanges, news on their way, open updates. Each by an index."""
 
 from __future__ import annotations
 
@@ -44,3 +44,18 @@ async def missed_releases(db: Database, now: datetime) -> dict[str, int]:
     """How many releases of each series were, or are, not here on the vendor's day (R4.1)."""
     async with db.connection() as connection:
         return {row["series"]: row["missed"] for row in await connection.fetch(_MISSED, now)}
+
+
+async def firmware_updates(db: Database) -> dict[str, int]:
+    """How many updates of firmware have not ended, by state."""
+    return await _by_state(db, "SELECT state, count(*) AS open FROM firmware_update WHERE ended_at IS NULL GROUP BY 1")
+
+
+async def firmware_rollouts(db: Database) -> dict[str, int]:
+    """How many rollouts have not ended, by state."""
+    return await _by_state(db, "SELECT state, count(*) AS open FROM firmware_rollout WHERE ended_at IS NULL GROUP BY 1")
+
+
+async def _by_state(db: Database, query: str) -> dict[str, int]:
+    async with db.connection() as connection:
+        return {row["state"]: row["open"] for row in await connection.fetch(query)}

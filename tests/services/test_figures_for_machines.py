@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import generate_latest
@@ -9,7 +11,9 @@ from prometheus_client.exposition import generate_latest
 from controller.faces import figures
 from controller.faces.figures import Figures
 from controller.store.pool import Database
+from tests.registry_fixtures import Registry
 from tests.services.cases import Desk
+from tests.services.rollouts import Rollouts
 
 
 @pytest.fixture(autouse=True)
@@ -77,6 +81,24 @@ async def _deliveries(db: Database, **count: int) -> None:
                    FROM generate_series(1, $2) n""",
                 *(subscription, n, state),
             )
+
+
+async def test_open_updates_and_rollouts_are_counted_by_state(
+    desk: Desk, registry: Registry, numbers: Callable[[], int]
+) -> None:
+    """R4.2: a stopped rollout waits for a person."""
+    metrics = CollectorRegistry()
+    watched = Figures(registry.db, registry.clock, metrics)
+    rollouts = Rollouts(registry, numbers)
+    await rollouts.release()
+    before = await _shown(watched, metrics)
+    await rollouts.load(2)
+    await rollouts.begin()
+
+    assert _grown(before, await _shown(watched, metrics)) == {
+        'firmware_updates_open{state="scheduled"}': 2,
+        'firmware_rollouts_open{state="running"}': 1,
+    }
 
 
 async def test_they_are_read_once_for_all_who_ask_at_the_same_time(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
