@@ -20,6 +20,7 @@ from controller import process
 from controller.faces import metrics
 from controller.faces.api.doors import authenticator
 from controller.faces.http import observe
+from controller.firmware_images import open_images
 from controller.firmware_listener import certificate_of, listening
 from controller.firmware_side import open_firmware
 from controller.parts import utc_now
@@ -29,7 +30,7 @@ from controller.startup import CannotStart
 from controller.store.pool import Database
 from controller.tls import device_context
 from controller.worker import database_and_keys
-from firmware_repo.blobs import Blobs
+from firmware_repo.images import Images
 
 log = structlog.stdlib.get_logger("controller")
 
@@ -45,12 +46,12 @@ async def run(settings: Settings) -> None:
     process.as_many_descriptors_as_allowed()
     async with AsyncExitStack() as stack:
         db, vault = await database_and_keys(settings, stack, "The firmware server")
-        blobs = await asyncio.to_thread(Blobs, settings.firmware_dir)
+        images = await asyncio.to_thread(open_images, settings)
         figures = metrics.Metrics()
-        side = open_firmware(settings, db, vault, blobs, figures.registry, utc_now)
+        side = open_firmware(settings, db, vault, images, figures.registry, utc_now)
         stack.push_async_callback(side.downloads.turn)
         context, renew = _tls(settings)
-        await stack.enter_async_context(listening(settings, side, db, vault, context, _status(db, figures)))
+        await stack.enter_async_context(listening(settings, side, db, vault, context, _status(db, images, figures)))
         process.collect_garbage_seldom()
         log.info("Ready.", firmware=str(settings.firmware_listen))
         endless = (
@@ -62,10 +63,11 @@ async def run(settings: Settings) -> None:
     log.info("Stopped.")
 
 
-def _status(db: Database, figures: metrics.Metrics) -> web.Application:
+def _status(db: Database, images: Images, figures: metrics.Metrics) -> web.Application:
     """/healthz, /readyz and /metrics, as at the API."""
     app = web.Application(middlewares=[observe.observe(figures)])
-    metrics.add(app, figures, {"database": partial(housekeeping.ping, db)}, authenticator(db))
+    checks: dict[str, metrics.Check] = {"database": partial(housekeeping.ping, db), "images": images.check}
+    metrics.add(app, figures, checks, authenticator(db))
     return app
 
 

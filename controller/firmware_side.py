@@ -16,9 +16,9 @@ from controller.services.firmware_downloads import Log
 from controller.settings import Settings
 from controller.store.pool import Database
 from controller.store.secrets import Secrets
-from firmware_repo.blobs import Blobs
 from firmware_repo.fairness import Fairness
 from firmware_repo.hooks import Asker, Download
+from firmware_repo.images import Images
 from firmware_repo.web import Limits, Serving
 
 
@@ -36,7 +36,7 @@ def open_firmware(
     settings: Settings,
     db: Database,
     vault: Secrets,
-    blobs: Blobs,
+    images: Images,
     registry: CollectorRegistry,
     clock: Callable[[], datetime],
 ) -> FirmwareSide:
@@ -52,9 +52,9 @@ def open_firmware(
     ended = _counted(door, registry)
     _gauges(fairness, downloads, registry)
     limits = Limits(settings.firmware_downloads)
-    serving = Serving(blobs, door.authorise, limits=limits, admit=fairness.admit, ended=ended)
+    serving = Serving(images, door.authorise, limits=limits, admit=fairness.admit, ended=ended)
     accel = settings.firmware_accel
-    proxied = Serving(blobs, door.authorise, limits=limits, ended=ended, accel=accel) if accel else None
+    proxied = Serving(images, door.authorise, limits=limits, ended=ended, accel=accel) if accel else None
     return FirmwareSide(serving, proxied, downloads, fairness)
 
 

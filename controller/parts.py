@@ -12,7 +12,7 @@ from controller.services.firmware_trust_turn import Seen
 from controller.settings import Settings
 from controller.store.pool import Database
 from controller.store.secrets import Secrets
-from firmware_repo.blobs import Blobs
+from firmware_repo.images import Images
 
 
 def utc_now() -> datetime:
@@ -28,7 +28,7 @@ class Parts:
     db: Database
     vault: Secrets
     authority: Authority
-    blobs: Blobs
+    blobs: Images
     wake: asyncio.Event = field(default_factory=asyncio.Event)
     wake_push: asyncio.Event = field(default_factory=asyncio.Event)
     wake_news: asyncio.Event = field(default_factory=asyncio.Event)

@@ -12,14 +12,14 @@ from enum import StrEnum
 from typing import BinaryIO
 
 from controller.domain.access import Caller
-from controller.domain.errors import Conflict, Fault, Invalid, NotFound
+from controller.domain.errors import Conflict, Fault, Invalid, NotFound, Unreachable
 from controller.domain.firmware import Image
 from controller.domain.firmware_release import MAX_NOTES, MAX_WHY, Release, State, changed
 from controller.series import Series, by_name
 from controller.store import firmware
 from controller.store.pool import Database, Row
-from firmware_repo.blobs import Blobs
-from firmware_repo.errors import RepositoryError, StoreFull
+from firmware_repo.errors import RepositoryError, StoreFull, Unavailable
+from firmware_repo.images import Images
 from firmware_repo.intake import begins_with, inspect
 from protocol.image import MAGIC
 
@@ -95,12 +95,12 @@ def check_size(found: int, declared: int | None) -> None:
         )
 
 
-def keep(blobs: Blobs, file: BinaryIO, release: Release, *, declared: bool) -> tuple[Release, Checked]:
+def keep(blobs: Images, file: BinaryIO, release: Release, *, declared: bool) -> tuple[Release, Checked]:
     """Check the image's own header as far as it is known, then store it by content. Blocks on the disk: call it in a
     thread. Returns the release with the models that its header names, where the importer named none.
 
     declared: the sha256 is the vendor's; else it was computed from this very file, and proves nothing.
-    Raises Invalid (another image than was said, or damaged on the way), Conflict (no room).
+    Raises Invalid (another image than was said, or damaged on the way), Conflict (no room), Unreachable (no bucket).
     """
     image = release.image
     try:
@@ -115,6 +115,8 @@ def keep(blobs: Blobs, file: BinaryIO, release: Release, *, declared: bool) -> t
         blobs.add(file, image.sha256, image.size)
     except StoreFull as error:
         raise Conflict("{why}", next_step="Make room on the controller's disk and import again.", why=error) from error
+    except Unavailable as error:
+        raise Unreachable("{why}", next_step="Nothing was catalogued; import it again later.", why=error) from error
     except RepositoryError as error:
         raise Invalid("{why}", next_step="Nothing was stored.", why=error) from error
     return release, checked

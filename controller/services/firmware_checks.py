@@ -10,11 +10,11 @@ from controller.domain.sentence import Sentence, sentence
 from controller.services.firmware_offering import judge
 from controller.store import firmware_metadata
 from controller.store.pool import Database, Row
-from firmware_repo.blobs import Blobs
 from firmware_repo.errors import RepositoryError
+from firmware_repo.images import Images
 
 
-async def problems(db: Database, blobs: Blobs, row: Row) -> list[Sentence]:
+async def problems(db: Database, blobs: Images, row: Row) -> list[Sentence]:
     """Everything that is wrong with a release. row: of store/firmware.one."""
     read = await asyncio.to_thread(partial(_of_content, blobs, row))
     async with db.connection() as connection:
@@ -25,7 +25,7 @@ async def problems(db: Database, blobs: Blobs, row: Row) -> list[Sentence]:
     return [*read, *await asyncio.to_thread(partial(_of_signature, row, document["body"] if document else None))]
 
 
-def _of_content(blobs: Blobs, row: Row) -> list[Sentence]:
+def _of_content(blobs: Images, row: Row) -> list[Sentence]:
     try:
         blob = blobs.verify(row["sha256"])
     except RepositoryError as error:

@@ -4,6 +4,7 @@ import ipaddress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Self
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 from pydantic_settings import NoDecode
@@ -85,6 +86,17 @@ def _postgres(value: SecretStr | None) -> SecretStr | None:
     return value
 
 
+def _store(value: str | None) -> str | None:
+    if not value:
+        return None
+    url = urlsplit(value)
+    if not url.hostname or url.username is not None or url.query or url.fragment or url.path.strip("/"):
+        raise ValueError("not the URL of a store")
+    if url.scheme != "https" and not (url.scheme == "http" and is_loopback(url.hostname)):
+        raise ValueError("not encrypted")
+    return value.rstrip("/")
+
+
 def _mailbox(value: str | None) -> str | None:
     if value and not is_mail_address(value):
         raise ValueError("not an e-mail address")
@@ -155,4 +167,10 @@ HostOrNone = Annotated[
     str | None, Field(pattern=r"^[A-Za-z0-9]([A-Za-z0-9.:-]{0,251}[A-Za-z0-9])?$"), Allowed("host name or address")
 ]
 MailAddressOrNone = Annotated[str | None, AfterValidator(_mailbox), Allowed("e-mail address")]
+StoreUrlOrNone = Annotated[
+    str | None, AfterValidator(_store), Allowed("https:// URL of a host; http:// on loopback only")
+]
+BucketOrNone = Annotated[
+    str | None, Field(pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$"), Allowed("name of a bucket, 3 to 63 characters")
+]
 SecretOrNone = Annotated[SecretStr | None, Allowed("text", secret=True)]
