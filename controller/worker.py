@@ -23,7 +23,7 @@ from controller.startup import CannotStart
 from controller.store import embedded
 from controller.store.migrate import require_current
 from controller.store.pool import TROUBLE, Database
-from controller.store.secrets import Secrets, unlock
+from controller.store.secrets import Secrets, unlock_beside
 from controller.task_workers import collectors, work_of
 from controller.tls import legacy_push_context, push_context
 from controller.transports.arms.push import ArmsPusher
@@ -118,7 +118,7 @@ async def database_and_keys(settings: Settings, stack: AsyncExitStack, who: str)
             f"The key file {settings.secrets_key_file} is missing. Copy it from the controller: without it no "
             "adapter can be logged in to."
         )
-    return db, await unlock(db, settings.secrets_key_file)
+    return db, await unlock_beside(db, settings.secrets_key_file)
 
 
 def _endpoints(settings: Settings) -> Endpoints:

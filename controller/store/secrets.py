@@ -104,17 +104,32 @@ async def unlock(database: Database, path: Path) -> Secrets:
         probe = await tx.fetchval("SELECT probe FROM sealing")
         found = Secrets.at(path, make=probe is None)
         if probe is not None:
-            try:
-                found.open(probe, purpose=_PROBE)
-            except CannotOpen as error:
-                raise CannotStart(
-                    f"The key file {path} belongs to another database. Put the one there that was made with this "
-                    "database: from its backup, or from the other controllers that use it."
-                ) from error
+            _check(found, probe, path)
         if probe is None or not found.is_current(probe):
             put = "INSERT INTO sealing (probe) VALUES ($1) ON CONFLICT (one) DO UPDATE SET probe = excluded.probe"
             await tx.execute(put, found.seal("hikitsugi", purpose=_PROBE))
     return found
+
+
+async def unlock_beside(database: Database, path: Path) -> Secrets:
+    """As `unlock`, for what runs beside a controller: it only reads. Raises CannotStart."""
+    async with database.connection() as connection:
+        probe = await connection.fetchval("SELECT probe FROM sealing")
+    if probe is None:
+        raise CannotStart("No controller has used this database yet. Start one first.")
+    found = Secrets.at(path, make=False)
+    _check(found, probe, path)
+    return found
+
+
+def _check(found: Secrets, probe: bytes, path: Path) -> None:
+    try:
+        found.open(probe, purpose=_PROBE)
+    except CannotOpen as error:
+        raise CannotStart(
+            f"The key file {path} belongs to another database. Put the one there that was made with this "
+            "database: from its backup, or from the other controllers that use it."
+        ) from error
 
 
 def rotate(path: Path) -> None:
