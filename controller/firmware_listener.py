@@ -62,7 +62,7 @@ async def listening(
     await runner.setup()
     try:
         server = await asyncio.get_running_loop().create_server(
-            _bounded(serving, runner, settings.device_connections),
+            bounded(serving, runner, settings.device_connections),
             *(at.host, at.port),
             ssl=context,
             backlog=_BACKLOG,
@@ -95,10 +95,14 @@ async def _told_by_nginx(settings: Settings, side: FirmwareSide, db: Database) -
         yield
 
 
-def _bounded(serving: Serving, runner: web.AppRunner, most: int) -> Callable[[], asyncio.BaseProtocol]:
+def bounded(serving: Serving, runner: web.AppRunner, most: int) -> Callable[[], asyncio.BaseProtocol]:
+    """Makes the protocol of a connection. most: open at once, those that were handed to the HTTP server included."""
+    http = runner.server
+    assert http is not None  # after setup
+
     def protocol() -> asyncio.BaseProtocol:
-        assert runner.server is not None  # after setup
-        return serving.protocol(runner.server) if len(serving.connections) < most else _Full()
+        is_room = len(serving.connections) + len(http.connections) < most
+        return serving.protocol(http) if is_room else _Full()
 
     return protocol
 

@@ -38,7 +38,7 @@ class Connection(asyncio.Protocol):
         self._source = ""
         self._seen = bytearray()
         self._task: asyncio.Task[None] | None = None
-        self._stays, self._head = True, False
+        self._stays, self._head, self._is_last = True, False, False
         self._paused = False
         self._room: asyncio.Future[None] | None = None
         self._since = 0.0
@@ -68,6 +68,12 @@ class Connection(asyncio.Protocol):
             self._next()
         elif len(self._seen) > MAX_HEAD and self._transport is not None:
             self._transport.pause_reading()
+
+    def eof_received(self) -> bool:
+        """Who says that no more requests come gets the answers to those that came, as nginx has it; TLS allows no such
+        half of a connection in asyncio."""
+        self._is_last = self._task is not None
+        return self._is_last and self._transport is not None and self._transport.get_extra_info("sslcontext") is None
 
     def pause_writing(self) -> None:
         self._paused = True
@@ -136,7 +142,11 @@ class Connection(asyncio.Protocol):
         self._since = asyncio.get_running_loop().time()
         if self._seen:
             self._next()
-        if len(self._seen) <= MAX_HEAD and self._transport is not None:
+        if self._transport is None:
+            return
+        if self._is_last and self._task is None:
+            self._transport.close()
+        elif len(self._seen) <= MAX_HEAD:
             self._transport.resume_reading()
 
     async def _taken(self) -> None:

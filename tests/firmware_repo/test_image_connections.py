@@ -136,6 +136,25 @@ async def test_who_leaves_while_an_answer_is_made_is_forgotten(served):
     writer.close()
 
 
+async def test_who_says_that_no_more_requests_come_gets_all_answers(tmp_path: Path):
+    """Half of a connection is closed, the other is not: as with nginx."""
+    body = os.urandom(24 << 20)  # more than sockets hold
+    async with serving(tmp_path, None, Limits()) as served:
+        blob = add(served.blobs, body)
+        reader, writer = await connect(served)
+        whole = asking("bytes=0-").replace(DIGEST.encode(), blob.sha256.encode())
+
+        writer.write(whole + whole.replace(b"bytes=0-", b"bytes=0-9"))
+        writer.write_eof()
+
+        await asyncio.sleep(0.1)  # it has seen the end before it has sent all
+        await answered(reader, 206, body)
+        await answered(reader, 206, body[:10])
+        async with asyncio.timeout(WAIT_S / 4):
+            assert await reader.read() == b""
+        writer.close()
+
+
 # --- one descriptor for many readers ---------------------------------------------------------------------------------
 
 
