@@ -7,7 +7,7 @@ how far it is. Not here: who may fetch (firmware_access.py), and what follows fr
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 
 import structlog
@@ -110,14 +110,17 @@ def _fold(parts: list[Part], part: Part) -> None:
         del parts[:-_ATTEMPTS_KEPT]
         return
     last = parts[-1]
-    parts[-1] = replace(
-        last,
-        source=part.source or last.source,
-        last_at=max(last.last_at, part.last_at),
-        requests=last.requests + part.requests,
-        sent=last.sent + part.sent,
-        reached=max(last.reached, part.reached),
-        outcome=COMPLETE if last.outcome == COMPLETE else part.outcome,
+    # Not dataclasses.replace: this is done for each range of each image, and it costs five times as much.
+    parts[-1] = Part(
+        last.fetcher,
+        last.anew,
+        part.source or last.source,
+        last.began_at,
+        max(last.last_at, part.last_at),
+        last.requests + part.requests,
+        last.sent + part.sent,
+        max(last.reached, part.reached),
+        COMPLETE if last.outcome == COMPLETE else part.outcome,
     )
 
 

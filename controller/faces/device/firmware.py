@@ -5,6 +5,7 @@ An answer of the registry holds for FRESH_S, so that an adapter which fetches pi
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -43,6 +44,7 @@ class FirmwareDoor:
     downloads: Log
     monotonic: Callable[[], float] = time.monotonic
     _said: dict[_Question, tuple[float, Fetcher | Refusal]] = field(default_factory=dict)
+    _asking: dict[_Question, asyncio.Task[Fetcher | Refusal]] = field(default_factory=dict)
 
     async def authorise(self, asker: Asker, image: ImageRef) -> Grant | Refusal:
         """401 without a key, 403 with a wrong one or locked out (R3.7), 404 for an image that it is not to run (R4.3),
@@ -66,17 +68,28 @@ class FirmwareDoor:
             download.who.ended(download)
 
     async def ask(self, question: _Question) -> Fetcher | Refusal:
-        """The registry's answer of this moment. Raises what the database raises."""
+        """The registry's answer of this moment. Raises what the database raises.
+
+        Whoever asks the same while it is on its way gets that answer: one adapter may have many connections.
+        """
+        asking = self._asking.get(question)
+        if asking is None:
+            asking = self._asking[question] = asyncio.create_task(self._ask(question))
+            asking.add_done_callback(lambda _: self._asking.pop(question))
+        return await asyncio.shield(asking)
+
+    async def _ask(self, question: _Question) -> Fetcher | Refusal:
         authorization, image = question
         try:
             distribution_id, key = parse_basic(authorization)
         except PeerMistake:
             return _NO_KEY
+        until = self.monotonic() + FRESH_S
         said = await may_fetch(self.db, self.vault, distribution_id, key, image)
         answer = _REFUSALS.get(said, _WRONG_KEY) if isinstance(said, ResultCode) else said
         if len(self._said) >= _REMEMBERED:
             self._said.clear()
-        self._said[question] = self.monotonic() + FRESH_S, answer
+        self._said[question] = until, answer
         return answer
 
 
