@@ -176,7 +176,7 @@ class _Timed:
 
 
 class _Seekable:
-    """The same for an upload, which wants to know how long it is, and must not close what is not its own."""
+    """The same for an upload, which wants to know how long it is, and may be wanted again."""
 
     def __init__(self, stream: BinaryIO, slow: Callable[[], Unavailable]) -> None:
         self._stream, self._slow = stream, slow
@@ -187,6 +187,9 @@ class _Seekable:
         if time.monotonic() > self._until:
             raise self._slow()
         return self._stream.read(size)
+
+    def close(self) -> None:
+        """Left to whose it is; boto3 closes what it was given."""
 
 
 def _client(access: Access) -> Any:
