@@ -93,7 +93,7 @@ async def establish(
         await store.hold_imports(tx)
         await store.establish(tx, caller.account, now)
         done, verified = await _taken(tx, safe, act, State({}, {}), given, pin_file)
-    await asyncio.to_thread(pin.keep, pin_file, verified.root)
+    await asyncio.to_thread(pin.keep, pin_file, verified)
     return done
 
 
@@ -117,7 +117,7 @@ async def publish(
         if not new:
             return Published((), Judged())
         done, verified = await _taken(tx, safe, act, state, new, pin_file)
-    await asyncio.to_thread(pin.keep, pin_file, verified.root)
+    await asyncio.to_thread(pin.keep, pin_file, verified)
     return done
 
 
@@ -188,7 +188,8 @@ async def _proven(
         anchor = await asyncio.to_thread(partial(pin.anchor, pin_file, state.roots, first=not before.roots))
         signed = state.signed_anew(await online_keys.signers(tx, safe, state.root), now, changed=True)
         state = state.with_(signed)
-        verified = await asyncio.to_thread(state.verified, anchor, now)
+        believed = await asyncio.to_thread(pin.versions, pin_file)
+        verified = await asyncio.to_thread(state.verified, anchor, now, believed)
         _refuse_new_faults(verified, before, state, {each.role for each in new})
     except RepositoryError as error:
         raise Conflict(

@@ -80,7 +80,8 @@ async def turn(db: Database, safe: Safe, pin_file: Path | None, now: datetime, s
         state, fresh = await _signed_anew(tx, safe, state, now, seen)
         try:
             anchor = await asyncio.to_thread(pin.anchor, pin_file, state.roots)
-            verified = await asyncio.to_thread(state.verified, anchor, now, seen.versions)
+            believed = seen.versions | await asyncio.to_thread(pin.versions, pin_file)
+            verified = await asyncio.to_thread(state.verified, anchor, now, believed)
         except RepositoryError as error:
             await _broken(tx, error.detail, now)
         else:
@@ -91,7 +92,7 @@ async def turn(db: Database, safe: Safe, pin_file: Path | None, now: datetime, s
     seen.expires = state.expiries()
     if verified is not None:
         seen.versions.update(verified.versions)
-        await asyncio.to_thread(pin.keep, pin_file, verified.root)
+        await asyncio.to_thread(pin.keep, pin_file, verified)
     return True
 
 
