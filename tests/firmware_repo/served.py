@@ -16,6 +16,7 @@ from aiohttp import web
 
 from firmware_repo.blobs import Blob, Blobs
 from firmware_repo.hooks import Asker, Download, Grant, ImageRef, Refusal
+from firmware_repo.images import Images
 from firmware_repo.web import Limits, Serving
 from protocol.arms.http import basic
 from protocol.ids import DistributionId
@@ -54,9 +55,18 @@ class Served:
 
 @asynccontextmanager
 async def serving(
-    root: Path, certificate: Path | None, limits: Limits, *, face: str = "lean", **hooks: Any
+    root: Path,
+    certificate: Path | None,
+    limits: Limits,
+    *,
+    face: str = "lean",
+    images: Images | None = None,
+    **hooks: Any,
 ) -> AsyncIterator[Served]:
-    """face: "lean" as the listeners of the product do, "aiohttp" for what its HTTP server makes of it."""
+    """face: "lean" as the listeners of the product do, "aiohttp" for what its HTTP server makes of it.
+
+    images: other ones than files below `root`.
+    """
     server_side = client_side = None
     if certificate is not None:
         server_side = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
@@ -64,7 +74,7 @@ async def serving(
         client_side = ssl.create_default_context(cafile=certificate)
     served = Served("", 0, client_side, Blobs(root))
     ended = lambda asker, download: served.ended.put_nowait(download)  # noqa: E731
-    offer = Serving(served.blobs, served.authorise, limits=limits, ended=ended, **hooks)
+    offer = Serving(images or served.blobs, served.authorise, limits=limits, ended=ended, **hooks)
     application = web.Application()
     application.add_routes(offer.routes())
     runner = web.AppRunner(application, access_log=None)
