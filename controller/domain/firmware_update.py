@@ -26,6 +26,7 @@ class State(StrEnum):
 class Event(StrEnum):
     BEGIN = "begin"
     CLOSE_WINDOW = "close-window"
+    GIVE_WAY = "give-way"
     FETCHED = "fetched"
     SENT = "sent"
     STEPPED = "stepped"
@@ -61,6 +62,7 @@ MOVES: dict[tuple[State, Event], State] = {
     (State.SCHEDULED, Event.BEGIN): State.ORDERED,
     (State.SCHEDULED, Event.WENT_WRONG): State.FAILED,
     (State.ORDERED, Event.CLOSE_WINDOW): State.SCHEDULED,
+    (State.ORDERED, Event.GIVE_WAY): State.SCHEDULED,
     (State.ORDERED, Event.FETCHED): State.DOWNLOADING,
     (State.DOWNLOADING, Event.SENT): State.FLASHING,
     (State.DOWNLOADING, Event.STEPPED): State.ORDERED,
@@ -90,6 +92,11 @@ CANCELLABLE = frozenset(state for state, event in MOVES if event is Event.CANCEL
 def advance(state: State, event: Event) -> State | None:
     """The state after the event, None when the event changes nothing (repeated, late, out of order)."""
     return MOVES.get((state, event))
+
+
+GIVES_WAY_AFTER = timedelta(hours=24)
+"""An update that nobody has begun gives way to one of its pair that can begin at once; to any other one after so long
+(A: four times the 6 hours within which every real client pulls), so that two of these do not take turns each second."""
 
 
 @dataclass(frozen=True, slots=True)

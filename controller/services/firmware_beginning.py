@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from controller.domain.firmware_update import Event, Failure, State
+from controller.domain.firmware_update import GIVES_WAY_AFTER, Event, Failure, Start, State
 from controller.domain.sentence import Sentence, sentence
 from controller.domain.update_progress import Verdict, too_late
 from controller.domain.why import kept
 from controller.services.firmware_choice import schedule_of, waits_for
-from controller.services.firmware_moving import moved
+from controller.services.firmware_moving import moved, put_back
 from controller.store import firmware_update_moves as moves
 from controller.store import firmware_update_turn as store
 from controller.store.pool import Connection, Database, Row
@@ -40,6 +40,9 @@ async def _begin(tx: Connection, row: Row, busy: set[str], now: datetime) -> boo
         return False
     due_at = schedule_of(row).next_opening(now)
     waits = _waits(row, busy)
+    if waits and due_at == now and await _is_given_way(tx, row, now):
+        await store.put_off(tx, [(row["id"], now, kept(waits))])  # its turn comes with the next look
+        return False
     if due_at is None or due_at > now or waits:
         later = due_at if due_at and due_at > now else now + _LOOK_AGAIN
         await store.put_off(tx, [(row["id"], later, kept(waits) if waits else None)])
@@ -47,6 +50,25 @@ async def _begin(tx: Connection, row: Row, busy: set[str], now: datetime) -> boo
     await moves.set_target(tx, row["code"], row["version"])
     changes = {"ordered_at": now, "step_at": now, "target_before": row["firmware_target"], "had_way": row["has_way"]}
     await moved(tx, row, State.SCHEDULED, Verdict(Event.BEGIN), now, changes)
+    return True
+
+
+async def _is_given_way(tx: Connection, row: Row, now: datetime) -> bool:
+    """An update of the pair that nobody has begun goes back to waiting, and its target with it; True when it did.
+
+    Whoever has just been told of that version is refused its image from now on: never two of a pair together.
+    """
+    if row["exchange"] or row["locked_out"] or not row["partner_is_idle"]:
+        return False
+    begins_at_once = row["has_way"] and row["start"] == Start.AT_ONCE
+    if not begins_at_once and now - row["partner_since"] < GIVES_WAY_AFTER:
+        return False
+    partner = await moves.locked_now(tx, row["partner_update"])
+    if partner is None or partner["state"] != State.ORDERED or partner["told_at"] or partner["asked_at"]:
+        return False
+    nothing = {"ordered_at": None, "step_at": None, "deadline_at": None, "due_at": now + _LOOK_AGAIN * 5}
+    changes = nothing | await put_back(tx, partner, partner["from_version"] or None)
+    await moved(tx, partner, State.ORDERED, Verdict(Event.GIVE_WAY), now, changes)
     return True
 
 

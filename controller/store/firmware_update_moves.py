@@ -157,6 +157,11 @@ async def locked(tx: Connection, update: int) -> Row | None:
     return await tx.fetchrow("SELECT * FROM firmware_update WHERE id = $1 FOR UPDATE", update)
 
 
+async def locked_now(tx: Connection, update: int) -> Row | None:
+    """All columns, locked; None when somebody else moves it at this moment."""
+    return await tx.fetchrow("SELECT * FROM firmware_update WHERE id = $1 FOR UPDATE SKIP LOCKED", update)
+
+
 async def open_of(tx: Connection, code: str, adapter: str) -> list[Row]:
     """The open updates of the code, or of the adapter, locked; `in_place`: its registration still holds."""
     query = """SELECT u.*, r.since IS NOT NULL AS in_place FROM firmware_update u

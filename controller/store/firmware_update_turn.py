@@ -21,7 +21,8 @@ _LOCK = """
 _FACTS = """
     SELECT u.*, c.firmware_target, r.since IS NOT NULL AS in_place, a.locked_out_at IS NOT NULL AS locked_out,
            coalesce(k.firmware, '') AS running, held_by_exchange(u.code) AS exchange,
-           p.id AS partner_update, p.code AS partner, i.sha256 IS NOT NULL AS is_offered,
+           p.id AS partner_update, p.code AS partner, p.since AS partner_since, p.is_idle AS partner_is_idle,
+           i.sha256 IS NOT NULL AS is_offered,
            EXISTS (SELECT FROM reach w WHERE w.adapter = u.adapter AND w.code = u.code AND w.since = u.registered_since)
                AS has_way,
            (SELECT array_agg(partner) FROM pair WHERE pair.code = u.code) AS partners
@@ -30,7 +31,15 @@ _FACTS = """
     LEFT JOIN contact k ON k.adapter = u.adapter
     LEFT JOIN firmware_image i ON i.series = u.series AND i.version = u.version
     LEFT JOIN LATERAL (
-        SELECT o.id, o.code FROM pair JOIN firmware_update o ON o.code = pair.partner
+        SELECT o.id, o.code, o.ordered_at AS since,
+               o.state = 'ordered' AND o.told_at IS NULL AND o.asked_at IS NULL
+                 AND coalesce(h.last_pull_at < o.step_at, true)
+                 AND NOT EXISTS (SELECT FROM firmware_download f
+                                 WHERE f.adapter = o.adapter AND f.sha256 = o.sha256 AND f.last_at >= o.step_at)
+                 AND (o.start = 'next-boot' OR NOT EXISTS (
+                     SELECT FROM reach w
+                     WHERE w.adapter = o.adapter AND w.code = o.code AND w.since = o.registered_since)) AS is_idle
+        FROM pair JOIN firmware_update o ON o.code = pair.partner LEFT JOIN contact h ON h.adapter = o.adapter
         WHERE pair.code = u.code AND o.state IN ('ordered', 'downloading', 'flashing', 'checking')
         ORDER BY o.id LIMIT 1) p ON true
     WHERE u.id = ANY ($1) ORDER BY u.due_at, u.id"""
@@ -40,7 +49,8 @@ async def due(tx: Connection, now: datetime, *, limit: int, only: int | None = N
     """Scheduled updates whose time has come, locked with the registrations they depend on. only: at most this one.
 
     All columns, and: firmware_target of the code; in_place: the registration still holds; locked_out; running; what is
-    in the way: exchange, partner_update with its code partner; is_offered: the version; has_way: it can be pushed to;
+    in the way: exchange, partner_update with its code partner, partner_since, partner_is_idle (its adapter has not been
+    told, and has not pulled since); is_offered: the version; has_way: it can be pushed to;
     partners: codes that it is never updated together with.
     """
     found = await tx.fetch(*((_DUE, now, limit) if only is None else (_DUE_ONE, now, only)))

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from controller.domain.errors import Conflict, ControllerError, Invalid, NotFound
+from controller.domain.firmware_update import Start
 from controller.domain.sentence import sentence
 from controller.domain.update_window import Daily, Schedule
 from controller.services import firmware_updates
@@ -154,6 +155,69 @@ async def test_never_two_of_a_pair_whoever_begins_them(updating: Updating) -> No
         registry.clock.forward(seconds=10)
         await updating.turn()
         assert [(await updating.state(update))[0] for update in both] == ["good", "ordered"]
+
+
+async def _pair(updating: Updating) -> tuple[tuple[str, str], tuple[str, str]]:
+    """An entry and its warm standby: code and serial of each."""
+    entry, standby = await updating.adapter(), await updating.adapter(kind="standby")
+    await updating.run("UPDATE code SET warm = true WHERE code = $1", standby[0])
+    await updating.run("UPDATE code SET designated_standby = $2 WHERE code = $1", entry[0], standby[0])
+    return entry, standby
+
+
+async def test_one_that_waits_for_the_next_boot_gives_way_to_its_partner_and_has_its_turn_later(
+    updating: Updating,
+) -> None:
+    """R4.2: never two of a pair together, and nobody is held up by an update that nobody has begun."""
+    (entry, _), (standby, spare) = await _pair(updating)
+    await updating.can_be_pushed_to(spare)
+    idle = await updating.order(entry, "3.42", start=Start.NEXT_BOOT)
+    assert await updating.state(idle) == ("ordered", None)
+
+    at_once = await updating.order(standby, "3.42")
+    await updating.turn()
+    assert [(await updating.state(each))[0] for each in (idle, at_once)] == ["scheduled", "ordered"]
+    assert await updating.target(entry) == "3.40", "if it pulls now, it is offered nothing"
+
+    for version in ("3.40", "3.42"):
+        await updating.pull(spare, version)
+    await updating.serve(spare)
+    await updating.can_be_pushed_to(spare)
+    await updating.turn()
+    updating.registry.clock.forward(seconds=20)
+    await updating.turn()
+    assert [(await updating.state(each))[0] for each in (idle, at_once)] == ["ordered", "good"]
+    assert await updating.target(entry) == "3.42"
+
+
+async def test_one_whose_adapter_has_pulled_does_not_give_way(updating: Updating) -> None:
+    """R4.2: it is really under way, though no byte has gone out yet."""
+    (entry, serial), (standby, spare) = await _pair(updating)
+    await updating.can_be_pushed_to(spare)
+    begun = await updating.order(entry, "3.42", start=Start.NEXT_BOOT)
+    await updating.pull(serial, "3.40")
+
+    waiting = await updating.order(standby, "3.42")
+    for _ in range(3):
+        await updating.turn()
+
+    assert [(await updating.state(each))[0] for each in (begun, waiting)] == ["ordered", "scheduled"]
+
+
+async def test_two_that_wait_for_the_next_boot_do_not_take_turns_all_day(updating: Updating) -> None:
+    """R4.2: the second has its turn after a day."""
+    (entry, _), (standby, _) = await _pair(updating)
+    both = [await updating.order(code, "3.42", start=Start.NEXT_BOOT) for code in (entry, standby)]
+    for _ in range(3):
+        updating.registry.clock.forward(seconds=10)
+        await updating.turn()
+    assert [(await updating.state(each))[0] for each in both] == ["ordered", "scheduled"]
+    assert await updating.moves(both[0]) == ["scheduled", "ordered"]
+
+    updating.registry.clock.forward(hours=24)
+    await updating.turn()
+    await updating.turn()
+    assert [(await updating.state(each))[0] for each in both] == ["scheduled", "ordered"]
 
 
 async def test_an_exchange_that_holds_the_code_is_waited_for(updating: Updating) -> None:
