@@ -19,9 +19,12 @@ from typing import Final
 
 from controller.domain.access import CONTROLLER, Caller
 from controller.domain.errors import Conflict, Fault, Invalid
+from controller.domain.firmware_update import Failure
+from controller.domain.sentence import sentence
 from controller.services import firmware_offering as offering
 from controller.services import firmware_online_keys as online_keys
 from controller.services import firmware_pin as pin
+from controller.services import firmware_rollouts, firmware_updates
 from controller.services.firmware_offering import Judged
 from controller.services.firmware_online_keys import Safe
 from controller.services.firmware_state import State, document, published
@@ -163,6 +166,8 @@ async def _taken(
     await store.add(tx, new, act.caller.account, act.now)
     await store.add(tx, signed, CONTROLLER.account, act.now)
     judged = await offering.settle(tx, verified.releases, act.now)
+    if not before.roots:
+        await _end_unsigned(tx, judged, act)
     await store.checked(tx, act.now, None, faults_of(verified))
     if state.version(ROOT) != before.version(ROOT):
         await store.forget_keys(tx, online_keys.in_use(state.root))
@@ -177,6 +182,21 @@ async def _taken(
     topic = "firmware.trust-established" if not before.roots else "firmware.metadata-published"
     await store.tell(tx, topic, "firmware", {**detail, "account": act.caller.account}, act.now)
     return done, verified
+
+
+async def _end_unsigned(tx: Connection, judged: Judged, act: _Act) -> None:
+    """What was ordered before the ceremony, and is not signed, would wait for an image that nobody hands out."""
+    for series, version in judged.unsigned:
+        why = sentence(
+            "{series} {version} is in no signed metadata, and a root of trust is established: only what is signed is "
+            "offered. Order it again once it is signed.",
+            series=series,
+            version=version,
+        )
+        await firmware_rollouts.stop_all_of(tx, series, version, why, act.now, caller=act.caller)
+        await firmware_updates.cancel_all_of(
+            tx, series, version, why, caller=act.caller, now=act.now, failure=Failure.ABORTED
+        )
 
 
 async def _proven(

@@ -149,15 +149,23 @@ async def cancel_within(
 
 
 async def cancel_all_of(
-    tx: Connection, series: str, version: str, why: Sentence, *, caller: Caller, now: datetime
+    tx: Connection,
+    series: str,
+    version: str,
+    why: Sentence,
+    *,
+    caller: Caller,
+    now: datetime,
+    failure: Failure = Failure.WITHDRAWN,
 ) -> int:
     """The version is withdrawn (R4.3): every open update to or through it that is not flashing yet ends; how many.
 
+    failure: another one where it is out of the offer for another reason.
     Call it before other rows of `code` are changed in the same transaction.
     """
     count = 0
     for row in await moves.open_of_version(tx, series, version):
-        count += await cancelled(tx, row, Failure.WITHDRAWN, why, caller=caller, now=now)
+        count += await cancelled(tx, row, failure, why, caller=caller, now=now)
     return count
 
 
