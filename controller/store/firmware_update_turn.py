@@ -109,10 +109,17 @@ async def seen(db: Database, after: int, *, limit: int) -> list[Row]:
 
 
 async def note_progress(db: Database, progress: Sequence[tuple[int, int, datetime | None]]) -> None:
-    """(update, bytes, deadline), of those that have more bytes than at the last look; deadline: None, as it is."""
-    query = """UPDATE firmware_update u SET bytes = s.bytes, deadline_at = coalesce(s.deadline_at, u.deadline_at)
-        FROM unnest($1::bigint[], $2::bigint[], $3::timestamptz[]) AS s (id, bytes, deadline_at)
-        WHERE u.id = s.id AND u.bytes < s.bytes AND u.ended_at IS NULL"""
+    """(update, bytes, deadline), of those that have more bytes than at the last look; deadline: None, as it is.
+
+    What somebody else moves now is left to the next look: two who lock many in any order may wait for each other.
+    """
+    query = """WITH news AS (
+            SELECT u.id, s.bytes, s.deadline_at
+            FROM firmware_update u
+            JOIN unnest($1::bigint[], $2::bigint[], $3::timestamptz[]) AS s (id, bytes, deadline_at) USING (id)
+            WHERE u.bytes < s.bytes AND u.ended_at IS NULL ORDER BY u.id FOR NO KEY UPDATE OF u SKIP LOCKED)
+        UPDATE firmware_update u SET bytes = n.bytes, deadline_at = coalesce(n.deadline_at, u.deadline_at)
+        FROM news n WHERE u.id = n.id"""
     if progress:
         async with db.connection() as connection:
             await connection.execute(query, *map(list, zip(*progress, strict=True)))
