@@ -90,8 +90,12 @@ class Change:
     versions: tuple[str, ...]
 
 
-def between(images: Iterable[Image], before: Image, after: Image) -> Change:
-    """Whose release notes tell what changes when `after` takes the place of `before`; of a downgrade, what is lost."""
-    low, high = sorted((before.key, after.key))
+def between(images: Iterable[Image], before: str, after: Image) -> Change:
+    """Whose release notes tell what changes when `after` takes the place of `before`; of a downgrade, what is lost.
+
+    before: may be a version that is not catalogued: adapters come with those. Raises ValueError for what is no version.
+    """
+    key = after.numbering.key(before)
+    low, high = sorted((key, after.key))
     passed = sorted((i for i in images if low < i.key <= high), key=lambda image: image.key)
-    return Change(after.key < before.key, tuple(image.version for image in passed))
+    return Change(after.key < key, tuple(image.version for image in passed))

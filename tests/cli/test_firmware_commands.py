@@ -98,7 +98,11 @@ async def test_notes_of_all_versions_in_between_are_shown_and_what_a_downgrade_l
 
     up = ok(await by("olga", "firmware", "diff-notes", "seil8", "8.60", "8.62", "--lang", "ja"))
     down = ok(await by("olga", "firmware", "diff-notes", "seil8", "8.62", "8.61"))
+    from_the_factory = ok(await by("olga", "firmware", "diff-notes", "seil8", "8.59", "8.61"))
+    no_version = await by("olga", "firmware", "diff-notes", "seil8", "newest", "8.61")
 
+    assert "# 8.60" in from_the_factory and "# 8.61" in from_the_factory  # 8.59 itself was never catalogued
+    assert no_version.code == 2 and "M.mm" in no_version.err
     assert "# 8.61" in up and up.index("# 8.61") < up.index("# 8.62") and "# 8.60" not in up
     assert "LOST" in down and "# 8.62" in down and "# 8.61" not in down
 

@@ -134,7 +134,7 @@ def test_notes_in_between_are_those_that_come_on_the_way_and_of_a_downgrade_thos
     """R4.2: from the release notes."""
     images = {version: image(version) for version in ("3.9", "3.10", "3.40", "3.42")}
 
-    up, down = (between(images.values(), images[a], images[b]) for a, b in (("3.9", "3.40"), ("3.42", "3.9")))
+    up, down = (between(images.values(), a, images[b]) for a, b in (("3.9", "3.40"), ("3.42", "3.9")))
 
     assert (up.downgrade, up.versions) == (False, ("3.10", "3.40"))
     assert (down.downgrade, down.versions) == (True, ("3.10", "3.40", "3.42"))

@@ -31,20 +31,30 @@ def diff_notes(
     after: Annotated[str, typer.Argument(metavar="TO", help=_("Version that is thought of."))],
     lang: Annotated[Literal["ja", "en"] | None, typer.Option(help=_("Default: the terminal's language."))] = None,
 ) -> None:
-    change = session.api.get(f"/firmware/{segment(series)}/notes", **{"from": before, "to": after})
     if session.out.json:
-        session.out.document(change)
-        return
+        session.out.document(_change(session, series, before, after))
+    else:
+        say_change(session, series, before, after, lang or LANGUAGE)
+
+
+def say_change(session: Session, series: str, before: str, after: str, language: str = LANGUAGE) -> None:
+    """Show the release notes of all versions between two; of a downgrade, what is lost."""
+    change = _change(session, series, before, after)
     if change["downgrade"]:
         session.out.say(_("{after} is older than {before}: all of this is LOST.", **change))
     if not change["versions"]:
         session.out.say(_("No version lies between {before} and {after}.", **change))
     for each in change["versions"]:
-        _say_notes(session, each, lang or LANGUAGE)
+        say_notes(session, each, language)
 
 
-def _say_notes(session: Session, of: Mapping[str, Any], language: str) -> None:
-    """In the other language where there are none in this one. Any: a JSON object."""
+def _change(session: Session, series: str, before: str, after: str) -> Any:
+    """Any: JSON."""
+    return session.api.get(f"/firmware/{segment(series)}/notes", **{"from": before, "to": after})
+
+
+def say_notes(session: Session, of: Mapping[str, Any], language: str) -> None:
+    """Show the notes of one version. In the other language where there are none in this one. Any: a JSON object."""
     other = {"ja": "en", "en": "ja"}[language]
     withdrawn = _(" (withdrawn: {why})", why=of["withdrawn_why"]) if of["state"] == "withdrawn" else ""
     session.out.say("")

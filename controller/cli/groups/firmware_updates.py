@@ -8,11 +8,12 @@ import typer
 from controller.cli.amounts import daily
 from controller.cli.commands import Session, group, segment
 from controller.cli.failures import Exit
+from controller.cli.groups.firmware_releases import say_change, say_notes
 from controller.cli.groups.swaps import DryRun, Reason
 from controller.cli.looks import Stage, watched
 from controller.cli.moments import moment
 from controller.cli.output import Column
-from controller.cli.words import _, cell, word
+from controller.cli.words import LANGUAGE, _, cell, word
 from controller.domain.firmware_update import State
 
 update = group("update", _("Firmware updates of single codes: chosen, ordered, watched, cancelled."))
@@ -146,16 +147,21 @@ def _tell_plan(session: Session, planned: Found) -> None:
     """The release notes of what it goes through, then what would happen."""
     if session.out.json:
         return
-    for version in planned["path"]:
-        found = session.api.get(f"/codes/{segment(planned['code'])}/firmware", version=version)
-        for each in found["versions"]:
-            session.out.say(_("Release notes of {version}:", version=version))
-            session.out.text(each["notes"] or _("There are none."))
+    _tell_notes(session, planned)
     session.out.say(_("{code} ({adapter}): {from_version} to {version}, from {due_at} on.", **_shown(planned)))
     if len(planned["path"]) > 1:
         session.out.say(_("It goes through {path}.", path=planned["path"]))
     if planned["waits"]:
         session.out.say(_("It waits: {waits}", **planned))
+
+
+def _tell_notes(session: Session, planned: Found) -> None:
+    """Of every version that it passes; of the one alone, when nobody knows what the adapter runs."""
+    series = session.api.get(f"/codes/{segment(planned['code'])}/firmware")["series"]
+    if planned["from_version"]:
+        say_change(session, series, planned["from_version"], planned["version"])
+    else:
+        say_notes(session, session.api.get(f"/firmware/{segment(series)}/{segment(planned['version'])}"), LANGUAGE)
 
 
 def _shown(planned: Found) -> dict[str, object]:

@@ -9,6 +9,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from controller.domain.errors import Fault, Invalid
 from controller.domain.firmware import Image
 from controller.domain.firmware_release import MAX_NOTES, MAX_WHY, Release, State, between, days_late, recommended
 from controller.faces.api.context import ADMINISTRATOR, PEOPLE, STAFF, Context
@@ -144,16 +145,18 @@ class NotesBetween(Answer):
 async def compare_notes(
     series: SeriesName,
     context: Context,
-    before: Annotated[str, Query("version that is run now", alias="from")],
+    before: Annotated[str, Query("version that is run now, catalogued or not", alias="from")],
     after: Annotated[str, Query("version that is thought of", alias="to")],
 ) -> NotesBetween:
     """What changes when one version takes the place of another: the notes of all versions in between (R4.2)."""
     rows = {row["version"]: row for row in await firmware.listing(context.db, series=series)}
-    for version in (before, after):
-        if version not in rows:
-            raise service.unknown(series, version)
-    images = {version: firmware.image(row) for version, row in rows.items()}
-    change = between(images.values(), images[before], images[after])
+    if after not in rows:
+        raise service.unknown(series, after)
+    try:
+        change = between(map(firmware.image, rows.values()), before, firmware.image(rows[after]))
+    except ValueError as error:
+        fault = Fault("from", "{why}", {"why": error}, "query")
+        raise Invalid("That is no version.", next_step="Mend the fields named.", faults=[fault]) from error
     notes = [VersionNotes.from_row(rows[version]) for version in change.versions]
     return NotesBetween(series=series, before=before, after=after, downgrade=change.downgrade, versions=notes)
 
