@@ -38,5 +38,6 @@ def _in_bucket(settings: Settings, blobs: Blobs) -> Images:
     try:
         bucket = Bucket(access)
     except (ValueError, OSError) as error:
-        raise CannotStart(f"The store of images cannot be used: {error}.") from error
+        ca = f" with firmware_s3_ca = {access.ca}" if access.ca else ""
+        raise CannotStart(f"The store of images cannot be used{ca}: {error}.") from error
     return BucketImages(bucket, blobs, settings.firmware_cache_bytes)

@@ -42,7 +42,7 @@ class Access:
 
     url: str
     bucket: str
-    access_key: str
+    access_key: str = field(repr=False)
     secret_key: str = field(repr=False)
     region: str = "us-east-1"
     ca: Path | None = None
@@ -67,6 +67,9 @@ class Bucket:
     """
 
     def __init__(self, access: Access) -> None:
+        """Raises OSError (ssl.SSLError) when `ca` cannot be read, ValueError for a URL that is none."""
+        if access.ca is not None:
+            ssl.create_default_context(cafile=access.ca)  # boto3 would look at it at the first question only
         self._access = access
         self._client: Any = _client(access)  # Any: boto3 makes its classes while it runs
 

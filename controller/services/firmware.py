@@ -114,11 +114,15 @@ def keep(blobs: Images, file: BinaryIO, release: Release, *, declared: bool) -> 
             )
         blobs.add(file, image.sha256, image.size)
     except StoreFull as error:
-        raise Conflict("{why}", next_step="Make room on the controller's disk and import again.", why=error) from error
+        raise Conflict(
+            "{why}", next_step="Make room on the controller's disk and import again.", why=error.detail
+        ) from error
     except Unavailable as error:
-        raise Unreachable("{why}", next_step="Nothing was catalogued; import it again later.", why=error) from error
+        raise Unreachable(
+            "{why}", next_step="Nothing was catalogued; import it again later.", why=error.detail
+        ) from error
     except RepositoryError as error:
-        raise Invalid("{why}", next_step="Nothing was stored.", why=error) from error
+        raise Invalid("{why}", next_step="Nothing was stored.", why=error.detail) from error
     return release, checked
 
 

@@ -29,7 +29,7 @@ def _of_content(blobs: Images, row: Row) -> list[Sentence]:
     try:
         blob = blobs.verify(row["sha256"])
     except RepositoryError as error:
-        return [sentence("{why}", why=error)]
+        return [sentence("{why}", why=error.detail)]
     if blob.size == row["size"]:
         return []
     return [
@@ -48,7 +48,7 @@ def _of_signature(row: Row, document: bytes | None) -> list[Sentence]:
     try:
         named = {each.path: each for each in documents.releases(document, row["series"])} if document else {}
     except RepositoryError as error:
-        return [sentence("{why}", why=error)]
+        return [sentence("{why}", why=error.detail)]
     judged = judge([row], named)
     told = {"series": row["series"], "version": row["version"]}
     if judged.differing:
