@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from controller import words
+from controller.domain.why import Why
 from controller.services import firmware_online_keys, firmware_publishing, firmware_trust, firmware_trust_turn
 from controller.services.firmware_online_keys import Safe
 from controller.services.firmware_publishing import Published
+from controller.services.firmware_trust import overview
 from controller.services.firmware_trust_turn import Seen
 from controller.store.pool import Database
 from controller.store.secrets import Secrets
 from firmware_repo import ceremony, documents, keys, making
 from firmware_repo.releases import Release
 from firmware_repo.roles import Online
-from tests.registry_fixtures import ADMINISTRATOR, HandClock, Registry
+from tests.registry_fixtures import ADMINISTRATOR, HandClock, Registry, people
 
 SERIES = ("seil8", "seil6")
 
@@ -48,9 +52,11 @@ class Holders:
         """The ceremony's files."""
         return ceremony.hold(self.keys, await self.online(), threshold=2, now=self.clock()).files()
 
-    async def establish(self) -> Published:
+    async def establish(self, files: dict[str, bytes] | None = None) -> Published:
+        """files: None for those of a new ceremony."""
+        files = files or await self.first()
         return await firmware_publishing.establish(
-            self.db, self.safe, await self.first(), pin_file=self.pin, caller=ADMINISTRATOR, now=self.clock()
+            self.db, self.safe, files, pin_file=self.pin, caller=ADMINISTRATOR, now=self.clock()
         )
 
     async def publish(self, files: dict[str, bytes]) -> Published:
@@ -114,3 +120,49 @@ async def offered(db: Database) -> list[str]:
     query = "SELECT series || ' ' || version FROM firmware_image ORDER BY 1"
     async with db.connection() as connection:
         return [row[0] for row in await connection.fetch(query)]
+
+
+@asynccontextmanager
+async def signing(dsn: str, folder: Path, *named: Release) -> AsyncIterator[Holders]:
+    """A controller and the holders, with these releases signed and offered."""
+    db = await Database.open(dsn)
+    registry = Registry(db, Secrets.generate(), HandClock())
+    await people(registry)
+    await catalogue(db, *named, now=registry.clock())
+    made = Holders.of(registry, folder)
+    await made.establish()
+    await made.publish(await made.signed(*named))
+    assert await made.turn()
+    yield made
+    await db.close()
+
+
+async def told(holders: Holders, topic: str) -> list[str]:
+    query = "SELECT subject FROM outbox WHERE topic = $1 ORDER BY id"
+    async with holders.db.connection() as connection:
+        return [row["subject"] for row in await connection.fetch(query, topic)]
+
+
+async def tamper(holders: Holders, statement: str, *values: object) -> None:
+    """As whoever has the database, and takes its triggers away first."""
+    async with holders.db.transaction() as tx:
+        await tx.execute("ALTER TABLE firmware_metadata DISABLE TRIGGER USER")
+        await tx.execute(statement, *values)
+        await tx.execute("ALTER TABLE firmware_metadata ENABLE TRIGGER USER")
+
+
+async def broken_why(holders: Holders) -> str:
+    row = (await overview(holders.db)).row
+    assert row is not None
+    return words.told(row["broken_why"], "en")
+
+
+async def why_of(holders: Holders, series: str) -> Why | None:
+    row = (await overview(holders.db)).row
+    assert row is not None
+    found: Why | None = row["series_why"].get(series)
+    return found
+
+
+async def series_why(holders: Holders, series: str) -> str:
+    return words.told(await why_of(holders, series), "en")

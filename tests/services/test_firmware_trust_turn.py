@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import resource
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import timedelta
 from pathlib import Path
@@ -14,19 +13,24 @@ from prometheus_client.exposition import generate_latest
 
 from controller import words
 from controller.domain.errors import Conflict
-from controller.domain.why import Why
 from controller.faces.firmware_figures import MetadataFigures
-from controller.services import firmware_pin as pin
 from controller.services import firmware_trust_turn
 from controller.services.firmware_trust import Shelf, overview
 from controller.services.firmware_trust_turn import Seen
 from controller.store import firmware_metadata as store
-from controller.store.pool import Database
-from controller.store.secrets import Secrets
 from firmware_repo import ceremony, documents, keys, making, roles
-from firmware_repo.chain import Verified
-from tests.registry_fixtures import HandClock, Registry, people
-from tests.services.signed_firmware import Holders, catalogue, offered, release
+from tests.services.signed_firmware import (
+    Holders,
+    broken_why,
+    catalogue,
+    offered,
+    release,
+    series_why,
+    signing,
+    tamper,
+    told,
+    why_of,
+)
 
 OLD, NEW = release("3.40"), release("3.41")
 BOTH = ["seil8 3.40", "seil8 3.41"]
@@ -35,51 +39,12 @@ BOTH = ["seil8 3.40", "seil8 3.41"]
 @pytest.fixture
 async def holders(new_dsn: Callable[[], Awaitable[str]], tmp_path: Path) -> AsyncIterator[Holders]:
     """Two signed releases, offered."""
-    db = await Database.open(await new_dsn())
-    registry = Registry(db, Secrets.generate(), HandClock())
-    await people(registry)
-    await catalogue(db, OLD, NEW, now=registry.clock())
-    made = Holders.of(registry, tmp_path)
-    await made.establish()
-    await made.publish(await made.signed(OLD, NEW))
-    assert await made.turn()
-    yield made
-    await db.close()
+    async with signing(await new_dsn(), tmp_path, OLD, NEW) as made:
+        yield made
 
 
 async def versions(holders: Holders) -> dict[str, int]:
     return {each.role: each.version for each in (await overview(holders.db)).roles}
-
-
-async def told(holders: Holders, topic: str) -> list[str]:
-    query = "SELECT subject FROM outbox WHERE topic = $1 ORDER BY id"
-    async with holders.db.connection() as connection:
-        return [row["subject"] for row in await connection.fetch(query, topic)]
-
-
-async def tamper(holders: Holders, statement: str, *values: object) -> None:
-    """As whoever has the database, and takes its triggers away first."""
-    async with holders.db.transaction() as tx:
-        await tx.execute("ALTER TABLE firmware_metadata DISABLE TRIGGER USER")
-        await tx.execute(statement, *values)
-        await tx.execute("ALTER TABLE firmware_metadata ENABLE TRIGGER USER")
-
-
-async def broken_why(holders: Holders) -> str:
-    row = (await overview(holders.db)).row
-    assert row is not None
-    return words.told(row["broken_why"], "en")
-
-
-async def why_of(holders: Holders, series: str) -> Why | None:
-    row = (await overview(holders.db)).row
-    assert row is not None
-    found: Why | None = row["series_why"].get(series)
-    return found
-
-
-async def series_why(holders: Holders, series: str) -> str:
-    return words.told(await why_of(holders, series), "en")
 
 
 async def test_the_timestamp_is_signed_anew_each_day_and_the_snapshot_each_few_days(holders: Holders) -> None:
@@ -339,63 +304,3 @@ async def test_a_lost_document_of_one_series_keeps_its_place_until_it_is_publish
     await holders.publish(lost)
 
     assert await offered(holders.db) == BOTH
-
-
-async def went_back(holders: Holders) -> None:
-    """A withdrawn release is back, with the document that named it; and the controller was restarted."""
-    await holders.publish(await holders.signed(remove=["3.40"]))
-    await holders.turn()
-    await tamper(holders, "DELETE FROM firmware_metadata WHERE (role, version) = ('seil8', 3)")
-    await tamper(holders, "DELETE FROM firmware_metadata WHERE role IN ('snapshot', 'timestamp')")
-    holders.seen = Seen()
-
-
-async def test_a_database_that_went_back_is_noticed_after_a_restart_too(holders: Holders) -> None:
-    """R4.3: the highest versions that were believed are kept in a file, which no database can change."""
-    newest = await holders.signed(remove=["3.40"])
-    await went_back(holders)
-    assert holders.pin.with_name("firmware-versions.json").stat().st_mode & 0o777 == 0o600
-
-    await holders.turn()
-    assert await offered(holders.db) == [] and "old state" in await series_why(holders, "seil8")
-    assert await told(holders, "firmware.series-broken") == ["seil8"]
-
-    await holders.publish(newest)
-    assert await offered(holders.db) == ["seil8 3.41"] and not await series_why(holders, "seil8")
-
-
-async def test_an_older_state_is_accepted_when_the_file_is_deleted_on_purpose(holders: Holders) -> None:
-    """R4.2: a backup was restored, and nobody has the newest documents any more."""
-    await went_back(holders)
-    holders.pin.with_name("firmware-versions.json").unlink()
-
-    await holders.turn()
-
-    assert await offered(holders.db) == BOTH
-
-
-@pytest.mark.parametrize("content", [b"", b"[]", b"{", b'{"targets": "1"}'])
-async def test_a_damaged_file_of_versions_is_told_and_nothing_is_offered(holders: Holders, content: bytes) -> None:
-    """R4.3: who can break it must not get around it."""
-    holders.pin.with_name("firmware-versions.json").write_bytes(content)
-
-    await holders.turn()
-
-    assert await offered(holders.db) == [] and "firmware-versions.json is damaged" in await broken_why(holders)
-
-
-async def test_a_full_disk_is_no_reason_not_to_publish(holders: Holders) -> None:
-    """R4.1: the root is pinned as soon as there is room; until then the older one is whole."""
-    before = holders.pin.read_bytes()
-    verified = Verified({}, {"root": 2}, {}, b"x" * (2 << 20))
-    _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, hard))
-    try:
-        pin.keep(holders.pin, verified)
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
-    assert holders.pin.read_bytes() == before
-    assert not [each for each in holders.pin.parent.iterdir() if each.name.endswith(".new")]
-
-    await holders.publish(await holders.next_root())
-    assert holders.pin.read_bytes() == await holders.read("2.root.json")
