@@ -7,6 +7,7 @@ The name says how long the file must be, so a file that was cut or grew is notic
 record kept elsewhere. No catalogue here: which version a blob is, and whether anybody may have it, is not its business.
 """
 
+import errno
 import hashlib
 import os
 import re
@@ -18,10 +19,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
 
-from firmware_repo.errors import Damaged, NoSuchBlob
+from firmware_repo.errors import Damaged, NoSuchBlob, Unavailable
 from firmware_repo.incoming import Incoming, sweep
 
 _CHUNK = 1 << 20
+_NO_ROOM_HERE = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
@@ -81,11 +83,14 @@ class Blobs:
         return blob
 
     def open(self, sha256: str) -> OpenBlob:
-        """Raises NoSuchBlob; Damaged when the file has not the size it was stored with."""
-        blob = self._find(sha256)
+        """Raises NoSuchBlob; Damaged when the file has not the size it was stored with; Unavailable when this process
+        has no room for another open file."""
         try:
+            blob = self._find(sha256)
             file = self.path(blob).open("rb", buffering=0)
         except OSError as error:
+            if error.errno in _NO_ROOM_HERE:
+                raise Unavailable(f"Blob {sha256} cannot be opened now: {error.strerror}.") from error
             raise Damaged(f"Blob {sha256} cannot be opened: {error.strerror}. Import the image again.") from error
         if (size := os.fstat(file.fileno()).st_size) != blob.size:
             file.close()

@@ -3,6 +3,7 @@
 import hashlib
 import os
 import random
+import resource
 import subprocess
 import sys
 import textwrap
@@ -13,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from firmware_repo.blobs import Blob, Blobs
-from firmware_repo.errors import Damaged, NoSuchBlob, StoreFull, WrongContent
+from firmware_repo.errors import Damaged, NoSuchBlob, StoreFull, Unavailable, WrongContent
 
 BODY = random.Random(2).randbytes(3_000_001)
 DIGEST = hashlib.sha256(BODY).hexdigest()
@@ -167,6 +168,21 @@ def test_a_stray_file_beside_a_blob_is_reported_not_served(root):
 
     with pytest.raises(Damaged, match="must hold one file"):
         blobs.open(DIGEST)
+
+
+def test_a_process_with_no_room_for_another_open_file_calls_nothing_damaged(root):
+    blobs = Blobs(root)
+    blobs.add(BytesIO(BODY), DIGEST, len(BODY))
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    os.close(lowest := os.dup(0))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (lowest, hard))
+    try:
+        with pytest.raises(Unavailable):
+            blobs.open(DIGEST)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+    assert read(blobs, DIGEST) == BODY
 
 
 def test_an_open_blob_stays_readable_while_it_is_replaced(root):
