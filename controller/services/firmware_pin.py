@@ -75,8 +75,13 @@ def versions(path: Path | None) -> dict[str, int]:
     except (ValueError, RecursionError):
         kept = None
     if not isinstance(kept, dict) or not all(type(version) is int for version in kept.values()):
-        why = "{file} is damaged. Restore it; delete it only when the database is known to be in its newest state."
-        raise Untrusted(TARGETS, said(why, file=str(file)))
+        raise Untrusted(
+            TARGETS,
+            said(
+                "{file} is damaged. Restore it; delete it only when the database is known to be in its newest state.",
+                file=str(file),
+            ),
+        )
     return kept
 
 
