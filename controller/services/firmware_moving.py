@@ -6,14 +6,14 @@ The code's target becomes what its adapter is known to run then; none, to leave 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 import structlog
 
 from controller.domain.access import CONTROLLER, Caller
-from controller.domain.firmware_update import Event, Failure, State, advance
+from controller.domain.firmware_update import CANCELLABLE, Event, Failure, State, advance
 from controller.domain.sentence import Sentence
 from controller.domain.update_progress import Verdict
 from controller.domain.why import Why, kept
@@ -24,32 +24,26 @@ log = structlog.get_logger()
 
 
 async def cancelled(
-    tx: Connection,
-    row: Row,
-    failure: Failure,
-    why: Sentence | Why | None,
-    *,
-    caller: Caller,
-    now: datetime,
-    event: Event = Event.CANCEL,
-) -> bool:
-    """End a locked update that may still be cancelled, or was overtaken; False when it may not (it flashes, or ended).
-
-    One that was overtaken leaves the target alone: it is another one's by now.
-    """
-    state = State(row["state"])
-    to = advance(state, event)
-    if to is None:
-        return False
-    changes: Mapping[str, object] = {}
-    if event is Event.CANCEL and state is not State.SCHEDULED:
-        changes = await put_back(tx, row, await _runs(tx, row, state))
+    tx: Connection, rows: Sequence[Row], failure: Failure, why: Sentence | Why | None, *, caller: Caller, now: datetime
+) -> list[int]:
+    """Cancel those of these locked updates that may still be; which. Others flash, or have ended."""
+    found = [row for row in rows if row["state"] in CANCELLABLE]
+    runs = await _run(tx, [row for row in found if row["state"] != State.SCHEDULED])
     said = kept(why) if isinstance(why, Sentence) else why
-    data: dict[str, Any] = {"target": changes["target_after"]} if changes else {}  # Any: JSON values
+    await moves.cancel(tx, found, runs, failure, said, caller=caller, now=now)
+    return [row["id"] for row in found]
+
+
+async def overtaken(tx: Connection, row: Row, why: Sentence, *, caller: Caller, now: datetime) -> None:
+    """End a locked, open update that leaves the target alone: it is another one's by now."""
+    state = State(row["state"])
     await moves.move(
-        tx, row, event, state, to, caller=caller, now=now, failure=failure, why=said, changes=changes, data=data
+        *(tx, row, Event.OVERTAKE, state, State.CANCELLED),
+        caller=caller,
+        now=now,
+        failure=Failure.OVERTAKEN,
+        why=kept(why),
     )
-    return True
 
 
 async def moved(
@@ -79,9 +73,9 @@ async def put_back(tx: Connection, row: Row, version: str | None) -> dict[str, o
     return {"target_after": version} if await moves.put_back_target(tx, row, version) else {}
 
 
-async def _runs(tx: Connection, row: Row, state: State) -> str | None:
-    """What the adapter runs for certain: while the image goes out nobody can say how much of it is there by now."""
-    if state is not State.ORDERED:
-        return None
-    said = await moves.said_since(tx, row)
-    return said or row["from_version"] or None
+async def _run(tx: Connection, rows: Sequence[Row]) -> dict[int, str | None]:
+    """What their adapters run for certain: while an image goes out nobody can say how much of it is there by now."""
+    ordered = [row["id"] for row in rows if row["state"] == State.ORDERED]
+    said = await moves.said_since(tx, ordered) if ordered else {}
+    certain = {row["id"]: said.get(row["id"]) or row["from_version"] or None for row in rows if row["id"] in ordered}
+    return {row["id"]: certain.get(row["id"]) for row in rows}

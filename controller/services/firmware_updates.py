@@ -11,13 +11,13 @@ from datetime import datetime
 
 from controller.domain.access import Caller
 from controller.domain.errors import Conflict, ControllerError, NotFound
-from controller.domain.firmware_update import CANCELLABLE, Event, Failure, Start, State
+from controller.domain.firmware_update import CANCELLABLE, Failure, Start, State
 from controller.domain.sentence import Sentence, sentence
 from controller.domain.update_window import ANY_TIME, Schedule
 from controller.domain.why import written
 from controller.services.firmware_beginning import begin
 from controller.services.firmware_choice import Choice, chosen, daily_json, placed
-from controller.services.firmware_moving import cancelled
+from controller.services.firmware_moving import cancelled, overtaken
 from controller.store import audit, registry
 from controller.store import firmware_update_moves as moves
 from controller.store import firmware_updates as store
@@ -130,7 +130,7 @@ async def cancel(db: Database, update: int, *, reason: str, caller: Caller, now:
         row = await moves.locked(tx, update)
         if row is None or not caller.sees(row["contract"]):
             raise unknown(update)
-        if not await cancelled(tx, row, Failure.ABORTED, written(reason), caller=caller, now=now):
+        if not await cancelled(tx, [row], Failure.ABORTED, written(reason), caller=caller, now=now):
             raise Conflict(
                 "Update {update} is {state}, so it cannot be cancelled any more.",
                 next_step="hikitsugi update show {update} says how far it is.",
@@ -145,7 +145,7 @@ async def cancel_within(
 ) -> list[int]:
     """Cancel those of these (a rollout's) that may still be, in the caller's transaction; which. Others go on."""
     found = await moves.some_locked(tx, updates)
-    return [row["id"] for row in found if await cancelled(tx, row, Failure.ABORTED, why, caller=caller, now=now)]
+    return await cancelled(tx, found, Failure.ABORTED, why, caller=caller, now=now)
 
 
 async def cancel_all_of(
@@ -163,10 +163,8 @@ async def cancel_all_of(
     failure: another one where it is out of the offer for another reason.
     Call it before other rows of `code` are changed in the same transaction.
     """
-    count = 0
-    for row in await moves.open_of_version(tx, series, version):
-        count += await cancelled(tx, row, failure, why, caller=caller, now=now)
-    return count
+    found = await moves.open_of_version(tx, series, version)
+    return len(await cancelled(tx, found, failure, why, caller=caller, now=now))
 
 
 async def one(db: Database, update: int, *, caller: Caller) -> Row:
@@ -199,8 +197,8 @@ async def _make_way(tx: Connection, code: str, adapter: str, replace: bool, call
     for row in await moves.open_of(tx, code, adapter):
         if not row["in_place"]:
             why = sentence("Code {code} has another adapter by now.", code=row["code"])
-            await cancelled(tx, row, Failure.OVERTAKEN, why, caller=caller, now=now, event=Event.OVERTAKE)
-        elif not replace or not await cancelled(tx, row, Failure.REPLACED, None, caller=caller, now=now):
+            await overtaken(tx, row, why, caller=caller, now=now)
+        elif not replace or not await cancelled(tx, [row], Failure.REPLACED, None, caller=caller, now=now):
             raise _is_open([row], code)
 
 

@@ -53,7 +53,7 @@ async def insert(tx: Connection, new: New, *, caller: Caller, now: datetime) -> 
     row = await tx.fetchrow(_INSERT, *(getattr(new, name) for name in _COLUMNS), now)
     if row is not None:
         data = {"from": new.from_version, "path": list(new.path), "reason": new.reason, "downgrade": new.downgrade}
-        await _tell(tx, row, "order", "", State.SCHEDULED, None, None, data, caller, now)
+        await _tell(tx, [(row, "", data)], "order", State.SCHEDULED, None, None, caller, now)
     return row
 
 
@@ -99,41 +99,80 @@ async def move(
 ) -> None:
     """Move one that is locked from `state`, with its journal, audit row and news. data: JSON values (Any) for these."""
     await _set(tx, row["id"], {**_of_the_state(to, failure, why, now), **(changes or {})})
-    await _tell(tx, row, event, state, to, failure, why, dict(data or {}), caller, now)
+    await _tell(tx, [(row, state, data or {})], event, to, failure, why, caller, now)
 
 
 _TELL = """
-    WITH journal AS (
+    WITH told AS MATERIALIZED (
+        SELECT * FROM jsonb_to_recordset($6) AS t (update_id bigint, code text, contract text, from_state text,
+                                                   data jsonb, payload jsonb, detail jsonb)
+    ), journal AS (
         INSERT INTO firmware_update_move (update_id, at, event, from_state, to_state, account, role, data)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+        SELECT update_id, $1, $2, from_state, $3, $4, $5, data FROM told ORDER BY update_id
     ), news AS (
-        INSERT INTO outbox (at, topic, subject, payload) VALUES ($2, 'firmware.update-' || $5, $9, $10))
+        INSERT INTO outbox (at, topic, subject, payload)
+        SELECT $1, 'firmware.update-' || $3, code, payload FROM told ORDER BY update_id)
     INSERT INTO audit (at, account, role, source, action, subject, contract, outcome, detail)
-    VALUES ($2, $6, $7, $11, 'firmware-update.' || $5, $9, $12, 'done', $13)"""
+    SELECT $1, $4, $5, $7, 'firmware-update.' || $3, code, contract, 'done', detail FROM told ORDER BY update_id"""
 
 
 async def _tell(
     tx: Connection,
-    row: Row,
+    rows: Sequence[tuple[Row, str, Mapping[str, Any]]],
     event: str,
-    state: str,
     to: State,
     failure: Failure | None,
     why: Why | None,
-    data: dict[str, Any],
     caller: Caller,
     now: datetime,
 ) -> None:
+    """rows: each with the state that it was in, and its data. Any: JSON values."""
+    told = [_told(row, event, state, to, failure, why, data) for row, state, data in rows]
+    await tx.execute(_TELL, now, event, to.value, caller.account, caller.role.value, told, caller.source)
+
+
+def _told(
+    row: Row, event: str, state: str, to: State, failure: Failure | None, why: Why | None, data: Mapping[str, Any]
+) -> dict[str, Any]:
     """Any: JSON values."""
-    told = {name: row[name] for name in ("code", "contract", "adapter", "series", "version", "from_version", "rollout")}
-    payload = {"update": row["id"], **told, "state": to.value, "failure": failure, "why": why}
-    detail = {"update": row["id"], "version": row["version"], "adapter": row["adapter"], "event": event, **data}
+    same = {name: row[name] for name in ("code", "contract", "adapter", "series", "version", "from_version", "rollout")}
     more = ({"failure": failure} if failure else {}) | ({"why": why} if why else {})
-    await tx.execute(
-        _TELL,
-        *(row["id"], now, event, state, to.value, caller.account, caller.role.value, data | more, row["code"], payload),
-        *(caller.source, row["contract"], detail | more),
-    )
+    detail = {"update": row["id"], "version": row["version"], "adapter": row["adapter"], "event": event, **data}
+    return {
+        **{"update_id": row["id"], "code": row["code"], "contract": row["contract"], "from_state": state},
+        "data": {**data, **more},
+        "payload": {"update": row["id"], **same, "state": to.value, "failure": failure, "why": why},
+        "detail": detail | more,
+    }
+
+
+_CANCEL = """
+    WITH given AS MATERIALIZED (
+        SELECT * FROM unnest($1::bigint[], $2::boolean[], $3::text[]) AS g (id, was_begun, target)
+    ), back AS (
+        UPDATE code c SET firmware_target = g.target FROM given g JOIN firmware_update u ON u.id = g.id
+        WHERE c.code = u.code AND g.was_begun)
+    UPDATE firmware_update u SET state = 'cancelled', state_since = $4, ended_at = $4, deadline_at = NULL, waits = NULL,
+        failure = $5, why = $6, target_after = g.target
+    FROM given g WHERE u.id = g.id"""
+
+
+async def cancel(
+    tx: Connection,
+    rows: Sequence[Row],
+    targets: Mapping[int, str | None],
+    failure: Failure,
+    why: Why | None,
+    *,
+    caller: Caller,
+    now: datetime,
+) -> None:
+    """Cancel these, which are locked, all at once. targets: by update, of the codes of those that had begun."""
+    if rows:
+        ids, begun = [row["id"] for row in rows], [row["id"] in targets for row in rows]
+        await tx.execute(_CANCEL, ids, begun, [targets.get(each) for each in ids], now, failure.value, why)
+        told = [(row, row["state"], {"target": targets[row["id"]]} if row["id"] in targets else {}) for row in rows]
+        await _tell(tx, told, Event.CANCEL, State.CANCELLED, failure, why, caller, now)
 
 
 async def set_target(tx: Connection, code: str, version: str | None) -> None:
@@ -185,8 +224,10 @@ async def some_locked(tx: Connection, updates: Sequence[int]) -> list[Row]:
     return await tx.fetch(query, list(updates))
 
 
-async def said_since(tx: Connection, row: Row) -> str:
-    """The version in its adapter's newest pull of a config since the present step; '' for none."""
-    query = """SELECT firmware FROM (SELECT * FROM pull WHERE adapter = $1 ORDER BY id DESC LIMIT 20) p
-        WHERE message = 'config-solicitation' AND result = 100 AND at >= $2 ORDER BY id DESC LIMIT 1"""
-    return await tx.fetchval(query, row["adapter"], row["step_at"]) or ""
+async def said_since(tx: Connection, updates: Sequence[int]) -> dict[int, str]:
+    """By update, the version in its adapter's newest pull of a config since the present step; those that pulled."""
+    query = """SELECT u.id, p.firmware FROM firmware_update u CROSS JOIN LATERAL (
+            SELECT firmware FROM (SELECT * FROM pull WHERE adapter = u.adapter ORDER BY id DESC LIMIT 20) newest
+            WHERE message = 'config-solicitation' AND result = 100 AND at >= u.step_at ORDER BY id DESC LIMIT 1) p
+        WHERE u.id = ANY ($1)"""
+    return {row["id"]: row["firmware"] for row in await tx.fetch(query, list(updates))}

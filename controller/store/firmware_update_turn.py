@@ -104,8 +104,10 @@ async def seen(db: Database, after: int, *, limit: int) -> list[Row]:
     refusing the image; in_service_at; reached, fetched_at: of the newest download; whole_at: the first time that the
     whole image was out; way_at, has_way.
     """
-    async with db.connection() as connection:
-        return await connection.fetch(_SEEN, after, limit)
+    async with db.transaction() as tx:
+        # By index whatever the statistics say: after a burst they are a minute old, and 2,000 scans of pulls take 20 s.
+        await tx.execute("SET LOCAL enable_seqscan = off")
+        return await tx.fetch(_SEEN, after, limit)
 
 
 async def note_progress(db: Database, progress: Sequence[tuple[int, int, datetime | None]]) -> None:
