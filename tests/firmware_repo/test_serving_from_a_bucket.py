@@ -57,6 +57,17 @@ async def test_many_at_once_cause_one_copy(store: Store, gate: Gate, tmp_path: P
     assert gate.copies == 1
 
 
+async def test_nginx_finds_the_copy(store: Store, tmp_path: Path) -> None:
+    images = store.images(tmp_path)
+    async with (
+        serving(tmp_path, None, Limits(), images=images, accel="/images") as served,
+        served.session() as session,
+        session.get(served.url(DIGEST)) as answer,
+    ):
+        location = answer.headers["X-Accel-Redirect"].removeprefix("/images/")
+    assert (tmp_path / "sha256" / location).read_bytes() == BODY
+
+
 async def test_while_the_copy_is_made_adapters_are_asked_to_come_back(store: Store, gate: Gate, tmp_path: Path) -> None:
     images = store.images(tmp_path, gate.url, wait_s=0.2)
     gate.passes.clear()
