@@ -2,12 +2,13 @@
 
 Reads one JSON object a line and answers each with one:
 
-    {"place": [host, port], "tls": bool, "request": "GET … HTTP/1.1\\r\\n…", "connections": N,
+    {"place": [host, port], "tls": bool, "requests": ["GET … HTTP/1.1\\r\\n…", …], "connections": N,
      "piece": 0, "pieces": 1, "size": bytes, "sha256": digest or "", "hold": seconds}
 
-piece 0: each connection asks once, for all. Otherwise it asks for `pieces` ranges of so many bytes, one after the
-other, on the same connection. With a digest the first connection's bodies are hashed and compared; the others are only
-counted. hold: so long nobody reads, and then all hang up: the readers that cost most memory.
+requests: the connections take them in turn. piece 0: each connection asks once, for all. Otherwise it asks for `pieces`
+ranges of so many bytes, one after the other, on the same connection. With a digest the first connection's bodies are
+hashed and compared; the others are only counted. hold: so long nobody reads, and then all hang up: the readers that
+cost most memory.
 
 What comes over plain TCP and is not hashed is thrown away by the kernel: the client is not to slow the server.
 """
@@ -36,6 +37,7 @@ class Connection:
 
     def __init__(self, task: Task, number: int) -> None:
         self._task, self._left, self._head, self._missing = task, task["pieces"], b"", 0
+        self._request = task["requests"][number % len(task["requests"])]
         self._at = number * task["piece"] % max(1, task["size"] - task["piece"] * task["pieces"])
         self.hash = hashlib.sha256() if task["sha256"] and number == 0 else None
         self.got = self.answers = 0
@@ -55,7 +57,7 @@ class Connection:
         self._at += piece
         self._left -= 1
         self._head = b""
-        self.socket.sendall((self._task["request"] + ranged + "\r\n").encode())
+        self.socket.sendall((self._request + ranged + "\r\n").encode())
 
     def read(self, buffer: memoryview) -> bool:
         """Take what is there; whether this connection is done. Raises ValueError for an answer that is none."""

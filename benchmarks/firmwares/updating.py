@@ -37,8 +37,8 @@ from protocol.image import build
 
 AGENTS = Path(__file__).with_name("agents.py")
 START_S, SERIES, VERSION = 60.0, "seil8", "9.99"
-CUT, REFRESHED, TARGET, MEMORY_MB = 10, 200, 1.15, 2.0
-_ONE_ADDRESS = {"HIKITSUGI_PULLS_PER_MINUTE_PER_ADDRESS": "200000", "HIKITSUGI_PULLS_PER_MINUTE": "10000"}
+CUT, REFRESHED, TARGET, MEMORY_MB = 10, 100, 1.15, 2.0
+ONE_ADDRESS = {"HIKITSUGI_PULLS_PER_MINUTE_PER_ADDRESS": "200000", "HIKITSUGI_PULLS_PER_MINUTE": "10000"}
 
 
 class Peak:
@@ -62,18 +62,28 @@ class Peak:
         self._watch.join()
 
 
-def measure(bench: Bench, controller: Process, *, count: int, size: int) -> list[Fact]:
-    """Both parts; the claims. controller: new; afterwards it has a root of trust, a catalogue and codes."""
+def ready(bench: Bench, count: int, size: int) -> tuple[Process, int]:
+    """A root of trust, a catalogue, codes, and adapters that are about to fetch; who plays them, and how many."""
     rows = site(bench, count, size)
     agents = bench.start(sys.executable, AGENTS)
     pull(bench, agents, rows)
-    return update(bench, controller, agents, rows, size) + refresh(controller, agents, min(count, REFRESHED))
+    return agents, len(rows)
+
+
+def measure(bench: Bench, controller: Process, agents: Process, count: int, size: int) -> list[Fact]:
+    """Both parts; the claims. They are `ready`."""
+    return update(bench, controller, agents, count, size) + refresh(controller, agents, min(count, REFRESHED))
+
+
+def entries(count: int) -> list[Row]:
+    """So many of one series."""
+    many = generate(Recipe(count * 15 // 4 + 30))
+    return [row for row in many if row.kind == "entry" and row.series == SERIES][:count]
 
 
 def site(bench: Bench, count: int, size: int) -> list[Row]:
     """A registry with so many entries of one series, a signed image for them, and all of them on their way to it."""
-    many = generate(Recipe(count * 15 // 4 + 30))
-    rows = [row for row in many if row.kind == "entry" and row.series == SERIES][:count]
+    rows = entries(count)
     inventory.write(rows, bench.folder / "all.csv")
     bench.hikitsugi("inventory", "import", bench.folder / "all.csv")
     image = bench.folder / "image.img"
@@ -81,7 +91,7 @@ def site(bench: Bench, count: int, size: int) -> list[Row]:
     _ceremony(bench)
     bench.hikitsugi("firmware", "import", image, "--series", SERIES, "--version", VERSION)
     _with_key(bench, "sign", "--key", bench.folder / "ceremony/keys" / f"{SERIES}.pem", "--yes")
-    asyncio.run(_ask(bench, "UPDATE code SET firmware_target = $1 RETURNING code", VERSION))
+    asyncio.run(ask(bench, "UPDATE code SET firmware_target = $1 RETURNING code", VERSION))
     return rows
 
 
@@ -97,7 +107,7 @@ def _with_key(bench: Bench, *words: str | Path) -> None:
     bench.hikitsugi("firmware", *words, "--passphrase-file", bench.folder / "passphrase")
 
 
-async def _ask(bench: Bench, query: str, *values: object) -> list[asyncpg.Record]:
+async def ask(bench: Bench, query: str, *values: object) -> list[asyncpg.Record]:
     """In the database itself: two thousand orders over the API would be another benchmark."""
     connection = await asyncpg.connect(running_dsn(bench.folder / "data"))
     try:
@@ -116,23 +126,23 @@ def pull(bench: Bench, agents: Process, rows: list[Row]) -> None:
         raise SystemExit(f"{answer['ready']} of {len(rows)} adapters were told to update.")
 
 
-def update(bench: Bench, controller: Process, agents: Process, rows: list[Row], size: int) -> list[Fact]:
+def update(bench: Bench, controller: Process, agents: Process, count: int, size: int) -> list[Fact]:
     """All of them at once; the claims."""
     before = controller.cpu_s
     with Peak(controller) as peak:
         said = agents.ask({"do": "update", "cut": CUT})
     said["controller_cpu_s"] = controller.cpu_s - before
     time.sleep(2.5)  # the log of downloads is written once a second
-    (sums,) = asyncio.run(_ask(bench, "SELECT sum(sent) AS sent, count(*) AS rows FROM firmware_download"))
-    needed, sent = len(rows) * size, int(sums["sent"] or 0)
-    print(f"{len(rows)} adapters, {size / 1048576:.3g} MiB each: {said}, server {dict(sums)}, needed {needed}")
+    (sums,) = asyncio.run(ask(bench, "SELECT sum(sent) AS sent, count(*) AS rows FROM firmware_download"))
+    needed, sent = count * size, int(sums["sent"] or 0)
+    print(f"{count} adapters, {size / 1048576:.3g} MiB each: {said}, server {dict(sums)}, needed {needed}")
     verified = said["ended"].get("verified", 0)
-    each_mb = (peak.mb - peak.before) / len(rows)
+    each_mb = (peak.mb - peak.before) / count
     print(f"controller's resident MB: {peak.before:.0f} before, {peak.mb:.0f} at its highest")
-    what = f"{len(rows)} adapters update at once, every tenth connection cut:"
+    what = f"{count} adapters update at once, every tenth connection cut:"
     return [
         claim(f"{what} bytes sent beside bytes needed", sent, needed, target=TARGET),
-        claim(f"{what} adapters beside those that end verified", len(rows), verified, target=1.0),
+        claim(f"{what} adapters beside those that end verified", count, verified, target=1.0),
         claim(f"{what} controller's memory, MB more for each", each_mb, MEMORY_MB, target=1.0),
     ]
 
@@ -175,9 +185,9 @@ def main() -> None:
     size = int((arguments.mib or 1) * (1 << 20))
     prepare_this_process()
     with tempfile.TemporaryDirectory(prefix="hikitsugi-bench-") as folder, contextlib.ExitStack() as stack:
-        bench = Bench(Path(folder), stack, **_ONE_ADDRESS)
+        bench = Bench(Path(folder), stack, **ONE_ADDRESS)
         controller = bench.controller(START_S)
-        claims = measure(bench, controller, count=count, size=size)
+        claims = measure(bench, controller, *ready(bench, count, size), size)
     print(json.dumps(claims))
 
 
