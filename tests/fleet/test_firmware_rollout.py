@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from agent import update
 from agent.adapter import Adapter
 from agent.faults import ALWAYS, Fault
 from protocol.image import build
@@ -22,8 +23,10 @@ AT_REST = ("waiting-approval", "paused", "stopped", "aborted", "finished")
 @pytest.fixture(scope="module")
 async def site(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Site]:
     """A site of its own: a version that is in the catalogue concerns every exchange (R3.14)."""
-    async with opened(tmp_path_factory.mktemp("rollout"), GROUPS) as site:
-        yield site
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(update, "FLASH_S", 10.0)  # 0.2 s here
+        async with opened(tmp_path_factory.mktemp("rollout"), GROUPS) as site:
+            yield site
 
 
 @pytest.fixture(scope="module")

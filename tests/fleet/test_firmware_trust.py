@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from agent import inventory
+from agent import inventory, update
 from agent.adapter import Adapter
 from agent.fleet import Fleet, PlugIn, Settings
 from agent.generate import PER_GROUP, Recipe, generate
@@ -86,7 +86,13 @@ async def _controller(folder: Path) -> AsyncIterator[tuple[Controller, list[Any]
 
 
 @pytest.fixture(scope="module")
-async def drill(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Drill]:
+def patched() -> Iterator[pytest.MonkeyPatch]:
+    with pytest.MonkeyPatch.context() as patch:
+        yield patch
+
+
+@pytest.fixture(scope="module")
+async def drill(tmp_path_factory: pytest.TempPathFactory, patched: pytest.MonkeyPatch) -> AsyncIterator[Drill]:
     """After the ceremony: its commands have been run, its root is what the adapters believe, and nothing else."""
     folder = tmp_path_factory.mktemp("drill")
     (passphrase := folder / "passphrase").write_text("six words that nobody would guess\n")
@@ -105,6 +111,7 @@ async def drill(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Drill
             time_scale=TIME_SCALE,
             firmware_root=(made.folder / "metadata" / "1.root.json").read_bytes(),
         )
+        patched.setattr(update, "FLASH_S", 10.0)  # 0.2 s here
         async with Fleet(rows, settings) as fleet:
             adapters = list(fleet.adapters.values())
             site.fleet = fleet
