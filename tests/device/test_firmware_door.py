@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from dataclasses import replace
 
 import pytest
 
+from controller.faces.device import firmware
 from controller.services import check_in
+from controller.services.firmware_access import may_fetch
+from controller.services.firmware_downloads import Log
 from firmware_repo.hooks import ImageRef
 from protocol.arms.http import basic
 from protocol.arms.messages import RsSolicitationRequest
@@ -72,3 +76,37 @@ async def test_an_image_of_another_series_is_not_for_it(listener, registry, entr
     key = await rs_key(listener, registry, entry)
 
     assert status(await listener.send(get(replace(image, series="seil3"), basic(distribution_id(entry), key)))) == 404
+
+
+async def test_many_connections_of_one_adapter_ask_the_registry_once(
+    listener, registry, entry, image, monkeypatch
+) -> None:
+    """R4.2: what each asks once a second does not grow with them; and a later question is asked anew."""
+    asked = []
+
+    async def counted(*arguments):
+        asked.append(arguments)
+        await asyncio.sleep(0.05)
+        return await may_fetch(*arguments)
+
+    monkeypatch.setattr(firmware, "may_fetch", counted)
+    door = firmware.FirmwareDoor(registry.db, registry.vault, registry.clock, Log(registry.db))
+    question = basic(distribution_id(entry), await rs_key(listener, registry, entry)), image
+
+    answers = await asyncio.gather(*(door.ask(question) for _ in range(20)))
+    assert len(asked) == 1
+    assert {answer.adapter for answer in answers} == {answers[0].adapter}
+
+    await door.ask(question)
+    assert len(asked) == 2
+
+
+async def test_who_leaves_takes_the_answer_from_nobody_else(listener, registry, entry, image) -> None:
+    door = firmware.FirmwareDoor(registry.db, registry.vault, registry.clock, Log(registry.db))
+    question = basic(distribution_id(entry), await rs_key(listener, registry, entry)), image
+
+    leaves, stays = asyncio.create_task(door.ask(question)), asyncio.create_task(door.ask(question))
+    await asyncio.sleep(0)
+    leaves.cancel()
+
+    assert (await stays).sha256 == image.sha256
