@@ -131,8 +131,8 @@ def _shape(schema: Json) -> str:
 
 
 def _shapes(described: Json, schemas: Json) -> str:
-    """A table for every model that an answer can hold, in alphabetical order."""
-    wanted: list[object] = [_answers(described)]
+    """A table for every model that an answer, or a member of a request's body, can hold, in alphabetical order."""
+    wanted: list[object] = [_answers(described), _bodies(described, schemas)]
     found: set[str] = set()
     while wanted:
         more = {_name(each) for each in _references(wanted.pop())} - found
@@ -145,6 +145,12 @@ def _shapes(described: Json, schemas: Json) -> str:
 def _answers(described: Json) -> list[Json]:
     operations = [operation for methods in described["paths"].values() for operation in methods.values()]
     return [next(iter(operation["responses"].values())) for operation in operations]
+
+
+def _bodies(described: Json, schemas: Json) -> list[Json]:
+    operations = [operation for methods in described["paths"].values() for operation in methods.values()]
+    contents = [operation["requestBody"]["content"] for operation in operations if "requestBody" in operation]
+    return [_resolved(kind["schema"], schemas) for content in contents for kind in content.values() if "schema" in kind]
 
 
 def _references(part: object) -> Iterator[Json]:
