@@ -1,13 +1,15 @@
 # The product in one image: controller, CLI and emulated fleet. Building and running: docs/operations/containers.md
 #   docker build -t hikitsugi .          BASE: any Debian 12 with python3 (3.11 or newer), python3-venv, ca-certificates
+#                                        REQUIREMENTS: run-s3, when images of firmware are kept in an S3-compatible store
 ARG BASE=python:3.11-slim-bookworm
 
 FROM ${BASE} AS build
+ARG REQUIREMENTS=run
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
 WORKDIR /src
 COPY requirements/ requirements/
 RUN python3 -m venv /opt/hikitsugi \
- && /opt/hikitsugi/bin/pip install --quiet --require-hashes -r requirements/run.txt
+ && /opt/hikitsugi/bin/pip install --quiet --require-hashes -r requirements/${REQUIREMENTS}.txt
 # setuptools makes the wheel and stays behind; its pin and hashes are the ones of the development environment.
 RUN sed -n '/^setuptools==/,/[^\\]$/p' requirements/dev.txt > /tmp/build.txt \
  && python3 -m venv /opt/build \
