@@ -179,3 +179,5 @@ async def test_a_controller_that_is_killed_goes_on_where_it_was(site: Site) -> N
     rows = [await ended(site, number) for number in numbers]
     assert [row["state"] for row in rows] == ["good", "good"]
     assert (fetching.version, writing.version, writing.boots) == (NEW, NEW, boots + 1)
+    attempts = await site.rows("SELECT FROM firmware_download WHERE adapter = $1", fetching.serial)
+    assert len(attempts) == 1, "it went on where it was, and did not begin anew"
