@@ -26,7 +26,7 @@ specification leaves open, and that is data or a setting here.
 _MATRIX = """\
 ## Rules and tests
 
-Each test that cites a rule. `make check` fails when a rule of the maintenance of adapters has none.
+Each test that cites a rule. `make check` fails when a rule of the maintenance of adapters or of firmware has none.
 """
 
 _CITED = re.compile(r"\bR(\d)\.(\d+)(?:\s*(?:-|–|to)\s*R?(?:(\d)\.)?(\d+)\b)?")

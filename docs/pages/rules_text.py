@@ -159,10 +159,25 @@ SECTIONS: tuple[Section, ...] = (
     Section(
         "Firmware",
         (
-            Rule("R4.1", "Available basically on the day of release; release and availability are recorded."),
-            Rule("R4.2", "Updating is the operator's decision, from the release notes.", "`hikitsugi code firmware`"),
-            Rule("R4.3", "Free of charge; versions may be withdrawn and can then no longer be chosen or downloaded."),
+            Rule(
+                "R4.1",
+                "Available basically on the day of release; release and availability are recorded. A: the day in Japan; "
+                "what waits for its signature is not available yet.",
+                "`hikitsugi firmware import`, `hikitsugi firmware missed`",
+            ),
+            Rule(
+                "R4.2",
+                "Updating is the operator's decision, from the release notes. A: good only when the adapter says that it "
+                "runs the version and can be reached as before.",
+                "`hikitsugi update order`, `hikitsugi rollout plan`; [firmware](operations/firmware.md)",
+            ),
+            Rule(
+                "R4.3",
+                "Free of charge; versions may be withdrawn and can then no longer be chosen or downloaded.",
+                "`hikitsugi firmware withdraw`; who runs it goes on: `hikitsugi firmware adapters`",
+            ),
         ),
+        must=True,
     ),
     Section(
         "Portal and notices",

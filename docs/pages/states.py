@@ -5,8 +5,18 @@ from enum import StrEnum
 from typing import TypeVar
 
 from agent import lifecycle
-from controller.domain import bulk_exchange, campaign, exchange, firmware_rollout, host_key, operation, stock, task
-from pages import rollout_states
+from controller.domain import (
+    bulk_exchange,
+    campaign,
+    exchange,
+    firmware_rollout,
+    firmware_update,
+    host_key,
+    operation,
+    stock,
+    task,
+)
+from pages import rollout_states, update_states
 
 State = TypeVar("State", bound=StrEnum)
 Event = TypeVar("Event", bound=StrEnum)
@@ -167,10 +177,13 @@ _STAGE = {
     lifecycle.Stage.PULLING: "Asks the resolve server for its config.",
     lifecycle.Stage.STANDBY: "Told that it is a spare; asks again after the interval it was given.",
     lifecycle.Stage.UPDATING: "Fetches and checks another firmware.",
+    lifecycle.Stage.FLASHING: "Writes it; without power it falls back to its other slot, or is dead.",
     lifecycle.Stage.CHECKING: "Config applied; reports back, and has the server show that it can push.",
     lifecycle.Stage.IN_SERVICE: "Does its work, answers SSH if its config says so.",
-    lifecycle.Stage.RESTARTING: "Restarts, or writes its firmware.",
+    lifecycle.Stage.RESTARTING: "Restarts.",
     lifecycle.Stage.OUT_OF_SERVICE: "Told to stop for good (501); only a power cycle begins anew.",
+    lifecycle.Stage.MUTE: "Its firmware runs, and says nothing to anybody.",
+    lifecycle.Stage.DEAD: "It has no firmware that starts; `hikitsugi fleet revive` writes it one.",
 }
 
 
@@ -246,6 +259,10 @@ def markdown() -> str:
         *_machine(_BULK_TOP, bulk_exchange.MOVES, bulk_exchange.State.PLANNED, _BULK, _BULK_EVENTS),
         *_machine(
             *(_BULK_ROW_TOP, bulk_exchange.ROW_MOVES, bulk_exchange.RowState.WAITING, _BULK_ROW, _BULK_ROW_EVENTS)
+        ),
+        *_machine(
+            *(update_states.TOP, firmware_update.MOVES, firmware_update.State.SCHEDULED),
+            *(update_states.STATES, update_states.EVENTS),
         ),
         *_machine(
             *(rollout_states.TOP, firmware_rollout.MOVES, firmware_rollout.State.PLANNED),
