@@ -146,15 +146,19 @@ def _told(
     }
 
 
+# The target is put back as by `put_back_target`: not where an exchange has made it another one's since.
 _CANCEL = """
     WITH given AS MATERIALIZED (
         SELECT * FROM unnest($1::bigint[], $2::boolean[], $3::text[]) AS g (id, was_begun, target)
     ), back AS (
         UPDATE code c SET firmware_target = g.target FROM given g JOIN firmware_update u ON u.id = g.id
-        WHERE c.code = u.code AND g.was_begun)
+        WHERE c.code = u.code AND g.was_begun AND c.firmware_target = u.version
+          AND EXISTS (SELECT FROM registration r
+                      WHERE (r.code, r.adapter, r.since) = (u.code, u.adapter, u.registered_since))
+        RETURNING g.id)
     UPDATE firmware_update u SET state = 'cancelled', state_since = $4, ended_at = $4, deadline_at = NULL, waits = NULL,
-        failure = $5, why = $6, target_after = g.target
-    FROM given g WHERE u.id = g.id"""
+        failure = $5, why = $6, target_after = CASE WHEN b.id IS NOT NULL THEN g.target END
+    FROM given g LEFT JOIN back b ON b.id = g.id WHERE u.id = g.id RETURNING u.id, b.id IS NOT NULL AS was_put_back"""
 
 
 async def cancel(
@@ -170,8 +174,9 @@ async def cancel(
     """Cancel these, which are locked, all at once. targets: by update, of the codes of those that had begun."""
     if rows:
         ids, begun = [row["id"] for row in rows], [row["id"] in targets for row in rows]
-        await tx.execute(_CANCEL, ids, begun, [targets.get(each) for each in ids], now, failure.value, why)
-        told = [(row, row["state"], {"target": targets[row["id"]]} if row["id"] in targets else {}) for row in rows]
+        given = (ids, begun, [targets.get(each) for each in ids], now, failure.value, why)
+        back = {row["id"] for row in await tx.fetch(_CANCEL, *given) if row["was_put_back"]}
+        told = [(row, row["state"], {"target": targets[row["id"]]} if row["id"] in back else {}) for row in rows]
         await _tell(tx, told, Event.CANCEL, State.CANCELLED, failure, why, caller, now)
 
 
