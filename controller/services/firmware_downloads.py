@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import structlog
 
@@ -25,6 +25,10 @@ MOST_WAITING = 100_000
 _BATCH = 2_000
 
 UNDER_WAY, COMPLETE = "under-way", "complete"
+
+UNSERVED = timedelta(minutes=5)
+"""So long nothing goes out only where nobody serves any more: a connection on which nothing moves is cut much sooner,
+and what is served is written down each second."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +50,17 @@ async def progress(db: Database, adapter: str, sha256: str, since: datetime) -> 
     if row is None:
         return None
     return Progress(row["reached"], row["last_at"], row["last_at"] if row["outcome"] == COMPLETE else None)
+
+
+async def take_over(db: Database, now: datetime) -> None:
+    """For the only controller of a database: what its predecessor served has ended with it. Where another process
+    serves images, its next second says that a download goes on."""
+    await store.close_before(db, now)
+
+
+async def close_unserved(db: Database, now: datetime) -> int:
+    """Downloads under way whose server died, or whose adapter never asked for the next piece, are lost; how many."""
+    return await store.close_before(db, now - UNSERVED)
 
 
 @dataclass(slots=True)

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 
 import structlog
 
+from controller.services import firmware_downloads as download_log
 from controller.services import firmware_withdrawal, news, push_work, reaches, readings, retention, work
 from controller.services.idempotency import KEPT
 from controller.store import claims, connections, exchanges, firmware_downloads, heartbeats, idempotency, logins, pulls
@@ -47,6 +48,7 @@ async def take_over(db: Database, now: datetime) -> None:
     await claims.end_leases(db, now)
     await reaches.take_over(db, now)
     await push_work.take_over(db, now)
+    await download_log.take_over(db, now)
     await news.take_over(db, now)
 
 
@@ -63,6 +65,7 @@ async def once(workers: work.Work, db: Database, now: datetime, kept: Kept) -> N
     await connections.forget_before(db, now - EVENTS_KEPT)
     await retention.turn(db, now, kept.transcripts)
     await news.turn(db, now, kept.news)
+    await download_log.close_unserved(db, now)
     await firmware_downloads.forget_before(db, now - kept.downloads)
     await readings.turn(db, now)
     if cleared := await firmware_withdrawal.sweep(db, now):

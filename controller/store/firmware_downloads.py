@@ -144,6 +144,15 @@ async def page(db: Database, which: Filter, *, before: int | None, limit: int) -
         return await connection.fetch(_PAGE, *values, before, limit)
 
 
+async def close_before(db: Database, at: datetime) -> int:
+    """Downloads under way of which nothing has gone out since `at` are lost; how many. last_at stays what it was."""
+    query = "UPDATE firmware_download SET outcome = 'lost' WHERE outcome = 'under-way' AND last_at < $1"
+    async with db.transaction() as tx:
+        await tx.execute("SELECT pg_advisory_xact_lock(hashtext('firmware_download'))")  # as add
+        status: str = await tx.execute(query, at)
+    return int(status.rsplit(" ", 1)[-1])
+
+
 async def forget_before(db: Database, at: datetime, *, limit: int = 10_000) -> int:
     """Delete attempts that ended before `at`, at most `limit` at once; returns how many went."""
     query = """DELETE FROM firmware_download WHERE id IN (

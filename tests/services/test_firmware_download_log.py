@@ -5,7 +5,8 @@ from datetime import timedelta
 
 import pytest
 
-from controller.services.firmware_downloads import Log, Progress, progress
+from controller.services import housekeeping
+from controller.services.firmware_downloads import UNSERVED, Log, Progress, close_unserved, progress
 from controller.store import firmware_downloads as store
 from controller.store.firmware_downloads import Fetcher, Filter, Part
 from tests.registry_fixtures import START, Registry
@@ -127,3 +128,33 @@ async def test_old_attempts_are_forgotten(registry: Registry, fetcher: Fetcher) 
     assert await store.forget_before(registry.db, START + timedelta(seconds=1)) > 0
     (row,) = await store.page(registry.db, Filter(adapter=fetcher.adapter), before=None, limit=10)
     assert row["began_at"] == START + timedelta(seconds=100_000)
+
+
+async def test_what_nobody_serves_any_more_is_lost_and_may_go_on(registry: Registry, fetcher: Fetcher) -> None:
+    """R4.1: whoever served it was killed; a download that is served goes on, and so does one that is taken up again."""
+    log = Log(registry.db)
+    log.note(part(fetcher, 0, 300))
+    await log.turn()
+
+    assert await close_unserved(registry.db, START + UNSERVED) == 0
+    assert await close_unserved(registry.db, START + UNSERVED + timedelta(seconds=1)) == 1
+
+    (row,) = await store.page(registry.db, Filter(adapter=fetcher.adapter), before=None, limit=10)
+    assert (row["outcome"], row["reached"], row["last_at"]) == ("lost", 300, START)
+    log.note(part(fetcher, 300, 400, second=400))
+    await log.turn()
+    (row,) = await store.page(registry.db, Filter(adapter=fetcher.adapter), before=None, limit=10)
+    assert (row["outcome"], row["reached"]) == ("under-way", 400)
+
+
+async def test_a_controller_closes_what_its_dead_predecessor_served(registry: Registry, fetcher: Fetcher) -> None:
+    """R4.1: at its start, and not some minutes later."""
+    log = Log(registry.db)
+    log.note(part(fetcher, 0, 300))
+    log.note(part(replace(fetcher, sha256="1" * 64), 0, SIZE, outcome="complete"))
+    await log.turn()
+
+    await housekeeping.take_over(registry.db, START + timedelta(seconds=3))
+
+    rows = await store.page(registry.db, Filter(adapter=fetcher.adapter), before=None, limit=10)
+    assert sorted(row["outcome"] for row in rows) == ["complete", "lost"]

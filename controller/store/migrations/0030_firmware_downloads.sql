@@ -4,7 +4,7 @@
 -- was quiet for a day. contract, code: of its registration when the attempt began. source: where its last request came
 -- from. sent: body bytes of all its requests. reached: the image's first so many bytes went out, those before the
 -- attempt included; of an adapter that fetches pieces at once, up to the furthest. outcome: of its last request;
--- under-way: that was answered, and the image goes on, or it is being answered.
+-- under-way: that was answered, and the image goes on, or it is being answered. lost: also where whoever served it was killed.
 CREATE TABLE firmware_download (
     id       bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     adapter  text NOT NULL REFERENCES adapter,
@@ -27,3 +27,4 @@ CREATE INDEX ON firmware_download (adapter, sha256, id DESC);
 CREATE INDEX ON firmware_download (contract, id DESC);
 CREATE INDEX ON firmware_download (series, version, id DESC);
 CREATE INDEX ON firmware_download (last_at);
+CREATE INDEX firmware_download_under_way ON firmware_download (last_at) WHERE outcome = 'under-way';
