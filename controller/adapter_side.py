@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -32,7 +32,7 @@ from controller.faces.device.tunnels import TunnelFace
 from controller.firmware_listener import certificate_of, listening
 from controller.firmware_side import FirmwareSide, open_firmware
 from controller.parts import Parts, utc_now
-from controller.services import liveness, push_work, reaches
+from controller.services import firmware_damage, liveness, push_work, reaches
 from controller.services.check_in import Terms
 from controller.services.heartbeat_senders import Senders
 from controller.services.heartbeats import Intake
@@ -112,7 +112,7 @@ async def open_side(parts: Parts, secured: Secured) -> AsyncIterator[AdapterSide
     heartbeats = HeartbeatListener(_intake(parts), utc_now)
     registry = parts.metrics.registry
     answers = Counter("hikitsugi_pulls", "Answered pulls", ("message", "result"), registry=registry)
-    firmware = open_firmware(settings, parts.db, parts.vault, parts.blobs, registry, utc_now)
+    firmware = open_firmware(settings, parts.db, parts.vault, parts.blobs, registry, utc_now, _damaged(parts))
     shared = _Shared(parts, secured, tunnels, pusher, shedding, answers, firmware)
     doors: list[_Door] = []
     images = AsyncExitStack()
@@ -269,3 +269,15 @@ def _rule(settings: Settings) -> Rule:
         settings.liveness_downs,
         timedelta(seconds=settings.tunnel_grace_s),
     )
+
+
+def _damaged(parts: Parts) -> Callable[[str, str], Awaitable[None]]:
+    """What the doors find damaged is offered no more."""
+
+    async def tell(sha256: str, detail: str) -> None:
+        try:
+            await firmware_damage.found(parts.db, sha256, detail, now=utc_now())
+        except TROUBLE as error:
+            log.warning("a damaged image cannot be marked now", sha256=sha256, detail=detail, why=str(error))
+
+    return tell

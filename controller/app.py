@@ -30,7 +30,7 @@ from controller.faces import http, metrics
 from controller.faces.api import ROUTES, Context
 from controller.faces.api.doors import KeptAnswers, authenticator
 from controller.faces.figures import Figures
-from controller.faces.firmware_figures import MetadataFigures
+from controller.faces.firmware_figures import MetadataFigures, image_figures
 from controller.files import replace
 from controller.firmware_images import open_images
 from controller.parts import Parts, utc_now
@@ -39,6 +39,7 @@ from controller.services import (
     audit,
     bulk_turn,
     exchange_turn,
+    firmware_damage,
     firmware_rollout_turn,
     firmware_trust_turn,
     firmware_turn,
@@ -218,6 +219,7 @@ def _api_app(parts: Parts) -> web.Application:
     )
     figures = Figures(parts.db, utc_now, parts.metrics.registry)
     signed = MetadataFigures(parts.signed_metadata, utc_now, parts.metrics.registry)
+    image_figures(parts.images_seen, parts.metrics.registry)
 
     async def read() -> None:
         signed.read()
@@ -282,6 +284,9 @@ async def _until(
                 *(parts.settings.firmware_root, parts.signed_metadata),
             ),
             name="signed metadata",
+        ),
+        asyncio.create_task(
+            firmware_damage.run(parts.db, parts.blobs, utc_now, parts.images_seen), name="images looked after"
         ),
         asyncio.create_task(kept_sessions.run(parts.db, ssh.kept_sessions), name="kept sessions"),
         asyncio.create_task(audit.run(parts.db, utc_now), name="audit chain"),

@@ -19,7 +19,7 @@ from controller.store.secrets import Secrets
 from firmware_repo.fairness import Fairness
 from firmware_repo.hooks import Asker, Download
 from firmware_repo.images import Images
-from firmware_repo.web import Limits, Serving
+from firmware_repo.web import Damage, Limits, Serving, log_damage
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +39,7 @@ def open_firmware(
     images: Images,
     registry: CollectorRegistry,
     clock: Callable[[], datetime],
+    damaged: Damage = log_damage,
 ) -> FirmwareSide:
     """Nothing is opened yet; `downloads.run` must run as long as anything is served."""
     downloads = Log(db)
@@ -52,9 +53,11 @@ def open_firmware(
     ended = _counted(door, registry)
     _gauges(fairness, downloads, registry)
     limits = Limits(settings.firmware_downloads)
-    serving = Serving(images, door.authorise, limits=limits, admit=fairness.admit, ended=ended)
+    serving = Serving(images, door.authorise, limits=limits, admit=fairness.admit, ended=ended, damaged=damaged)
     accel = settings.firmware_accel
-    proxied = Serving(images, door.authorise, limits=limits, ended=ended, accel=accel) if accel else None
+    proxied = None
+    if accel:
+        proxied = Serving(images, door.authorise, limits=limits, ended=ended, damaged=damaged, accel=accel)
     return FirmwareSide(serving, proxied, downloads, fairness)
 
 

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 
 from controller.authority import Authority
 from controller.faces import http, metrics
+from controller.services import firmware_damage
 from controller.services.firmware_trust_turn import Seen
 from controller.settings import Settings
 from controller.store.pool import Database
@@ -22,7 +23,8 @@ def utc_now() -> datetime:
 @dataclass(frozen=True, slots=True)
 class Parts:
     """wake, wake_push, wake_news: set when tasks, push operations or news wait for the workers. stopping: no new work
-    is begun. signed_metadata: what the last check of it has seen."""
+    is begun. signed_metadata: what the last check of it has seen. images_seen: that
+    of images."""
 
     settings: Settings
     db: Database
@@ -36,3 +38,4 @@ class Parts:
     drain: http.Drain = field(default_factory=http.Drain)
     metrics: metrics.Metrics = field(default_factory=metrics.Metrics)
     signed_metadata: Seen = field(default_factory=Seen)
+    images_seen: firmware_damage.Seen = field(default_factory=firmware_damage.Seen)

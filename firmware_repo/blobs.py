@@ -19,7 +19,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
 
-from firmware_repo.errors import Damaged, NoSuchBlob, Unavailable
+from firmware_repo.errors import Damaged, NoSuchBlob, Unavailable, said
 from firmware_repo.incoming import Incoming, sweep
 
 _CHUNK = 1 << 20
@@ -90,16 +90,25 @@ class Blobs:
             file = self.path(blob).open("rb", buffering=0)
         except OSError as error:
             if error.errno in _NO_ROOM_HERE:
-                raise Unavailable(f"Blob {sha256} cannot be opened now: {error.strerror}.") from error
-            raise Damaged(f"Blob {sha256} cannot be opened: {error.strerror}. Import the image again.") from error
+                raise Unavailable(
+                    said("Image {sha256} cannot be opened now: {why}.", sha256=sha256, why=error.strerror)
+                ) from error
+            raise _unreadable(sha256, error) from error
         if (size := os.fstat(file.fileno()).st_size) != blob.size:
             file.close()
-            raise Damaged(f"Blob {sha256} has {size} bytes on disk, stored were {blob.size}. Import the image again.")
+            raise Damaged(
+                said(
+                    "Image {sha256} has {size} bytes on disk, stored were {stored}. Import the image again.",
+                    sha256=sha256,
+                    size=size,
+                    stored=blob.size,
+                )
+            )
         return OpenBlob(blob, file)
 
     async def fetch(self, sha256: str) -> None:
         """There is no other place where it could be. Raises NoSuchBlob."""
-        raise NoSuchBlob(f"No image with sha256 {sha256} is stored. Import it.")
+        raise _missing(sha256)
 
     def verify(self, sha256: str) -> Blob:
         """Read the whole blob and compare. Raises NoSuchBlob, Damaged."""
@@ -107,9 +116,15 @@ class Blobs:
             try:
                 found = hashlib.file_digest(opened.file, "sha256").hexdigest()
             except OSError as error:
-                raise Damaged(f"Blob {sha256} cannot be read: {error.strerror}. Import the image again.") from error
+                raise _unreadable(sha256, error) from error
         if found != sha256:
-            raise Damaged(f"Blob {sha256} now holds content with sha256 {found}. Import the image again.")
+            raise Damaged(
+                said(
+                    "Image {sha256} now holds content with sha256 {found}. Import the image again.",
+                    sha256=sha256,
+                    found=found,
+                )
+            )
         return opened.blob
 
     def stored(self) -> Iterator[str]:
@@ -141,15 +156,29 @@ class Blobs:
         names = [path.name for path in folder.iterdir()] if folder.is_dir() else []
         match names:
             case []:
-                raise NoSuchBlob(f"No image with sha256 {sha256} is stored. Import it.")
+                raise _missing(sha256)
             case [name] if name.isascii() and name.isdigit():
                 return Blob(sha256, int(name))
             case _:
                 raise Damaged(
-                    f"{folder} must hold one file named by its size, not {sorted(names)[:3]}. Remove the others."
+                    said(
+                        "{folder} must hold one file named by its size, not {names}. Remove the others.",
+                        folder=str(folder),
+                        names=", ".join(sorted(names)[:3]),
+                    )
                 )
 
     def _folder(self, sha256: str) -> Path:
         if not _SHA256.fullmatch(sha256):
             raise ValueError(f"{sha256[:80]!r} is not a sha256: 64 lower-case hexadecimal digits are wanted")
         return self._stored / sha256[:2] / sha256
+
+
+def _missing(sha256: str) -> NoSuchBlob:
+    return NoSuchBlob(said("No image with sha256 {sha256} is stored. Import it.", sha256=sha256))
+
+
+def _unreadable(sha256: str, error: OSError) -> Damaged:
+    return Damaged(
+        said("Image {sha256} cannot be read: {why}. Import the image again.", sha256=sha256, why=error.strerror)
+    )

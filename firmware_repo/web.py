@@ -11,7 +11,7 @@ two images together, and because over TLS it costs seven times nginx's CPU.
 import asyncio
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -21,7 +21,7 @@ from aiohttp import web
 from firmware_repo.answers import Answer, answer, left_to_nginx, refused
 from firmware_repo.blobs import OpenBlob
 from firmware_repo.connection import Connection
-from firmware_repo.errors import Damaged, NoSuchBlob, StoreFull, Unavailable
+from firmware_repo.errors import Damaged, NoSuchBlob, StoreFull, Unavailable, said
 from firmware_repo.hooks import Admit, Asker, Authorise, Download, Ended, Grant, ImageRef, Outcome, Refusal, Turn
 from firmware_repo.images import Images
 from firmware_repo.opened import Opened
@@ -63,6 +63,15 @@ def log_download(asker: Asker, download: Download) -> None:
     )
 
 
+Damage = Callable[[str, str], Awaitable[None]]
+"""Is told of a damaged image: its sha256, and what is wrong with it. Raises nothing."""
+
+
+async def log_damage(sha256: str, detail: str) -> None:
+    """What becomes of a damaged image when nobody else listens: one log line."""
+    _log.error("Firmware image damaged", sha256=sha256, detail=detail)
+
+
 class Room:
     """The plainest `admit`: so many at one time, nobody waits; more are asked to come back (503)."""
 
@@ -84,6 +93,7 @@ class Serving:
 
     admit: whose turn it is; `limits.downloads` at one time when not given. accel: where nginx finds the blobs (an
     internal location such as "/images"): then bodies are left to it by X-Accel-Redirect, and `admit` is not asked.
+    damaged: is told of each image that is found to be.
     """
 
     def __init__(
@@ -94,10 +104,12 @@ class Serving:
         limits: Limits = Limits(),
         admit: Admit | None = None,
         ended: Ended = log_download,
+        damaged: Damage = log_damage,
         accel: str | None = None,
     ) -> None:
         self._images, self._opened = images, Opened(images)
         self._authorise, self._limits, self._ended = authorise, limits, ended
+        self._damaged = damaged
         self._admit = admit or Room(limits.downloads).admit
         self._accel = accel
         self.connections: set[Connection] = set()
@@ -131,7 +143,7 @@ class Serving:
             _log.warning("Firmware image cannot be had now", sha256=sha256, detail=error.detail)
             await out.begin(refused(come_back("The image cannot be had now; come back later.")))
         except Damaged as damage:
-            _log.error("Firmware image damaged", sha256=sha256, detail=damage.detail)
+            await self._damaged(sha256, damage.detail)
             await out.begin(refused(Refusal(500, "The stored image is damaged; the operators have been told.")))
 
     async def _respond(self, asker: Asker, request: Request, out: Answering) -> None:
@@ -166,7 +178,7 @@ class Serving:
         began = time.monotonic()
         sent = await send(out, blob.file, span.start, span.stop, leave)
         if sent.outcome is Outcome.DAMAGED:
-            _log.error("Firmware image damaged while it was sent", sha256=image.sha256)
+            await self._damaged(image.sha256, said("The image was cut while it was sent. Import the image again."))
         took_s = time.monotonic() - began
         self._ended(asker, Download(image, span.start, span.stop, sent.count, sent.outcome, leave.grant.who, took_s))
 

@@ -1,4 +1,4 @@
-"""Figures of /metrics about signed metadata: until when it is valid, and whether it is believed.
+"""Figures of /metrics about signed metadata (until when it is valid, and whether it is believed) and about images.
 
 Reckoned when they are asked for, from what the last turn has seen: a turn that hangs does not hide what expires.
 """
@@ -10,6 +10,7 @@ from datetime import datetime
 
 from prometheus_client import CollectorRegistry, Gauge
 
+from controller.services import firmware_damage
 from controller.services.firmware_trust_turn import Seen
 
 
@@ -53,3 +54,13 @@ class MetadataFigures:
         self._expires.clear()
         for role, expires in self._seen.expires.items():
             self._expires.labels(role).set((expires - now).total_seconds())
+
+
+def image_figures(seen: firmware_damage.Seen, registry: CollectorRegistry) -> None:
+    """Gauges of what is wrong with images."""
+    damaged = Gauge(
+        "hikitsugi_firmware_damaged", "Releases not offered because their image is damaged", registry=registry
+    )
+    damaged.set_function(lambda: float(seen.damaged))
+    missing = Gauge("hikitsugi_firmware_missing", "Catalogued images that are not in this place", registry=registry)
+    missing.set_function(lambda: float(len(seen.missing)))

@@ -3,20 +3,35 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import datetime
 from functools import partial
 
+from controller.domain.access import Caller
 from controller.domain.firmware_release import State
 from controller.domain.sentence import Sentence, sentence
+from controller.services import firmware_damage
 from controller.services.firmware_offering import judge
+from controller.services.firmware_words import translatable
 from controller.store import firmware_metadata
 from controller.store.pool import Database, Row
-from firmware_repo.errors import RepositoryError
+from firmware_repo.errors import Damaged, RepositoryError
 from firmware_repo.images import Images
 
 
-async def problems(db: Database, blobs: Images, row: Row) -> list[Sentence]:
-    """Everything that is wrong with a release. row: of store/firmware.one."""
-    read = await asyncio.to_thread(partial(_of_content, blobs, row))
+async def problems(db: Database, blobs: Images, row: Row, *, caller: Caller, now: datetime) -> list[Sentence]:
+    """Everything that is wrong with a release. row: of store/firmware.one.
+
+    A damaged image is offered no more from here on; one that is whole is offered again (firmware_damage.py).
+    """
+    try:
+        read = await asyncio.to_thread(partial(_of_content, blobs, row))
+    except Damaged as damage:
+        await firmware_damage.found(db, row["sha256"], damage.detail, caller=caller, now=now)
+        read = [sentence("{why}", why=translatable(damage.detail))]
+    except RepositoryError as error:
+        read = [sentence("{why}", why=translatable(error.detail))]
+    else:
+        await firmware_damage.whole(db, row["sha256"], caller=caller, now=now)
     async with db.connection() as connection:
         trusted = await firmware_metadata.trust(connection)
         document = await firmware_metadata.one(connection, row["series"], None)
@@ -26,10 +41,7 @@ async def problems(db: Database, blobs: Images, row: Row) -> list[Sentence]:
 
 
 def _of_content(blobs: Images, row: Row) -> list[Sentence]:
-    try:
-        blob = blobs.verify(row["sha256"])
-    except RepositoryError as error:
-        return [sentence("{why}", why=error.detail)]
+    blob = blobs.verify(row["sha256"])
     if blob.size == row["size"]:
         return []
     return [
@@ -48,7 +60,7 @@ def _of_signature(row: Row, document: bytes | None) -> list[Sentence]:
     try:
         named = {each.path: each for each in documents.releases(document, row["series"])} if document else {}
     except RepositoryError as error:
-        return [sentence("{why}", why=error.detail)]
+        return [sentence("{why}", why=translatable(error.detail))]
     judged = judge([row], named)
     told = {"series": row["series"], "version": row["version"]}
     if judged.differing:

@@ -100,6 +100,13 @@ async def _not_offered(connection: Connection, series: str, version: str) -> Not
             series=series,
             why=release["withdrawn_why"],
         )
+    if release["damaged_why"] is not None:
+        return Conflict(
+            "The image of {series} {version} is damaged, so it is offered to nobody.",
+            next_step="Import the image again: hikitsugi firmware import.",
+            version=version,
+            series=series,
+        )
     return Conflict(
         "Firmware {version} of series {series} is not signed yet, so it is offered to nobody.",
         next_step="hikitsugi firmware sign publishes its signature.",
@@ -131,12 +138,12 @@ def _steps(place: Row, images: list[Image], target: Image, *, downgrade: bool) -
 def _does_not_fit(place: Row, version: str, reason: Sentence | None) -> Invalid:
     return Invalid(
         "Firmware {version} does not fit {model} (hardware revision {revision}).",
-        next_step="Choose another version: hikitsugi firmware ls --series {series}.",
+        next_step="Choose another version: hikitsugi update choices {code} lists what fits.",
         faults=[Fault("version", reason.template, reason.params)] if reason else (),
         version=version,
         model=place["model"],
         revision=place["hardware_revision"] or "-",
-        series=place["series"],
+        code=place["code"],
     )
 
 

@@ -38,8 +38,8 @@ async def offered(connection: Connection, series: str) -> list[Image]:
 
 
 async def release(connection: Connection, series: str, version: str) -> Row | None:
-    """state and withdrawn_why of a catalogued version; None when there is none."""
-    query = "SELECT state, withdrawn_why FROM firmware_release WHERE series = $1 AND version = $2"
+    """state, withdrawn_why and damaged_why of a catalogued version; None when there is none."""
+    query = "SELECT state, withdrawn_why, damaged_why FROM firmware_release WHERE series = $1 AND version = $2"
     return await connection.fetchrow(query, series, version)
 
 
@@ -89,6 +89,6 @@ async def journal(db: Database, update: int, *, limit: int = 200) -> list[Row]:
 
 async def releases(connection: Connection, series: str, version: str | None, *, limit: int = 200) -> list[Row]:
     """What may be offered of a series, the newest first, with its release notes; version: only that one."""
-    query = """SELECT * FROM firmware_release WHERE series = $1 AND state = 'available'
+    query = """SELECT * FROM firmware_release WHERE series = $1 AND state = 'available' AND damaged_why IS NULL
         AND ($2::text IS NULL OR version = $2) ORDER BY version_key DESC LIMIT $3"""
     return await connection.fetch(query, series, version, limit)

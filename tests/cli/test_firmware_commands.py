@@ -122,6 +122,12 @@ async def test_a_damaged_image_is_found_by_name(by: By, api: Api, registry: Regi
     ended = await by("sato", "firmware", "verify", "--series", "seil8")
 
     assert ended.code == 1 and "seil8 8.70" in ended.err and "8.60" not in ended.err
+    listed = await by("olga", "firmware", "ls", "--series", "seil8")
+    assert "damaged" in ok(listed) and "hikitsugi firmware import): seil8 8.70" in listed.err
+    row = (await by("olga", "firmware", "show", "seil8", "8.70", "--json")).json()
+    assert not row["recommended"] and "now holds content" in row["damaged_why"]
+    ok(await by("root", "firmware", "import", "--release", str(tmp_path / "8.70.toml")))
+    assert "damaged" not in ok(await by("olga", "firmware", "ls", "--series", "seil8"))
 
 
 async def test_a_withdrawal_is_shown_before_it_is_done_and_stays(by: By, tmp_path: Path) -> None:

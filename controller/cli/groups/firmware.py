@@ -24,7 +24,8 @@ _NAMED = (Column(_("series"), "series"), Column(_("version"), "version"))
 
 def _state(row: Mapping[str, Any]) -> str:  # Any: a JSON object
     words = {"unsigned": _("unsigned"), "available": _("available"), "withdrawn": _("withdrawn")}
-    return words[row["state"]]
+    damaged = row["damaged_at"] and row["state"] != "withdrawn"
+    return _("damaged") if damaged else words[row["state"]]
 
 
 LISTED = (
@@ -57,6 +58,8 @@ SHOWN = (
     Column(_("why late"), "missed_why"),
     Column(_("withdrawn"), "withdrawn_at"),
     Column(_("why withdrawn"), "withdrawn_why"),
+    Column(_("damaged since"), "damaged_at"),
+    Column(_("what is damaged"), "damaged_why"),
     Column(_("adapters that run it"), "running"),
     Column(_("codes that have it as target"), "targets"),
 )
@@ -67,12 +70,25 @@ def list_firmware(session: Session, series: OfSeries = "") -> None:
     rows = session.api.get("/firmware", series=series or None)
     session.out.table(rows, LISTED)
     warn_of_unsigned(session, rows)
+    _warn_of_damaged(session, rows)
+
+
+def _warn_of_damaged(session: Session, rows: Iterable[Mapping[str, Any]]) -> None:
+    damaged = [f"{row['series']} {row['version']}" for row in rows if row["damaged_at"] and row["state"] != "withdrawn"]
+    if damaged:
+        session.out.note(
+            _(
+                "WARNING: damaged, so not offered before the image is imported again (hikitsugi firmware import):"
+                " {names}",
+                names=damaged,
+            )
+        )
 
 
 def warn_of_unsigned(session: Session, rows: Iterable[Mapping[str, Any]]) -> None:
     """Loudly, on stderr: what adapters are offered without a signature, and what waits for one."""
     rows = list(rows)
-    if any(row["state"] == "available" and not row["signed"] for row in rows):
+    if any(row["state"] == "available" and not (row["signed"] or row.get("damaged_at")) for row in rows):
         session.out.note(
             _("WARNING: these images are offered UNSIGNED, since no root of trust is established: who breaks into")
         )
@@ -93,6 +109,7 @@ def show(session: Session, series: SeriesName, version: Version) -> None:
             session.out.say("")
             session.out.text(notes)
     warn_of_unsigned(session, [release])
+    _warn_of_damaged(session, [release])
 
 
 @firmware.command("import", help=_("Bring an image into the repository, with what the vendor says of it."))

@@ -17,11 +17,11 @@ from controller.faces.http import Accepts, Call, Path, Query, Route, Upload
 from controller.faces.http.payload import Answer, Moment, Payload
 from controller.series import by_name
 from controller.services import firmware as service
-from controller.services import firmware_checks
+from controller.services import firmware_checks, firmware_damage
 from controller.store import firmware
 from controller.store import firmware_withdrawal as use
 from controller.store.pool import Row
-from controller.words import say
+from controller.words import say, told
 
 IMAGE_LIMIT = 256 << 20
 
@@ -64,6 +64,9 @@ class CataloguedImage(Answer):
     """These models."""
     withdrawn_at: datetime | None
     withdrawn_why: str | None
+    damaged_at: datetime | None
+    """Since when its image is known to be damaged; it is offered to nobody until it is imported again."""
+    damaged_why: str
 
 
 class ShownImage(CataloguedImage):
@@ -76,7 +79,9 @@ class ShownImage(CataloguedImage):
     """Codes that have it as their target; likewise."""
 
 
-def _shown(row: Row, models: Mapping[tuple[str, str], tuple[str, ...]], now: datetime) -> dict[str, object]:
+def _shown(
+    row: Row, models: Mapping[tuple[str, str], tuple[str, ...]], now: datetime, language: str
+) -> dict[str, object]:
     own = models.get((row["series"], row["version"]), ())
     fetchable = row["fetchable_at"]
     return {
@@ -85,13 +90,14 @@ def _shown(row: Row, models: Mapping[tuple[str, str], tuple[str, ...]], now: dat
         "days_late": days_late(row["released_at"], fetchable, now),
         "recommended": bool(own),
         "recommended_for": list(own),
+        "damaged_why": told(row["damaged_why"], language),
     }
 
 
 def _recommended(rows: Iterable[Row]) -> dict[tuple[str, str], tuple[str, ...]]:
     offered: dict[str, list[Image]] = {}
     for row in rows:
-        if row["state"] == State.AVAILABLE:
+        if row["state"] == State.AVAILABLE and row["damaged_at"] is None:
             offered.setdefault(row["series"], []).append(firmware.image(row))
     return {
         (series, version): models
@@ -100,16 +106,16 @@ def _recommended(rows: Iterable[Row]) -> dict[tuple[str, str], tuple[str, ...]]:
     }
 
 
-async def list_firmware(context: Context, series: OfSeries = None) -> list[CataloguedImage]:
+async def list_firmware(call: Call, context: Context, series: OfSeries = None) -> list[CataloguedImage]:
     """The whole catalogue, newest first within each series."""
     rows, now = await firmware.listing(context.db, series=series), context.clock()
     models = _recommended(rows)
-    return [CataloguedImage.from_row(row, **_shown(row, models, now)) for row in rows]
+    return [CataloguedImage.from_row(row, **_shown(row, models, now, call.language)) for row in rows]
 
 
-async def list_missed(context: Context, series: OfSeries = None) -> list[CataloguedImage]:
+async def list_missed(call: Call, context: Context, series: OfSeries = None) -> list[CataloguedImage]:
     """Releases that were, or are, not here on the vendor's day (R4.1), newest first within each series."""
-    return [image for image in await list_firmware(context, series) if image.days_late]
+    return [image for image in await list_firmware(call, context, series) if image.days_late]
 
 
 async def show_release(call: Call, series: SeriesName, version: Version, context: Context) -> ShownImage:
@@ -118,7 +124,7 @@ async def show_release(call: Call, series: SeriesName, version: Version, context
     models = _recommended(await firmware.listing(context.db, series=series))
     async with context.db.connection() as connection:
         counts = await use.counts(connection, series, version, contract=call.caller.contract)
-    return ShownImage.from_row(row, **_shown(row, models, now), **counts)
+    return ShownImage.from_row(row, **_shown(row, models, now, call.language), **counts)
 
 
 class VersionNotes(Answer):
@@ -206,6 +212,7 @@ async def import_firmware(
     await service.present(context.db, release)
     release, checked = await asyncio.to_thread(service.keep, context.blobs, body.file, release, declared=declared)
     done = await service.catalogue(context.db, release, checked, caller=call.caller, now=now)
+    await firmware_damage.whole(context.db, sha256, caller=call.caller, now=now)
     if notes:
         await service.write_notes(context.db, series, version, ja=notes, en=None, caller=call.caller, now=now)
     row = await service.known(context.db, series, version)
@@ -270,7 +277,8 @@ class Verified(Answer):
 async def verify_firmware(call: Call, series: SeriesName, version: Version, context: Context) -> Verified:
     """Read one image again, whole, and compare it with the catalogue and with the signed metadata."""
     row = await service.known(context.db, series, version)
-    found = await firmware_checks.problems(context.db, context.blobs, row)
+    now = context.clock()
+    found = await firmware_checks.problems(context.db, context.blobs, row, caller=call.caller, now=now)
     problems = [say(each.template, each.params, call.language) for each in found]
     return Verified(series=series, version=version, size=row["size"], problems=problems)
 

@@ -3,6 +3,7 @@
 -- hardware_lowest: the lowest hardware revision it runs on ('' = any). from_lowest: the lowest version that it can be
 -- installed over (NULL = any). unsigned: imported, but no signed metadata names it yet; it is offered to nobody.
 -- available_at: when it was here for adapters to fetch (R4.1). missed_why: why that was not on the vendor's day.
+-- damaged_why: its image was found to be another one than was imported, as domain/why.py keeps it; offered to nobody.
 ALTER TABLE firmware_image RENAME TO firmware_release;
 ALTER TABLE firmware_release DROP CONSTRAINT firmware_image_version_check;
 ALTER TABLE firmware_release
@@ -21,17 +22,20 @@ ALTER TABLE firmware_release
     ADD withdrawn_by    text REFERENCES account,
     ADD notice_ja       text,
     ADD notice_en       text,
+    ADD damaged_at      timestamptz,
+    ADD damaged_why     jsonb,
+    ADD CONSTRAINT damaged_says_why CHECK ((damaged_at IS NULL) = (damaged_why IS NULL)),
     ADD CONSTRAINT withdrawn_says_why
         CHECK ((state = 'withdrawn') = (withdrawn_at IS NOT NULL) AND (state = 'withdrawn') = (withdrawn_why IS NOT NULL));
 UPDATE firmware_release SET notes_ja = notes, imported_at = available_at;
 ALTER TABLE firmware_release DROP COLUMN notes, ALTER imported_at SET DEFAULT now(), ALTER imported_at SET NOT NULL;
 
--- All that may be offered to an adapter now. Whoever chooses an image looks here, so what is withdrawn (R4.3) or has no
--- signature is out of the game everywhere at the same moment.
+-- All that may be offered to an adapter now. Whoever chooses an image looks here, so what is withdrawn (R4.3), has no
+-- signature or a damaged image is out of the game everywhere at the same moment.
 CREATE VIEW firmware_image AS
     SELECT series, version, version_key, sha256, size, models, hardware_revisions, hardware_lowest, from_lowest, code_name,
            released_at, available_at
-    FROM firmware_release WHERE state = 'available';
+    FROM firmware_release WHERE state = 'available' AND damaged_why IS NULL;
 
 -- Two spellings of one version (3.9 and 3.09) are one release.
 CREATE UNIQUE INDEX one_spelling_of_a_version ON firmware_release (series, version_key);
