@@ -14,6 +14,7 @@ from controller.domain.sentence import Sentence, sentence
 
 SETTLED = timedelta(seconds=30)
 """An adapter that is in service and has fetched nothing for so long is not fetching any more."""
+_NOT_THERE = "HTTP status 404"
 _BEING_WRITTEN = timedelta(seconds=5)
 
 
@@ -76,10 +77,21 @@ def judge(seen: Seen, now: datetime) -> Verdict | None:
     if seen.said == seen.version:
         return Verdict(Event.REPORTED)
     if seen.refusal:
-        return _failed(Failure.REFUSED_BY_ADAPTER, sentence("The adapter refused it: {said}", said=seen.refusal))
+        return _refused(seen)
     if seen.said == seen.fetches:
         return Verdict(Event.STEPPED)
     return _fetching(seen) or _not_begun(seen) or _expired(seen, now) or _settled(seen, now)
+
+
+def _refused(seen: Seen) -> Verdict:
+    if not seen.refusal.endswith(_NOT_THERE):
+        return _failed(Failure.REFUSED_BY_ADAPTER, sentence("The adapter refused it: {said}", said=seen.refusal))
+    why = sentence(
+        "The adapter found no image: {said}. Look whether it is missing (hikitsugi firmware verify), import it again "
+        "(hikitsugi firmware import), and order the update once more.",
+        said=seen.refusal,
+    )
+    return _failed(Failure.REFUSED_BY_ADAPTER, why)
 
 
 def _fetching(seen: Seen) -> Verdict | None:

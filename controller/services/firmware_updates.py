@@ -256,9 +256,12 @@ def _check_need(choice: Choice, version: str) -> None:
 
 
 def _is_open(rows: Sequence[Row], code: str) -> Conflict:
+    may_cancel = not rows or rows[0]["state"] in CANCELLABLE
     return Conflict(
         "Update {update} to {version} of code {code} is {state}; one at a time.",
-        next_step="Let it end, or cancel it: hikitsugi update cancel {update}.",
+        next_step="Let it end, or cancel it: hikitsugi update cancel {update}."
+        if may_cancel
+        else "It cannot be cancelled any more. Wait for its end: hikitsugi update watch {update}.",
         update=rows[0]["id"] if rows else "-",
         version=rows[0]["version"] if rows else "-",
         code=code,

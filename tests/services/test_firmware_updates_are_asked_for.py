@@ -16,7 +16,7 @@ from controller.services import firmware_updates
 from controller.services.firmware_beginning import begin
 from controller.services.firmware_choices import choices
 from controller.services.firmware_updates import Order
-from tests.services.updating import Updating
+from tests.services.updating import SIZE, Updating
 
 
 @pytest.mark.parametrize(
@@ -280,3 +280,37 @@ async def test_choices_say_what_fits_and_what_is_recommended(updating: Updating)
     assert by_version["3.42"].why_not is None
     assert found.recommended not in (None, "3.49")
     assert by_version[found.recommended or ""].recommended
+
+
+@pytest.mark.parametrize(
+    ("far", "step"),
+    [("ordered", "hikitsugi update cancel"), ("downloading", "hikitsugi update cancel"), ("flashing", "update watch")],
+)
+async def test_the_next_step_beside_an_open_update_is_one_that_can_be_taken(
+    updating: Updating, far: str, step: str
+) -> None:
+    """R4.2: who flashes cannot be called off any more, and is waited for."""
+    code, serial = await updating.adapter()
+    update = await updating.order(code, "3.42")
+    if far != "ordered":
+        await updating.pull(serial, "3.40")
+        await updating.fetch(serial, "3.42", SIZE // 2 if far == "downloading" else SIZE)
+        await updating.turn()
+    assert await updating.state(update) == (far, None)
+
+    with pytest.raises(Conflict) as refused:
+        await updating.order(code, "3.41")
+
+    assert step in str(refused.value.next_step)
+
+
+async def test_what_does_not_fit_is_answered_with_what_does(updating: Updating) -> None:
+    """R4.2: the choices are the code's, not the series'."""
+    await updating.release("3.59", models=["SEIL/X9"])
+    code, _ = await updating.adapter()
+
+    with pytest.raises(Invalid) as refused:
+        await updating.order(code, "3.59")
+
+    assert "hikitsugi update choices {code}" in str(refused.value.next_step)
+    assert refused.value.params["code"] == code

@@ -286,3 +286,16 @@ async def test_an_exchange_overtakes_it_and_its_target_is_the_exchanges(updating
 
     assert await updating.state(update) == ("cancelled", "overtaken")
     assert await updating.target(code) == "3.42"
+
+
+async def test_one_that_finds_no_image_tells_the_operator_what_to_do(updating: Updating) -> None:
+    """R4.2: "HTTP status 404" is no help to anybody."""
+    code, serial = await updating.adapter()
+    update = await updating.order(code, "3.42")
+    await updating.pull(serial, "3.40")
+    await updating.pull(serial, "3.40", "firmware 3.42 refused: HTTP status 404")
+    await updating.turn()
+
+    row = await updating.update(update)
+    assert (row["state"], row["failure"]) == ("failed", "refused-by-adapter")
+    assert "hikitsugi firmware verify" in row["why"]["sentence"]
