@@ -55,7 +55,8 @@ async def look(db: Database, now: datetime, patience: Patience) -> int:
     while rows := await store.seen(db, after, limit=AT_ONCE):
         after = rows[-1]["id"]
         found = [row for row in rows if _has_news(row, now, patience)]
-        progress = [(row["id"], row["reached"], _deadline(row, patience)) for row in rows if _progresses(row)]
+        moving = (row for row in rows if _progresses(row))
+        progress = [(row["id"], row["step_at"], row["reached"], _deadline(row, patience)) for row in moving]
         await store.note_progress(db, progress)
         told += await _went_on(db, found, now, patience)
     return told
@@ -101,7 +102,7 @@ async def _went_on(db: Database, rows: Sequence[Row], now: datetime, patience: P
 async def _move_all(db: Database, rows: Sequence[Row], now: datetime, patience: Patience) -> int:
     told = 0
     async with db.transaction() as tx:
-        still = await store.still(tx, {row["id"]: row["state"] for row in rows})
+        still = await store.still(tx, rows)
         for row in rows:
             if row["id"] in still:
                 told += await _go_on(tx, row, now, patience)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 
 from controller.store.pool import Connection, Database, Row
@@ -110,15 +110,18 @@ async def seen(db: Database, after: int, *, limit: int) -> list[Row]:
         return await tx.fetch(_SEEN, after, limit)
 
 
-async def note_progress(db: Database, progress: Sequence[tuple[int, int, datetime | None]]) -> None:
-    """(update, bytes, deadline), of those that have more bytes than at the last look; deadline: None, as it is.
+async def note_progress(db: Database, progress: Sequence[tuple[int, datetime, int, datetime | None]]) -> None:
+    """(update, step_at, bytes, deadline), of those with more bytes than at the last look; deadline: None, as it is.
+
+    Bytes of a step that is over by now are nobody's progress.
 
     What somebody else moves now is left to the next look: two who lock many in any order may wait for each other.
     """
     query = """WITH news AS (
             SELECT u.id, s.bytes, s.deadline_at
             FROM firmware_update u
-            JOIN unnest($1::bigint[], $2::bigint[], $3::timestamptz[]) AS s (id, bytes, deadline_at) USING (id)
+            JOIN unnest($1::bigint[], $2::timestamptz[], $3::bigint[], $4::timestamptz[])
+                 AS s (id, step_at, bytes, deadline_at) USING (id, step_at)
             WHERE u.bytes < s.bytes AND u.ended_at IS NULL ORDER BY u.id FOR NO KEY UPDATE OF u SKIP LOCKED)
         UPDATE firmware_update u SET bytes = n.bytes, deadline_at = coalesce(n.deadline_at, u.deadline_at)
         FROM news n WHERE u.id = n.id"""
@@ -127,11 +130,14 @@ async def note_progress(db: Database, progress: Sequence[tuple[int, int, datetim
             await connection.execute(query, *map(list, zip(*progress, strict=True)))
 
 
-async def still(tx: Connection, states: Mapping[int, str]) -> dict[int, Row]:
-    """Those of these that are in the state that they were seen in, locked; what somebody else moves now is left out."""
-    query = """SELECT u.* FROM firmware_update u JOIN unnest($1::bigint[], $2::text[]) AS s (id, state) USING (id)
-        WHERE u.state = s.state ORDER BY u.id FOR UPDATE OF u SKIP LOCKED"""
-    return {row["id"]: row for row in await tx.fetch(query, list(states), list(states.values()))}
+async def still(tx: Connection, rows: Sequence[Row]) -> set[int]:
+    """Those of these that are in the state and the step that they were seen in, locked; what somebody else moves now is
+    left out."""
+    query = """SELECT id FROM firmware_update u
+        JOIN unnest($1::bigint[], $2::text[], $3::timestamptz[]) AS s (id, state, step_at) USING (id, state, step_at)
+        ORDER BY id FOR UPDATE OF u SKIP LOCKED"""
+    as_seen = ([row[name] for row in rows] for name in ("id", "state", "step_at"))
+    return {row["id"] for row in await tx.fetch(query, *as_seen)}
 
 
 async def put_off(tx: Connection, updates: Sequence[tuple[int, datetime, object]]) -> None:
