@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
 from controller.domain.access import Caller
 from controller.domain.errors import Invalid, NotFound
-from controller.domain.firmware import Image
+from controller.domain.firmware import Image, Numbering, known_key
 from controller.domain.firmware_rollout import ItemState
 from controller.domain.firmware_rollout_plan import Judged, Verdict, Wave, in_order, judge, waves
 from controller.domain.sentence import Sentence, sentence
@@ -29,6 +29,7 @@ class Plan:
     """What will happen. items: as of store/firmware_rollouts.New, in the order of updating, those left out at the end.
 
     contract: the one that all codes are of, or None. predicted: why codes are left out, and how many of each reason.
+    noted: what is to be known of those that will be updated, likewise. running: versions that they run, lowest first.
     """
 
     series: str
@@ -38,6 +39,8 @@ class Plan:
     waves: Sequence[Wave]
     items: Sequence[dict[str, Any]]  # Any: JSON values
     predicted: Sequence[tuple[Sentence, int]] = field(default=())
+    noted: Sequence[tuple[Sentence, int]] = field(default=())
+    running: Sequence[str] = field(default=())
 
     @property
     def codes(self) -> int:
@@ -126,7 +129,9 @@ def _planned(target: Image, meant: Selection, judged: Sequence[Judged], options:
         contract=caller.contract or (contracts.pop() if len(contracts) == 1 else None),
         waves=cut,
         items=rows,
-        predicted=_predicted(left_out),
+        predicted=_counted(each.why for each in left_out if each.why),
+        noted=_counted(note for each in going for note in by_code[each.code].notes),
+        running=in_order_of_versions(target.numbering, {each.firmware for each in going}),
     )
 
 
@@ -152,16 +157,22 @@ _GENERAL = {
     "It runs {running}, which is newer; an older version is not rolled out unless that is said.": sentence(
         "It runs a newer version."
     ),
+    "Its adapter has been silent since {since}.": sentence("Its adapter has been silent for long."),
 }
 
 
-def _predicted(left_out: Sequence[Judged]) -> list[tuple[Sentence, int]]:
-    """Reasons by how many codes they leave out; what differs from code to code is left to the items."""
+def in_order_of_versions(numbering: Numbering, versions: Iterable[str]) -> tuple[str, ...]:
+    """Those that are versions at all, the lowest first."""
+    keys = {version: known_key(numbering, version) for version in versions}
+    return tuple(version for _, version in sorted((key, version) for version, key in keys.items() if key is not None))
+
+
+def _counted(reasons: Iterable[Sentence]) -> list[tuple[Sentence, int]]:
+    """Each by how many codes it is of; what differs from code to code is left to the items."""
     said: dict[str, Sentence] = {}
     count: Counter[str] = Counter()
-    for each in left_out:
-        assert each.why is not None
-        why = _GENERAL.get(each.why.template, each.why)
+    for each in reasons:
+        why = _GENERAL.get(each.template, each)
         said[str(why)] = why
         count[str(why)] += 1
     return [(said[text], number) for text, number in count.most_common(100)]

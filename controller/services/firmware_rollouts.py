@@ -9,9 +9,10 @@ from controller.domain.errors import Conflict, NotFound
 from controller.domain.firmware_rollout import Event, ItemState, State, advance, states_before
 from controller.domain.sentence import Sentence
 from controller.domain.why import kept, written
+from controller.series import by_name
 from controller.services.firmware_rollout_moving import moved
 from controller.services.firmware_rollout_options import Options
-from controller.services.firmware_rollout_planning import Plan, new
+from controller.services.firmware_rollout_planning import Plan, in_order_of_versions, new
 from controller.store import firmware_rollout_items as items_of
 from controller.store import firmware_rollouts as store
 from controller.store.pool import Connection, Database, Row
@@ -28,6 +29,12 @@ async def one(db: Database, rollout: int, *, caller: Caller) -> Row:
     if row is None:
         raise _unknown(rollout)
     return row
+
+
+async def running(db: Database, row: Row) -> tuple[str, ...]:
+    """Versions that its codes ran when they were last looked at, the lowest first. row: of `one`."""
+    numbering = by_name(row["series"]).firmware.numbering
+    return in_order_of_versions(numbering, await store.running(db, row["id"]))
 
 
 async def page(

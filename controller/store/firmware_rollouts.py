@@ -225,3 +225,11 @@ async def items(
     """Its items in the order of updating; after: the last line already seen, 0 for none."""
     async with db.connection() as connection:
         return await connection.fetch(_ITEMS, rollout, after, state, wave, limit)
+
+
+async def running(db: Database, rollout: int) -> list[str]:
+    """What the adapters of its codes ran when it was planned, or they were ordered; those left out do not count."""
+    query = """SELECT DISTINCT running FROM firmware_rollout_item
+        WHERE rollout = $1 AND state <> 'skipped' AND running <> '' ORDER BY 1 LIMIT 100"""
+    async with db.connection() as connection:
+        return [row["running"] for row in await connection.fetch(query, rollout)]

@@ -49,6 +49,24 @@ async def test_a_plan_says_the_waves_who_is_left_out_and_what_to_do_next(by: By,
     assert "Nothing is updated yet. Start it: hikitsugi rollout start" in ended.out
 
 
+async def test_a_plan_and_a_start_say_which_release_notes_to_read_and_who_is_not_connected(
+    by: By, rollouts: Rollouts
+) -> None:
+    """R4.2: the decision is made from the release notes of every version that adapters pass."""
+    adapter = "(SELECT adapter FROM registration WHERE code = $1)"
+    await rollouts.fetch(f"UPDATE connection SET state = 'disconnected' WHERE adapter = {adapter}", rollouts.codes[0])
+    before = (await by("olga", *asked(rollouts, "--dry-run", "--json"))).json()["running"]
+    notes = f"hikitsugi firmware diff-notes seil8 {before[0]} {rollouts.version}"
+
+    planned = await by("olga", *asked(rollouts))
+    number = planned.out.rsplit("rollout start ", 1)[1].split()[0]
+    started = await by("olga", "rollout", "start", number)
+
+    assert notes in planned.out and notes in started.out
+    (warned,) = [line for line in planned.out.splitlines() if "not connected" in line]
+    assert warned.split()[0] == "1"
+
+
 @pytest.mark.usefixtures("turning")
 async def test_a_rollout_is_started_watched_approved_and_shown(by: By, rollouts: Rollouts) -> None:
     how = ("--canary", "1", "--soak", "0s", "--approval", "--window", "00:00-23:59", "--days", "mon,sun", "--json")

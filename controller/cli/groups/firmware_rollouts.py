@@ -92,6 +92,21 @@ _PLANNED = (
     Column(_("up to"), "upto", right=True),
     Column(_("codes"), "codes", right=True),
 )
+
+
+def _say_notes(session: Session, found: Found) -> None:
+    """Which release notes tell what its adapters come to, of every version that they pass; what they lose, too."""
+    ends = dict.fromkeys((*found["running"][:1], *found["running"][-1:])) if found["codes"] else {}
+    for before in ends:
+        if before != found["version"]:
+            session.out.say(
+                _(
+                    "Read the release notes: hikitsugi firmware diff-notes {series} {before} {version}",
+                    **{"series": found["series"], "before": before, "version": found["version"]},
+                )
+            )
+
+
 _LEFT_OUT = (Column(_("codes"), "codes", right=True), Column(_("why"), "why"))
 
 
@@ -161,6 +176,9 @@ def _tell_plan(session: Session, report: Found) -> None:
     if report["left_out"]:
         session.out.table(report["left_out"], _LEFT_OUT)
     session.out.say(_("{codes} codes will be updated to {version}, {skipped} are left out.", **report))
+    for note in report["notes"]:
+        session.out.say(_("{codes} of them: {note}", codes=note["codes"], note=note["why"]))
+    _say_notes(session, report)
     number = report["rollout"]
     if number is None:
         session.out.say(_("Nothing was kept (dry run)."))
@@ -189,6 +207,8 @@ def show(session: Session, number: Number) -> None:
     session.out.record(found, ROLLOUTS + _MORE)
     if not session.out.json:
         session.out.table(found["wave_list"], _WAVES)
+        if found["state"] == "planned":
+            _say_notes(session, found)
         _say_what_now(session, found)
 
 
@@ -209,6 +229,8 @@ Watch = Annotated[bool, typer.Option("--watch", help=_("Watch it until it has en
 
 @rollout.command("start", help=_("Begin the first wave."))
 def start(session: Session, number: Number, reason: Reason = "", watch_it: Watch = False) -> None:
+    if not session.out.json:
+        _say_notes(session, session.api.get(f"/rollouts/{number}"))
     _steered(session, number, "start", {"reason": reason}, watch_it=watch_it)
 
 

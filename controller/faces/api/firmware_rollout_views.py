@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -78,6 +78,8 @@ class RolloutInFull(Rollout):
     settings: dict[str, Any]
     """Of each update: not_before, not_after, daily, downgrade, start."""
     wave_list: list[RolloutWave]
+    running: list[str]
+    """Versions that its codes ran when it was planned, or they were ordered, the lowest first."""
 
 
 class RolloutItem(Answer):
@@ -127,6 +129,10 @@ class RolloutPlan(Answer):
     waves: list[PlannedWave]
     left_out: list[LeftOut]
     """Why codes are left out, and how many of each; the items name them."""
+    notes: list[LeftOut]
+    """What is to be known of codes that will be updated, and of how many; the items name them."""
+    running: list[str]
+    """Versions that they run, the lowest first: whose release notes to read before it is started."""
     items: list[RolloutItem]
     """Dry run: every one. Else none; GET …/items has all."""
 
@@ -136,13 +142,14 @@ def in_short(row: Row, language: str) -> Rollout:
     return Rollout.from_row(row, why=told(row["why"], language), **_counts(row["counts"]), skipped=_skipped(row))
 
 
-def in_full(row: Row, waves: list[Row], language: str) -> RolloutInFull:
-    """All there is to say about it. waves: of store/firmware_rollouts.waves."""
+def in_full(row: Row, waves: list[Row], running: Sequence[str], language: str) -> RolloutInFull:
+    """All there is to say about it. waves: of store/firmware_rollouts.waves; running: of services.running."""
     return RolloutInFull.from_row(
         row,
         why=told(row["why"], language),
         **_counts(row["counts"]),
         skipped=_skipped(row),
+        running=list(running),
         wave_list=[RolloutWave.from_row(wave, **_counts(wave["counts"])) for wave in waves],
     )
 
@@ -185,5 +192,7 @@ def planned(rollout: int | None, plan: Plan, language: str) -> RolloutPlan:
             for number, wave in enumerate(plan.waves, 1)
         ],
         left_out=[LeftOut(why=say(why.template, why.params, language), codes=n) for why, n in plan.predicted],
+        notes=[LeftOut(why=say(note.template, note.params, language), codes=n) for note, n in plan.noted],
+        running=list(plan.running),
         items=[rollout_item(item, language) for item in plan.items] if rollout is None else [],
     )

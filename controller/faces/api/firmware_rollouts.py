@@ -165,7 +165,8 @@ async def abort_rollout(call: Call, rollout: Number, body: Steering, context: Co
 
 async def _shown(call: Call, rollout: int, context: Context) -> RolloutInFull:
     row = await service.one(context.db, rollout, caller=call.caller)
-    return in_full(row, await store.waves(context.db, rollout), call.language)
+    waves = await store.waves(context.db, rollout)
+    return in_full(row, waves, await service.running(context.db, row), call.language)
 
 
 _TAGS = ("firmware",)
