@@ -70,6 +70,11 @@ async def withdraw(db: Database, series: str, version: str, why: str, *, caller:
     return Withdrawn(counts["running"], len(codes), updates, rollouts, newest, notice)
 
 
+async def notice(db: Database, row: Row) -> Notice:
+    """The draft of what holds now: a version that came after the withdrawal is named in it. row: of a withdrawn one."""
+    return _notice(row, row["withdrawn_why"], await _newest(db, row), row["withdrawn_at"])
+
+
 async def _end_all(
     tx: Connection, series: str, version: str, why: str, *, caller: Caller, now: datetime
 ) -> tuple[int, int, list[Row]]:

@@ -7,8 +7,8 @@ import pytest
 from controller.domain.errors import Conflict, ControllerError, Invalid
 from controller.domain.firmware import Image
 from controller.services import firmware_offer, firmware_withdrawal
+from controller.store import firmware, pulls
 from controller.store import firmware_withdrawal as store
-from controller.store import pulls
 from protocol.ids import DistributionId
 from tests.services.updating import Updating
 
@@ -104,3 +104,17 @@ async def test_the_database_judges_hardware_as_the_rules_do(updating: Updating, 
         found = await updating.row("SELECT firmware_fits('{}', '{}', $1, 'SEIL/X4', $2) AS fits", lowest, revision)
         image = Image("seil8", "3.42", "", 1, hardware_lowest=lowest)
         assert found["fits"] is image.fits("seil8", "SEIL/X4", revision), lowest
+
+
+async def test_the_notice_names_what_came_after_the_withdrawal(updating: Updating) -> None:
+    """R4.3, R5.3: the draft tells what holds when it is read."""
+    await updating.release("7.10", models=["SEIL/BPV4"])
+    await updating.run("UPDATE firmware_release SET models = '{SEIL/X4}' WHERE version NOT IN ('7.10')")
+    await withdraw(updating, "7.10")
+    row = await firmware.one(updating.registry.db, "seil8", "7.10")
+    assert row is not None and "We will tell you" in (await firmware_withdrawal.notice(updating.registry.db, row)).en
+
+    await updating.release("7.11", models=["SEIL/BPV4"])
+
+    drafted = await firmware_withdrawal.notice(updating.registry.db, row)
+    assert "7.11" in drafted.en and "7.11" in drafted.ja and "We will tell you" not in drafted.en

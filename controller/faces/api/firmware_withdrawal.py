@@ -79,7 +79,7 @@ class DraftedNotice(Answer):
 
 
 async def show_notice(series: SeriesName, version: Version, context: Context) -> DraftedNotice:
-    """The draft of the notice of a withdrawal, as it was made then."""
+    """The draft of the notice of a withdrawal, from what is on offer now."""
     row = await catalogue.known(context.db, series, version)
     if row["withdrawn_at"] is None:
         raise NotFound(
@@ -88,7 +88,8 @@ async def show_notice(series: SeriesName, version: Version, context: Context) ->
             series=series,
             version=version,
         )
-    return DraftedNotice.from_row(row, reason=row["withdrawn_why"])
+    drafted = await service.notice(context.db, row)
+    return DraftedNotice.from_row(row, reason=row["withdrawn_why"], notice_ja=drafted.ja, notice_en=drafted.en)
 
 
 class RunningAdapter(Answer):
