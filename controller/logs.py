@@ -32,7 +32,7 @@ _SECRET_WORDS = frozenset(
 _SECRET_ENDINGS = frozenset({"key", "keys", "psk"})  # ls_sa_key is secret, key_file and access_key_id are not
 _URL_PASSWORD = re.compile(r"(://[^\s/:@]*):[^\s@]*@")
 _MAX_TEXT, _MAX_BYTES, _MAX_ITEMS, _MAX_DEPTH = 2000, 200, 50, 4
-_NOISY = {"asyncssh": logging.WARNING, "aiohttp.access": logging.WARNING, "asyncio": logging.WARNING}
+_NOISY = dict.fromkeys(("asyncssh", "aiohttp.access", "asyncio", "tuf"), logging.WARNING)
 
 
 def configure(log_format: str = "text", log_level: str = "info", stream: TextIO | None = None) -> None:

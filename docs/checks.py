@@ -108,7 +108,12 @@ def _anchors(page: Path) -> frozenset[str]:
 
 def _command_faults(text: str, repository: Path) -> Iterator[str]:
     """A command line of a console block: every `hikitsugi` in it is complete, every make target exists."""
-    for words in _commands(text):
+    try:
+        commands = list(_commands(text))
+    except ValueError as error:
+        yield f"{text.strip()!r} is no whole command: {error}"
+        return
+    for words in commands:
         while words and re.fullmatch(r"\w+=.*", words[0]):
             words.pop(0)
         if words[:1] == ["make"]:

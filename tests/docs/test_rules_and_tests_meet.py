@@ -8,7 +8,7 @@ import pytest
 from pages import rules
 
 
-def test_every_rule_of_the_maintenance_of_adapters_is_shown_by_a_test() -> None:
+def test_every_rule_of_maintenance_and_firmware_is_shown_by_a_test() -> None:
     assert rules.untested(rules.cited()) == []
 
 

@@ -151,6 +151,12 @@ def _done(session: Session, file: Path, told: dict[str, Any]) -> None:  # Any: J
             file=file,
             missing=told["missing"],
         )
+    elif file.name == "1.root.json":
+        sentence = _(
+            "{file} has all signatures. Establish it: hikitsugi firmware trust establish {folder}",
+            file=file,
+            folder=file.parent,
+        )
     else:
         sentence = _("{file} has all signatures. Publish it: hikitsugi firmware trust publish {file}", file=file)
     session.out.done({"file": str(file), **told}, sentence)

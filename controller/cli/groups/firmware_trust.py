@@ -56,7 +56,7 @@ def _told(session: Session, found: Mapping[str, Any]) -> None:
     if found["broken_since"]:
         out.say(_("BROKEN: nothing is offered. {why}", why=found["broken_why"]))
     for role in found["roles"]:
-        if role["broken_why"]:
+        if role.get("broken_why"):  # an older controller does not say
             out.say(_("BROKEN: {series} is not offered. {why}", series=role["role"], why=role["broken_why"]))
     out.say(_("Releases that wait for a signature: {count}", count=found["unsigned"]))
     if found["to_unsign"]:
