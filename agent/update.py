@@ -22,11 +22,14 @@ FLASH_S = 120.0
 POWER_CUT_S = 30.0
 DOWNLOAD_RETRY_S = 10.0
 DOWNLOAD_TRIES = 5
+"""With pauses of 10, 20, 40 and 80 s. No longer: until the image is there, or is given up, it serves nobody (R3.14: it
+updates before service). It keeps what it has, serves with what it runs, and goes on when told to pull, or at a boot."""
 BUSY_TRIES = 200
 """How often a server may say that too many fetch at once; with its pauses of 5 to 20 s this is most of an hour."""
 
 TOLD = "firmware "
-"""What the trigger of a pull begins with that tells of a refusal: "firmware 3.42 refused: …"."""
+"""What the trigger of a pull begins with that tells of an image: "firmware 3.42 refused: …" of one that is wrong,
+"firmware 3.42 not fetched: …" of one that might have been right."""
 
 _TRIGGER_SIZE = 128  # protocol.arms.limits: longer ones are not sent
 
@@ -44,10 +47,10 @@ async def fetch(adapter: Adapter, world: World) -> Next:
     except download.Busy as reason:
         return _come_back(adapter, world, offer, reason)
     except download.Broken as reason:
-        return _try_again(adapter, offer, str(reason), True)
+        return _try_again(adapter, offer, str(reason), True, "not fetched")
     except download.Refused as reason:
         adapter.unfinished = None
-        return _try_again(adapter, offer, str(reason), reason.worth_retrying)
+        return _try_again(adapter, offer, str(reason), reason.worth_retrying, "refused")
     adapter.unfinished = None
     adapter.log("info", "system", f"firmware {offer.version} verified, writing")
     adapter.happen(Event.UPDATE_VERIFIED)
@@ -112,25 +115,25 @@ def _come_back(adapter: Adapter, world: World, offer: Offer, busy: download.Busy
     offer.tries -= 1  # waiting in the server's queue is no failure
     offer.busy += 1
     if offer.busy > BUSY_TRIES:
-        return _give_up(adapter, offer, str(busy))
+        return _give_up(adapter, offer, str(busy), "not fetched")
     return Next(Step.DOWNLOAD, about(adapter, busy.wait_s / world.time_scale))
 
 
-def _try_again(adapter: Adapter, offer: Offer, why: str, worth_it: bool) -> Next:
+def _try_again(adapter: Adapter, offer: Offer, why: str, worth_it: bool, outcome: str) -> Next:
     """After a failed download: wait and go on, or stay with what runs."""
     adapter.log("error", "system", f"firmware {offer.version}: {why}")
     adapter.answered("firmware", f"{offer.version}: {why}")
     if worth_it and offer.tries < DOWNLOAD_TRIES:
-        return Next(Step.DOWNLOAD, about(adapter, DOWNLOAD_RETRY_S * offer.tries))
-    return _give_up(adapter, offer, why)
+        return Next(Step.DOWNLOAD, about(adapter, DOWNLOAD_RETRY_S * 2.0 ** (offer.tries - 1)))
+    return _give_up(adapter, offer, why, outcome)
 
 
-def _give_up(adapter: Adapter, offer: Offer, why: str) -> Next:
-    """Tell the server with the next pull; boot applies its config then."""
-    adapter.log("error", "system", f"firmware {offer.version} refused: {why}; staying with {adapter.version}")
+def _give_up(adapter: Adapter, offer: Offer, why: str, outcome: str) -> Next:
+    """Tell the server with the next pull; boot applies its config then. Not tried again until that is ordered."""
+    adapter.log("error", "system", f"firmware {offer.version} {outcome}: {why}; staying with {adapter.version}")
     adapter.volatile.refused |= {offer.version}
     said = "".join(letter if letter.isprintable() else "?" for letter in why)
-    adapter.volatile.reason = f"{TOLD}{offer.version} refused: {said}"[:_TRIGGER_SIZE]
+    adapter.volatile.reason = f"{TOLD}{offer.version} {outcome}: {said}"[:_TRIGGER_SIZE]
     adapter.volatile.rounds = 0
     adapter.happen(Event.UPDATE_GIVEN_UP)
     return Next(Step.PULL)

@@ -14,6 +14,8 @@ from controller.domain.sentence import Sentence, sentence
 
 SETTLED = timedelta(seconds=30)
 """An adapter that is in service and has fetched nothing for so long is not fetching any more."""
+AGAIN_AFTER = (timedelta(seconds=10), timedelta(minutes=1), timedelta(minutes=5))
+"""Who has not refused an image, and serves without it, is told so often to pull again: after it has served so long."""
 _NOT_THERE = "HTTP status 404"
 _BEING_WRITTEN = timedelta(seconds=5)
 
@@ -28,7 +30,8 @@ class Seen:
     whole image was out for the first time, whatever it has fetched again since. served_at: its newest method query, by
     which it is in service. must_confirm: it could be pushed to when this began, so it must confirm a way again:
     way_at, the newest. may_begin: its window is open. may_later: it will be again. deadline_at: None while nothing is
-    awaited of it. begun_at: of the present step. told_at: it was told to pull.
+    awaited of it. begun_at: of the present step. told_at: it was told to pull, the
+    last time; told_again: so often after the first.
     """
 
     state: State
@@ -55,6 +58,7 @@ class Seen:
     may_later: bool = False
     deadline_at: datetime | None = None
     told_at: datetime | None = None
+    told_again: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,12 +137,26 @@ def _expired(seen: Seen, now: datetime) -> Verdict | None:
     return _gave_up(seen)
 
 
+def asks_again(seen: Seen, now: datetime) -> bool:
+    """It could not fetch the image, and it is time to tell it to pull again, in its window: it goes on where it was."""
+    since = _rests_since(seen)
+    if since is None or seen.told_again >= len(AGAIN_AFTER) or not seen.may_begin:
+        return False
+    return now - since >= AGAIN_AFTER[seen.told_again]
+
+
 def _settled(seen: Seen, now: datetime) -> Verdict | None:
-    """It serves with what it ran before, and fetches nothing, although it was told of the version."""
+    """It serves with what it ran before, however often it was told. Who cannot be told has until its deadline."""
+    since = _rests_since(seen)
+    is_over = since is not None and seen.told_again >= len(AGAIN_AFTER) and now - since >= SETTLED
+    return _gave_up(seen) if is_over else None
+
+
+def _rests_since(seen: Seen) -> datetime | None:
+    """Since when it is in service and fetches nothing, although it was told of the version; None where it is not so."""
     if seen.state not in (State.ORDERED, State.DOWNLOADING) or seen.served_at is None or not _knows(seen):
         return None
-    rests = _later(seen.fetched_at) < seen.served_at and now - seen.served_at >= SETTLED
-    return _gave_up(seen) if rests else None
+    return seen.served_at if max(_later(seen.fetched_at), _later(seen.told_at)) < seen.served_at else None
 
 
 def _knows(seen: Seen) -> bool:

@@ -8,14 +8,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
 
 from controller.domain.access import CONTROLLER
 from controller.domain.firmware_update import UNDER_WAY, Event, Patience, Start, State, advance
-from controller.domain.update_progress import Seen, Verdict, judge, target_after
+from controller.domain.update_progress import Seen, Verdict, asks_again, judge, target_after
 from controller.services.firmware_beginning import AT_ONCE, begin
 from controller.services.firmware_choice import schedule_of
 from controller.services.firmware_moving import moved, put_back
@@ -28,6 +28,7 @@ from protocol.arms.messages import Kind
 log = structlog.get_logger()
 
 EVERY_S = 1.0
+_GRACE = timedelta(minutes=1)
 PATIENCE = Patience()
 
 
@@ -38,8 +39,12 @@ async def run(
     told: Callable[[], None] = lambda: None,
 ) -> None:
     """Turns until cancelled; a database that is away is tried again. told: called when adapters are told to pull."""
+    is_resumed = False
     while True:
         try:
+            if not is_resumed:
+                await resume(db, clock(), patience)
+                is_resumed = True
             while await begin(db, clock()) == AT_ONCE:
                 pass
             if await look(db, clock(), patience):
@@ -47,6 +52,14 @@ async def run(
         except TROUBLE as error:
             log.warning("firmware updates must wait for the database", error=str(error) or type(error).__name__)
         await asyncio.sleep(EVERY_S)
+
+
+async def resume(db: Database, now: datetime, patience: Patience) -> None:
+    """At the start of a controller: silence that fell into its absence is not held against an adapter.
+
+    Whose time is over, or nearly, has a minute to be heard; as much as after a flash where no controller was there.
+    """
+    await store.give_time(db, now, beside_others=now + _GRACE, alone=now + patience.after_sent)
 
 
 async def look(db: Database, now: datetime, patience: Patience) -> int:
@@ -63,8 +76,13 @@ async def look(db: Database, now: datetime, patience: Patience) -> int:
 
 
 def _has_news(row: Row, now: datetime, patience: Patience) -> bool:
-    is_moved = judge(_seen(row, now, patience), now) is not None
-    return is_moved or bool(_notices(row, now, patience)) or _is_to_be_told(row)
+    seen = _seen(row, now, patience)
+    return (
+        judge(seen, now) is not None
+        or bool(_notices(row, now, patience))
+        or _is_to_be_told(row)
+        or _is_to_be_told_again(row, seen, now)
+    )
 
 
 def _progresses(row: Row) -> bool:
@@ -121,9 +139,10 @@ async def _go_on(tx: Connection, row: Row, now: datetime, patience: Patience) ->
         if verdict.event in (Event.STEPPED, Event.CLOSE_WINDOW) or to not in UNDER_WAY:
             return False
         seen = replace(seen, state=to, reported_at=changes.get("reported_at", seen.reported_at), deadline_at=None)
-    if not _is_to_be_told(row):
+    is_again = _is_to_be_told_again(row, seen, now)
+    if not is_again and not _is_to_be_told(row):
         return False
-    await _tell(tx, row, now, patience)
+    await _tell(tx, row, row["told_again"] + is_again, now, patience)
     return True
 
 
@@ -138,6 +157,11 @@ def _is_to_be_told(row: Row) -> bool:
     fresh = row["state"] == State.ORDERED and row["told_at"] is None
     silent = row["said_at"] is None and not row["reached"]
     return fresh and silent and row["start"] == Start.AT_ONCE and row["has_way"] and row["in_place"]
+
+
+def _is_to_be_told_again(row: Row, seen: Seen, now: datetime) -> bool:
+    can_be_told: bool = row["start"] == Start.AT_ONCE and row["has_way"] and row["in_place"]
+    return can_be_told and asks_again(seen, now)
 
 
 async def _changes(
@@ -167,7 +191,7 @@ async def _next_step(tx: Connection, row: Row, seen: Seen, now: datetime, patien
     image = await store.image(tx, row["series"], fetches)
     facts = {"sha256": image["sha256"], "size": image["size"]} if image else {}
     begun = {"step_at": seen.said_at, "asked_at": seen.said_at, "deadline_at": now + patience.whole}
-    return facts | begun | {"fetches": fetches, "bytes": 0, "sent_at": None}
+    return facts | begun | {"fetches": fetches, "bytes": 0, "sent_at": None, "told_again": 0}
 
 
 def _seen(row: Row, now: datetime, patience: Patience) -> Seen:
@@ -184,6 +208,7 @@ def _seen(row: Row, now: datetime, patience: Patience) -> Seen:
         target=row["firmware_target"],
         begun_at=row["step_at"],
         told_at=row["told_at"],
+        told_again=row["told_again"],
         said=row["said"] or "",
         said_at=row["said_at"],
         refusal=row["refusal"] or "",
@@ -201,7 +226,7 @@ def _seen(row: Row, now: datetime, patience: Patience) -> Seen:
     )
 
 
-async def _tell(tx: Connection, row: Row, now: datetime, patience: Patience) -> None:
+async def _tell(tx: Connection, row: Row, told_again: int, now: datetime, patience: Patience) -> None:
     """The order to pull, as a swap gives it: it goes out as soon as the push workers are woken."""
     new = operations.New(
         kind=Kind.PULL_CONFIG.value,
@@ -217,7 +242,11 @@ async def _tell(tx: Connection, row: Row, now: datetime, patience: Patience) -> 
         expires_at=now + patience.whole,
     )
     operation = await operations.insert(tx, new, now)
-    await moves.change(tx, row["id"], {"told_at": now, "deadline_at": row["deadline_at"] or now + patience.whole})
+    await moves.change(
+        tx,
+        row["id"],
+        {"told_at": now, "told_again": told_again, "deadline_at": _deadline(row, patience) or now + patience.whole},
+    )
     detail = {"operation": operation, "adapter": row["adapter"], "update": row["id"]}
     await audit.write(
         tx, CONTROLLER, "adapter.pull-config", row["code"], now=now, contract=row["contract"], detail=detail

@@ -59,7 +59,7 @@ async def insert(tx: Connection, new: New, *, caller: Caller, now: datetime) -> 
 
 _MAY_CHANGE = {
     *("fetches", "sha256", "size", "due_at", "waits", "had_way", "target_before", "target_after", "bytes"),
-    *("ordered_at", "step_at", "told_at", "asked_at", "sent_at", "reported_at", "deadline_at"),
+    *("ordered_at", "step_at", "told_at", "told_again", "asked_at", "sent_at", "reported_at", "deadline_at"),
 }
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from controller.store.pool import Connection, Database, Row
+
+_SEEN_WITHIN = timedelta(seconds=30)  # as claims.UNSEEN
 
 # Whose time has come, in turn. The registrations of their codes and of their pairs are locked in the order of codes, as
 # exchanges lock them: two of a pair cannot begin at one moment, and no exchange begins meanwhile.
@@ -130,13 +132,24 @@ async def note_progress(db: Database, progress: Sequence[tuple[int, datetime, in
             await connection.execute(query, *map(list, zip(*progress, strict=True)))
 
 
+async def give_time(db: Database, now: datetime, *, beside_others: datetime, alone: datetime) -> None:
+    """Make deadlines of what is under way at least the former; the latter where no controller was there just now."""
+    query = """UPDATE firmware_update SET deadline_at = greatest(deadline_at, g.at)
+        FROM (SELECT CASE WHEN EXISTS (SELECT FROM controller WHERE started_at < $1 AND seen_at > $1)
+                          THEN $2::timestamptz ELSE $3 END AS at) g
+        WHERE state IN ('ordered', 'downloading', 'flashing', 'checking') AND deadline_at IS NOT NULL"""
+    async with db.connection() as connection:
+        await connection.execute(query, now - _SEEN_WITHIN, beside_others, alone)
+
+
 async def still(tx: Connection, rows: Sequence[Row]) -> set[int]:
-    """Those of these that are in the state and the step that they were seen in, locked; what somebody else moves now is
-    left out."""
+    """Those of these that are as they were seen (state, step, how often told), locked; without those that somebody else
+    moves now."""
     query = """SELECT id FROM firmware_update u
-        JOIN unnest($1::bigint[], $2::text[], $3::timestamptz[]) AS s (id, state, step_at) USING (id, state, step_at)
+        JOIN unnest($1::bigint[], $2::text[], $3::timestamptz[], $4::integer[])
+            AS s (id, state, step_at, told_again) USING (id, state, step_at, told_again)
         ORDER BY id FOR UPDATE OF u SKIP LOCKED"""
-    as_seen = ([row[name] for row in rows] for name in ("id", "state", "step_at"))
+    as_seen = ([row[name] for row in rows] for name in ("id", "state", "step_at", "told_again"))
     return {row["id"] for row in await tx.fetch(query, *as_seen)}
 
 

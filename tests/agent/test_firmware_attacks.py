@@ -53,11 +53,11 @@ class Story:
         assert adapter.running_text == self.row.config.encode()
         return self.arms.requests(ConfigSolicitationRequest)[-1].message.trigger
 
-    async def refuses(self) -> str:
-        """What the adapter tells: it is refused, and the old version serves."""
+    async def refuses(self, outcome: str = "refused") -> str:
+        """What the adapter tells: it is refused (or not fetched, as `outcome` says), and the old version serves."""
         async with Fleet([self.row], self.settings) as fleet:
             told = await self.ends_with(self.row.firmware, fleet)
-        before, _, why = told.partition(" refused: ")
+        before, _, why = told.partition(f" {outcome}: ")
         assert before == f"firmware {NEWER}", told
         return why
 
@@ -336,7 +336,7 @@ async def test_server_that_never_ends_a_file_is_given_up(story, monkeypatch):
     hang = asyncio.Event()
     story.arms.handle_file = hang.wait
 
-    assert await story.refuses() == "signed metadata: 2.root.json did not come within 0.05 s"
+    assert await story.refuses("not fetched") == "signed metadata: 2.root.json did not come within 0.05 s"
     hang.set()
 
 

@@ -135,14 +135,25 @@ async def test_image_of_another_version_than_ordered_is_refused(arms, rows, sett
         assert fleet.find(rows[0].serial).version == rows[0].firmware
 
 
-async def test_download_that_always_breaks_is_given_up(arms, rows, settings, image):
+async def test_download_that_always_breaks_is_given_up_but_not_refused(arms, rows, settings, image, log_of):
+    """R4.2: what came is kept, and it goes on when it is told to pull, or boots."""
     arms.offer(image(rows[0], "7.99"), "7.99")
     async with Fleet(rows[:1], settings) as fleet:
         fleet.fault(rows[0].serial, Fault.CUT_DOWNLOAD)
         await fleet.settled(deadline_s=15)
 
-        assert fleet.find(rows[0].serial).version == rows[0].firmware
-    assert len(arms.ranges) == DOWNLOAD_TRIES
+        adapter = fleet.find(rows[0].serial)
+        assert (adapter.version, adapter.stage) == (rows[0].firmware, Stage.IN_SERVICE)
+        assert "not fetched: the connection was cut" in log_of(adapter)
+        assert adapter.unfinished is not None
+        tries = len(arms.ranges)
+        assert tries == DOWNLOAD_TRIES
+        fleet.fault(adapter.serial, None)
+        fleet.power_cycle(adapter.serial)
+        await fleet.settled(deadline_s=15)
+
+        assert adapter.version == "7.99"
+    assert len(arms.ranges) == tries + 1 and arms.ranges[-1] != ""
 
 
 async def test_refused_version_is_tried_again_after_a_power_cycle(arms, rows, settings, image):

@@ -181,3 +181,30 @@ async def test_a_controller_that_is_killed_goes_on_where_it_was(site: Site) -> N
     assert (fetching.version, writing.version, writing.boots) == (NEW, NEW, boots + 1)
     attempts = await site.rows("SELECT FROM firmware_download WHERE adapter = $1", fetching.serial)
     assert len(attempts) == 1, "it went on where it was, and did not begin anew"
+
+
+async def test_a_rollout_goes_on_when_its_adapters_gave_up_while_the_controller_was_killed(site: Site) -> None:
+    """R4.2: kill -9 in the middle of six downloads, away for longer than the adapters try: no failure at all."""
+    adapters = [each for _ in range(2) for each in site.group("seil6").entries][:6]
+    await site.up(*adapters)
+    for each in adapters:
+        site.fleet.fault(each.serial, Fault.CUT_DOWNLOAD, ALWAYS)
+    codes = [word for each in adapters for word in ("--entry", each.row.code)]
+    plan = await site.run("rollout", "plan", "seil6", NEW, *codes, "--canary", "6", "--stop-at", "2%", "--soak", "1s")
+    await site.ask("POST", f"/rollouts/{plan['rollout']}/start", {})
+    await site.when(lambda: all(each.unfinished is not None and each.unfinished.received for each in adapters))
+
+    site.controller.kill()
+    await site.when(lambda: all(each.stage is Stage.IN_SERVICE for each in adapters), 30.0)
+    assert NEW not in {each.version for each in adapters}
+    kept = [each.unfinished.received for each in adapters if each.unfinished]
+    assert len(kept) == 6
+    for each in adapters:
+        site.fleet.fault(each.serial, None)
+    await site.restart()
+    row = await site.seen(f"/rollouts/{plan['rollout']}", lambda row: row["state"] in ("finished", "stopped"), 90.0)
+
+    assert (row["state"], row["good"], row["failed"]) == ("finished", 6, 0)
+    assert {each.version for each in adapters} == {NEW}
+    attempts = await site.rows("SELECT FROM firmware_download WHERE adapter = ANY ($1)", [a.serial for a in adapters])
+    assert len(attempts) == 6, "each went on with what it had kept"

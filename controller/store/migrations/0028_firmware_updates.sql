@@ -6,10 +6,11 @@
 -- daily: the window of each day in which it may begin, {"opens", "closes", "days", "zone"}; NULL: any time.
 -- due_at: while it is scheduled, when it is looked at next; waits: why it has not begun although its time has come, as
 -- domain/why.py has it. had_way: the adapter could be pushed to when it began, so it must confirm a way again.
--- ordered_at: since when the version is the code's target. told_at: the order to pull was given. asked_at: its first pull
--- since then. sent_at: the last byte of the image went out. reported_at: it said that it runs the version.
--- An update is open until ended_at. bytes: of the image, when it was looked at last. target_after: what the code's target was made when this had failed or
--- was cancelled (NULL: nothing, or it was not touched).
+-- ordered_at: since when the version is the code's target. told_at: the order to pull was given, the last time;
+-- told_again: so often after the first, to one that could not fetch the image. asked_at: its first pull since then.
+-- sent_at: the last byte of the image went out. reported_at: it said that it runs the version. An update is open
+-- until ended_at. bytes: of the image, when it was looked at last. target_after: what the code's target was made when
+-- this had failed or was cancelled (NULL: nothing, or it was not touched).
 CREATE TABLE firmware_update (
     id               bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     code             text NOT NULL REFERENCES code,
@@ -49,6 +50,7 @@ CREATE TABLE firmware_update (
     ordered_at       timestamptz,
     step_at          timestamptz,
     told_at          timestamptz,
+    told_again       integer NOT NULL DEFAULT 0 CHECK (told_again >= 0),
     asked_at         timestamptz,
     sent_at          timestamptz,
     reported_at      timestamptz,
