@@ -33,12 +33,18 @@ def seconds(text: str) -> int:
 def daily(window: str, zone: str, days: str) -> dict[str, Any] | None:  # Any: JSON
     """A daily window as the API wants it; None for "". window: 01:00-04:00. days: mon,tue. Raises CliError.
 
-    Days without a window are refused: who names Mondays does not mean at once."""
+    zone: "" for Asia/Tokyo. Days or a zone without a window are refused: who names Mondays does not mean at once."""
     if not window and days.strip():
         raise CliError(
             _("The days {text} belong to a window of the day.", text=days.strip()),
             Exit.REFUSED,
             next_step=_("Say when it opens and closes on them: --window 01:00-04:00."),
+        )
+    if not window and zone:
+        raise CliError(
+            _("The zone {text} belongs to a window of the day.", text=zone),
+            Exit.REFUSED,
+            next_step=_("Say when it opens and closes there: --window 01:00-04:00."),
         )
     if not window:
         return None
@@ -49,5 +55,13 @@ def daily(window: str, zone: str, days: str) -> dict[str, Any] | None:  # Any: J
             Exit.REFUSED,
             next_step=_("Write it like 01:00-04:00."),
         )
+    if match[1] == match[2]:
+        raise CliError(
+            _("The window {text} ends when it begins.", text=window.strip()),
+            Exit.REFUSED,
+            next_step=_(
+                "Write two different times, 01:00-04:00; without --window updates begin at any time of the day."
+            ),
+        )
     named = [day.strip().lower() for day in days.split(",") if day.strip()]
-    return {"opens": match[1], "closes": match[2], "days": named, "zone": zone}
+    return {"opens": match[1], "closes": match[2], "days": named, "zone": zone or "Asia/Tokyo"}

@@ -6,7 +6,7 @@ version = "3.42"
 code_name = "Caprice"
 sha256 = "…"                        # as the vendor published it
 size = 33554944                     # bytes
-released_at = 2026-11-22T10:00:00+09:00
+released_at = 2026-11-22T10:00:00+09:00   # without zone it is JST
 models = ["SEIL/X4", "CA10"]        # none: as the image's header says, else the whole series
 hardware_revisions = []             # none: all
 hardware_lowest = "B"               # the lowest that it runs on
@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from controller.cli.failures import CliError, Exit
+from controller.cli.moments import moment
 from controller.cli.words import _
 from controller.domain.firmware_release import MAX_NOTES
 
@@ -45,11 +46,13 @@ def read(file: Path) -> Facts:
             _("{file} has fields that are not known, or of another type.", file=file),
             Exit.REFUSED,
             details=wrong,
-            next_step=_("hikitsugi firmware import --help tells all of them; times need a zone."),
+            next_step=_(
+                "hikitsugi firmware import --help tells all of them; times are written like 2026-11-22T15:00:00+09:00."
+            ),
         )
     facts |= {name: file.parent / facts[name] for name in PATHS if name in facts}
     if "released_at" in facts:
-        facts["released_at"] = facts["released_at"].isoformat()
+        facts["released_at"] = moment(facts["released_at"].isoformat())
     return facts
 
 
@@ -60,7 +63,7 @@ def _is_right(name: str, value: object) -> bool:
         return isinstance(value, list) and all(isinstance(each, str) for each in value)
     if name == "size":
         return isinstance(value, int) and not isinstance(value, bool)
-    return name == "released_at" and isinstance(value, datetime) and value.tzinfo is not None
+    return name == "released_at" and isinstance(value, datetime)
 
 
 def notes(file: Path | None) -> str | None:

@@ -149,7 +149,11 @@ def _does_not_fit(place: Row, version: str, reason: Sentence | None) -> Invalid:
 
 def _due(schedule: Schedule, now: datetime) -> datetime:
     if faults := [Fault(f"window.{name}", wrong.template, wrong.params) for name, wrong in _wrong(schedule).items()]:
-        raise Invalid("The update's window is none.", next_step="Mend the fields named.", faults=faults)
+        raise Invalid(
+            "Updates cannot begin in such a window of the day.",
+            next_step="Write the window like 01:00-04:00, with a zone like Asia/Tokyo and days like mon,tue.",
+            faults=faults,
+        )
     due_at = schedule.next_opening(now)
     if due_at is None:
         raise Conflict(

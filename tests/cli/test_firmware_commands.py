@@ -79,9 +79,8 @@ async def test_an_image_without_a_known_header_needs_the_vendors_digest(by: By, 
         ({"from_lowest": '"8.99"'}, "lower"),
         ({"released_at": "2027-11-21T12:00:00+09:00"}, "yet to come"),
         ({"color": '"red"'}, "color"),
-        ({"released_at": "2026-11-21T12:00:00"}, "released_at"),
     ],
-    ids=["size", "digest", "series", "model", "from", "future", "unknown", "no-zone"],
+    ids=["size", "digest", "series", "model", "from", "future", "unknown"],
 )
 async def test_what_contradicts_itself_is_refused_and_nothing_is_catalogued(by: By, tmp_path: Path, more, said) -> None:
     """R4.1: import checks what it can."""
@@ -147,3 +146,19 @@ async def test_a_withdrawal_is_shown_before_it_is_done_and_stays(by: By, tmp_pat
     row = (await by("olga", "firmware", "show", "seil8", "8.80", "--json")).json()
     assert (row["state"], row["recommended"]) == ("withdrawn", False)
     assert (await by("olga", "firmware", "adapters", "seil8", "8.80", "--json")).json() == []
+
+
+async def test_a_moment_without_zone_is_jst_in_the_file_and_on_the_command_line_and_is_echoed(
+    by: By, tmp_path: Path
+) -> None:
+    """R4.1: the vendor's day is one of the Japanese calendar."""
+    in_file = await by(
+        "root", "firmware", "import", "--release", str(written(tmp_path, "8.90", released_at="2026-11-21T01:00:00"))
+    )
+    told = ("--released-at", "2026-11-21T01:00")
+    on_line = await by("root", "firmware", "import", "--release", str(written(tmp_path, "8.91")), *told)
+
+    for ended, version in ((in_file, "8.90"), (on_line, "8.91")):
+        assert "2026-11-21 01:00" in ok(ended) and "JST" in ended.out
+        row = (await by("olga", "firmware", "show", "seil8", version, "--json")).json()
+        assert row["released_at"].startswith("2026-11-20T16:00:00")

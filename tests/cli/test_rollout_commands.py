@@ -123,7 +123,8 @@ def test_lengths_of_time_have_a_unit() -> None:
 
 
 def test_a_window_is_from_one_time_of_the_day_to_another() -> None:
-    assert daily("", "Asia/Tokyo", "") is None
+    assert daily("", "", "") is None
+    assert daily("01:00-04:00", "", "") == {"opens": "01:00", "closes": "04:00", "days": [], "zone": "Asia/Tokyo"}
     assert daily("22:30-04:00", "Asia/Tokyo", "mon, TUE") == {
         "opens": "22:30",
         "closes": "04:00",
@@ -136,4 +137,12 @@ def test_a_window_is_from_one_time_of_the_day_to_another() -> None:
 
 def test_days_without_a_window_are_refused_rather_than_taken_for_at_once() -> None:
     with pytest.raises(CliError, match="mon,tue"):
-        daily("", "Asia/Tokyo", "mon,tue")
+        daily("", "", "mon,tue")
+
+
+def test_a_zone_without_a_window_and_a_window_without_length_are_refused() -> None:
+    """R4.2: nobody is updated at once who was meant to be updated at night."""
+    with pytest.raises(CliError, match="Europe/London belongs to a window"):
+        daily("", "Europe/London", "")
+    with pytest.raises(CliError, match="ends when it begins"):
+        daily("01:00-01:00", "", "")

@@ -34,7 +34,9 @@ def list_exchanges(
     state: Annotated[str, typer.Option(help=_("Only in this state, for example ordered or dispatched."))] = "",
     open_: Annotated[bool, typer.Option("--open", help=_("Only those that have not ended."))] = False,
     overdue: Annotated[bool, typer.Option("--overdue", help=_("Only those whose next thing is late."))] = False,
-    due_before: Annotated[str, typer.Option(help=_("Only with a deadline before this ISO time."))] = "",
+    due_before: Annotated[
+        str, typer.Option(help=_("Only with a deadline before this ISO time (JST without zone)."))
+    ] = "",
     stuck: Annotated[
         bool, typer.Option("--stuck", help=_("Only those that the controller cannot move on; show says why."))
     ] = False,

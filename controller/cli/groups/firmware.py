@@ -10,7 +10,9 @@ import typer
 from controller.cli import release_file
 from controller.cli.commands import Session, group, segment
 from controller.cli.failures import CliError, Exit
+from controller.cli.moments import moment
 from controller.cli.output import Column
+from controller.cli.output import show as shown
 from controller.cli.words import _
 
 firmware = group("firmware", _("Firmware images."))
@@ -126,7 +128,7 @@ def import_firmware(
         Path | None, typer.Option("--notes-ja", "--notes", help=_("Release notes in Japanese, Markdown."))
     ] = None,
     notes_en: Annotated[Path | None, typer.Option(help=_("Release notes in English, Markdown."))] = None,
-    released_at: Annotated[str, typer.Option(help=_("When the vendor released it, ISO time with zone."))] = "",
+    released_at: Annotated[str, typer.Option(help=_("When the vendor released it, ISO time (JST without zone)."))] = "",
     model: Annotated[list[str] | None, typer.Option(help=_("Only for this model; repeatable."))] = None,
     hardware_revision: Annotated[list[str] | None, typer.Option(help=_("Only for this revision; repeatable."))] = None,
     hardware_lowest: Annotated[str, typer.Option(help=_("The lowest hardware revision that it runs on."))] = "",
@@ -135,7 +137,13 @@ def import_firmware(
 ) -> None:
     told = {
         **{"image": file, "series": series, "version": version, "code_name": code_name, "sha256": sha256},
-        **{"size": size, "notes_ja": notes_ja, "notes_en": notes_en, "released_at": released_at, "models": model},
+        **{
+            "size": size,
+            "notes_ja": notes_ja,
+            "notes_en": notes_en,
+            "released_at": moment(released_at),
+            "models": model,
+        },
         **{"hardware_revisions": hardware_revision, "hardware_lowest": hardware_lowest, "from_lowest": from_lowest},
         "missed_why": missed_why,
     }
@@ -152,6 +160,8 @@ def import_firmware(
     if any(notes.values()):
         session.api.send("PUT", f"/firmware/{segment(done['series'])}/{segment(done['version'])}/notes", notes)
     _say(session, done)
+    if facts.get("released_at") and not session.out.json:
+        session.out.say(_("Released by the vendor at {at}.", at=shown(facts["released_at"])))
 
 
 def _sent(session: Session, facts: release_file.Facts) -> Any:

@@ -108,11 +108,11 @@ def verify(session: Session, series: OfSeries = "") -> None:
             results.append(session.api.send("GET", path, deadline_s=600.0))
             read(release["size"])
     wrong = [result for result in results if result["problems"]]
-    sentence = _("{count} images are whole.", count=len(results) - len(wrong))
+    sentence = _("Images that are whole: {count}.", count=len(results) - len(wrong))
     session.out.done({"images": len(results), "wrong": wrong}, sentence)
     if wrong:
         raise CliError(
-            _("{count} images are not what they should be.", count=len(wrong)),
+            _("Images that are not what they should be: {count}.", count=len(wrong)),
             Exit.SOME_FAILED,
             details=[f"{each['series']} {each['version']}: {' '.join(each['problems'])}" for each in wrong],
             next_step=_("Do what each line says; nobody is given a damaged image."),

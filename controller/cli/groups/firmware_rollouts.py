@@ -25,6 +25,7 @@ from controller.cli.groups.swaps import DryRun, Reason
 from controller.cli.looks import Stage, watched
 from controller.cli.moments import moment
 from controller.cli.output import Column
+from controller.cli.output import show as shown
 from controller.cli.words import _, cell, word
 from controller.domain.firmware_rollout import ItemState, State
 
@@ -51,7 +52,7 @@ ROLLOUTS = (
     Column(_("created"), "created_at"),
 )
 _MORE = (
-    Column(_("why"), "why"),
+    Column(_("why it is so"), "why"),
     Column(_("reason"), "reason"),
     Column(_("not needed"), "not_needed", right=True),
     Column(_("cancelled"), "cancelled", right=True),
@@ -139,10 +140,10 @@ def plan(
         typer.Option(help=_("Codes that come later: ignore them, or let the last wave take them.")),
     ] = "ignore",
     at_once: Annotated[int, typer.Option(help=_("So many updates may be open at a time."), min=1, max=5000)] = 50,
-    not_before: Annotated[str, typer.Option(help=_("Begin no update before this ISO time."))] = "",
-    not_after: Annotated[str, typer.Option(help=_("Begin no update from this ISO time on."))] = "",
+    not_before: Annotated[str, typer.Option(help=_("Begin no update before this ISO time (JST without zone)."))] = "",
+    not_after: Annotated[str, typer.Option(help=_("Begin no update from this ISO time (JST without zone) on."))] = "",
     window: Annotated[str, typer.Option(help=_("Begin updates only in this part of the day: 01:00-04:00."))] = "",
-    zone: Annotated[str, typer.Option(help=_("Time zone of the window."))] = "Asia/Tokyo",
+    zone: Annotated[str, typer.Option(help=_("Time zone of the window. Default: Asia/Tokyo."))] = "",
     days: Annotated[str, typer.Option(help=_("Days on which the window opens: mon,tue. Default: every day."))] = "",
     downgrade: Annotated[
         bool, typer.Option("--downgrade", help=_("An older version than adapters run is meant."))
@@ -166,6 +167,10 @@ def plan(
         **{"start": "next-boot" if next_boot else "at-once", "reason": reason, "dry_run": dry_run},
     }
     _tell_plan(session, session.api.send("POST", "/rollouts", body))
+    if body["not_before"] and not session.out.json:
+        session.out.say(_("No update begins before {at}.", at=shown(body["not_before"])))
+    if body["not_after"] and not session.out.json:
+        session.out.say(_("No update begins from {at} on.", at=shown(body["not_after"])))
 
 
 def _tell_plan(session: Session, report: Found) -> None:

@@ -38,7 +38,7 @@ UPDATES = (
     Column(_("by"), "account"),
 )
 _MORE = (
-    Column(_("why"), "why"),
+    Column(_("why it is so"), "why"),
     Column(_("waits"), "waits"),
     Column(_("runs"), "running"),
     Column(_("firmware target"), "firmware_target"),
@@ -104,10 +104,10 @@ def order(
     session: Session,
     code: Code,
     version: Annotated[str, typer.Argument(help=_("Version that it shall run."))],
-    not_before: Annotated[str, typer.Option(help=_("Do not begin before this ISO time."))] = "",
-    not_after: Annotated[str, typer.Option(help=_("Do not begin from this ISO time on."))] = "",
+    not_before: Annotated[str, typer.Option(help=_("Do not begin before this ISO time (JST without zone)."))] = "",
+    not_after: Annotated[str, typer.Option(help=_("Do not begin from this ISO time (JST without zone) on."))] = "",
     window: Annotated[str, typer.Option(help=_("Begin only in this part of the day: 01:00-04:00."))] = "",
-    zone: Annotated[str, typer.Option(help=_("Time zone of the window."))] = "Asia/Tokyo",
+    zone: Annotated[str, typer.Option(help=_("Time zone of the window. Default: Asia/Tokyo."))] = "",
     days: Annotated[str, typer.Option(help=_("Days on which the window opens: mon,tue. Default: every day."))] = "",
     downgrade: Annotated[
         bool, typer.Option("--downgrade", help=_("An older version than the adapter runs is meant."))

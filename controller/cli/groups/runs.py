@@ -66,7 +66,9 @@ def run(
     set_: Annotated[list[str] | None, typer.Option("--set", help=_("name=word for the preset; repeatable."))] = None,
     investigation: Annotated[int | None, typer.Option(help=_("Under this investigation (R2.3)."))] = None,
     at: At = "",
-    expires: Annotated[str, typer.Option(help=_("Begin nothing any more from this ISO time on."))] = "",
+    expires: Annotated[
+        str, typer.Option(help=_("Begin nothing any more from this ISO time (JST without zone) on."))
+    ] = "",
     until_back: Annotated[
         bool, typer.Option("--until-back", help=_("Wait for adapters that cannot be reached until they are back."))
     ] = False,

@@ -36,8 +36,10 @@ _MORE = (
 
 Number = Annotated[int, typer.Argument(help=_("Id of the task."), min=0)]
 Reason = Annotated[str, typer.Option(help=_("Why, for the record."))]
-Since = Annotated[str, typer.Option("--since", help=_("Only begun, or due, at this ISO time or later."))]
-Until = Annotated[str, typer.Option("--until", help=_("Only begun, or due, before this ISO time."))]
+Since = Annotated[
+    str, typer.Option("--since", help=_("Only begun, or due, at this ISO time (JST without zone) or later."))
+]
+Until = Annotated[str, typer.Option("--until", help=_("Only begun, or due, before this ISO time (JST without zone)."))]
 
 
 @task.command("ls", help=_("List tasks, newest first."))
