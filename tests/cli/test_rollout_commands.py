@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from enum import StrEnum
 
 import pytest
 
 from controller.cli.amounts import daily, seconds, share
 from controller.cli.failures import CliError, Exit
+from controller.domain.firmware_rollout import Newcomers
+from controller.domain.firmware_update import Event, Failure, Start, State
 from controller.services import firmware_rollout_turn
+from controller.terms import word
 from tests.api.conftest import Api
 from tests.cli.conftest import By
 from tests.services.rollouts import Rollouts
@@ -146,3 +150,8 @@ def test_a_zone_without_a_window_and_a_window_without_length_are_refused() -> No
         daily("", "Europe/London", "")
     with pytest.raises(CliError, match="ends when it begins"):
         daily("01:00-01:00", "", "")
+
+
+@pytest.mark.parametrize("family", [Event, Failure, Start, State, Newcomers], ids=lambda family: family.__name__)
+def test_every_word_of_updates_has_a_japanese_one(family: type[StrEnum]) -> None:
+    assert [each for each in family if word(family, each.value, "ja") == each.value] == []

@@ -27,7 +27,7 @@ from controller.cli.moments import moment
 from controller.cli.output import Column
 from controller.cli.output import show as shown
 from controller.cli.words import _, cell, word
-from controller.domain.firmware_rollout import ItemState, State
+from controller.domain.firmware_rollout import ItemState, Newcomers, State
 
 rollout = group("rollout", _("A firmware version goes out in waves, and stops itself when updates fail."))
 
@@ -61,7 +61,7 @@ _MORE = (
     Column(_("soak, seconds"), "soak_s", right=True),
     Column(_("soaks until"), "soak_until"),
     Column(_("a person begins each wave"), "approval"),
-    Column(_("newcomers"), "newcomers"),
+    Column(_("newcomers"), cell(Newcomers, "newcomers")),
     Column(_("at once"), "at_once", right=True),
     Column(_("runs in the name of"), "run_by"),
     Column(_("ended"), "ended_at"),

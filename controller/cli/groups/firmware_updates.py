@@ -14,7 +14,7 @@ from controller.cli.looks import Stage, watched
 from controller.cli.moments import moment
 from controller.cli.output import Column
 from controller.cli.words import LANGUAGE, _, cell, word
-from controller.domain.firmware_update import State
+from controller.domain.firmware_update import Event, Failure, Start, State
 
 update = group("update", _("Firmware updates of single codes: chosen, ordered, watched, cancelled."))
 
@@ -30,7 +30,7 @@ UPDATES = (
     Column(_("from version"), "from_version"),
     Column(_("to"), "version"),
     Column(_("state"), cell(State, "state")),
-    Column(_("failure"), "failure"),
+    Column(_("failure"), cell(Failure, "failure")),
     Column("%", "percent", right=True),
     Column(_("due"), "due_at"),
     Column(_("ended"), "ended_at"),
@@ -44,7 +44,7 @@ _MORE = (
     Column(_("firmware target"), "firmware_target"),
     Column(_("goes through"), "path"),
     Column(_("bytes"), lambda row: f"{row['bytes']} / {row['size']}"),
-    Column(_("start"), "start"),
+    Column(_("start"), cell(Start, "start")),
     Column(_("downgrade"), "downgrade"),
     Column(_("not before"), "not_before"),
     Column(_("not after"), "not_after"),
@@ -60,7 +60,7 @@ _MORE = (
 )
 _MOVES = (
     Column(_("at"), "at"),
-    Column(_("event"), "event"),
+    Column(_("event"), cell(Event, "event")),
     Column(_("state"), cell(State, "to_state")),
     Column(_("by"), "account"),
 )
