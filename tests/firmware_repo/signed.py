@@ -7,7 +7,10 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
+
 from firmware_repo import ceremony, chain, documents, keys, making
+from firmware_repo.errors import Untrusted
 from firmware_repo.keys import CryptoSigner
 from firmware_repo.releases import Release
 from firmware_repo.roles import TARGETS, TIMESTAMP, Online, file_name
@@ -83,3 +86,13 @@ class Signed:
 
 
 __all__ = ["NOW", "SERIES", "TIMESTAMP", "Signed", "release"]
+
+
+def refused(repository: Signed, role: str, words: str = "", previous: chain.Verified | None = None) -> Untrusted:
+    """It is, because of that role, and these words say why."""
+    with pytest.raises(Untrusted) as caught:
+        repository.verify(previous)
+    assert caught.value.role == role, caught.value.detail
+    assert words in caught.value.detail
+    assert caught.value.detail.startswith(f"{role}: ")
+    return caught.value
