@@ -283,6 +283,23 @@ async def test_an_image_that_was_cut_on_disk_is_500_never_a_short_200(tmp_path, 
         assert [line["log_level"] for line in log if line["event"] == "Firmware image damaged"] == ["error"]
 
 
+async def test_whoever_offers_images_is_told_of_a_damaged_one(tmp_path, tls):
+    """R4.1: it is offered no more from then on."""
+    told: list[str] = []
+
+    async def damaged(sha256: str, detail: str) -> None:
+        assert "Import the image again" in detail
+        told.append(sha256)
+
+    async with serving(tmp_path, tls, PATIENT, damaged=damaged) as served:
+        blob = add(served.blobs, IMAGE)
+        os.truncate(served.blobs.path(blob), len(IMAGE) - 1)
+        async with served.session() as session, session.get(served.url()):
+            pass
+
+    assert told == [blob.sha256]
+
+
 async def test_an_image_that_is_cut_while_it_is_sent_breaks_the_connection(tmp_path, tls):
     async with serving(tmp_path, tls, PATIENT) as served:
         blob = add(served.blobs, LARGE)
