@@ -6,6 +6,7 @@ and none takes away what another one is sending.
 
 import fcntl
 import os
+import time
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -42,7 +43,8 @@ class Cache:
             opened.file.close()
             raise NoSuchBlob(f"The image with sha256 {sha256} is just being removed from the cache.")
         with suppress(OSError):  # it would only look older than it is
-            os.utime(opened.file.fileno())
+            now = time.time_ns()  # finer than the kernel's own, which may be that of a file written a moment ago
+            os.utime(opened.file.fileno(), ns=(now, now))
         return opened
 
     def take(self, body: Readable, sha256: str, size: int) -> Blob:

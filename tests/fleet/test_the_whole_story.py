@@ -26,7 +26,7 @@ def test_the_demonstration_holds_every_check_and_leaves_nothing_running(tmp_path
     )
 
     assert done.returncode == 0, done.stderr[-3000:]
-    assert len(json.loads(done.stdout)["steps"]) == 18
+    assert len(json.loads(done.stdout)["steps"]) == 23
     assert processes_naming(folder) == [], "left running"
 
 

@@ -70,7 +70,7 @@ def read(datagram: bytes) -> Line | None:
             *(int(said["sent"]), said["completed"] == "OK", str(said["source"])),
             *(ended_at - timedelta(seconds=said["seconds"]), ended_at),
         )
-    except (KeyError, TypeError, PeerMistake, OverflowError) as error:
+    except (KeyError, TypeError, PeerMistake, OverflowError, OSError) as error:  # OSError: no time for this platform
         raise ValueError(f"not a line of firmware.conf: {error!s:.100}") from error
 
 
