@@ -6,8 +6,8 @@ and none takes away what another one is sending.
 
 import fcntl
 import os
-import time
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
