@@ -22,7 +22,8 @@ demo: install ## the main job, end to end, on the embedded database (about a min
 	$(BIN)/hikitsugi demo $(DEMO_ARGS)
 
 # It waits more than it computes, so three processes are right for two cores. A file is not divided: its tests share a database.
-PYTEST_ARGS ?= -n 3 --dist loadfile
+# In the order of folders: files with few, long tests would come last, and two processes would wait for the third.
+PYTEST_ARGS ?= -n 3 --dist loadfile --no-loadscope-reorder
 
 test: install ## the whole test suite
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
